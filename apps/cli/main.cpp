@@ -1,0 +1,58 @@
+// The command line: thin shells around library calls.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "command.h"
+#include "core/cancel.h"
+#include "core/error.h"
+#include "core/progress.h"
+
+namespace fewshop::cli {
+
+void print_json(const nlohmann::json& json) {
+  const std::string text = json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+    throw Failure("standard output: cannot be written (closed or disk full)");
+}
+
+namespace {
+
+int run(int argc, char** argv) {
+  CLI::App app{"fewshop: learns across a shop's users, items and campaigns how to learn the next one", "fewshop"};
+  app.set_version_flag("--version", "fewshop " FEWSHOP_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+  Globals globals;
+  app.add_flag("--json", globals.json, "print one JSON object on standard output");
+  app.add_flag("-v,--verbose", globals.verbose, "more messages");
+  app.add_option("--threads", globals.threads, "threads; 0 = all cores")->check(CLI::Range(0, 1024));
+  app.add_option("--seed", globals.seed, "seed of the training; splits follow split.seed");
+  app.set_config("--config", "", "TOML file with values for these options");
+  app.parse_complete_callback([&] { set_verbose(globals.verbose); });
+  // COMMANDS: every add_... of command.h is called here.
+
+  try {
+    app.parse(argc, argv);
+    return 0;
+  } catch (const CLI::ParseError& e) {
+    const int status = app.exit(e);
+    return status == 0 ? 0 : 2;
+  }
+}
+
+}  // namespace
+}  // namespace fewshop::cli
+
+int main(int argc, char** argv) {
+  fewshop::install_cancel_handler();
+  try {
+    return fewshop::cli::run(argc, argv);
+  } catch (...) {
+    std::string message;
+    const int status = fewshop::exit_status_of_current_exception(message);
+    fmt::print(stderr, "fewshop: {}\n", message);
+    return status;
+  }
+}

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "scenario/scenario.h"
+
+namespace fewshop {
+
+/// What `fewshop train` asks of the library that trains. The same function table serves compare, try and score.
+struct TrainRequest {
+  Scenario scenario;        // with --learner and --set already applied
+  std::string database;
+  std::string out;          // bundle folder
+  uint64_t seed = 0;
+  int threads = 0;
+  bool baselines_only = false;   // fit the baselines and write a bundle without a learner (score)
+};
+
+/// What came of it: the object that `train --json` prints.
+struct TrainResult {
+  nlohmann::json json;
+};
+
+/// The seam between the program and the library that trains, found by dlsym("fewshop_training_library").
+/// Both are built from one tree; `abi` guards against mixing builds.
+struct TrainingLibrary {
+  static constexpr int kAbi = 1;
+  int abi;
+  TrainResult (*train)(const TrainRequest&);
+  std::vector<std::string> (*learner_names)();   // names that `train` can make, for the test against the catalogue
+};
+
+/// Opens the training library beside the program (once). Throws Failure saying what is missing.
+const TrainingLibrary& training_library();
+
+}  // namespace fewshop
