@@ -1,0 +1,318 @@
+#include "runtime/head.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace fewshop {
+namespace {
+
+// Axes: n order of the system, k inner dimension of its Gram matrix; both padded to blocks of 4 with zeros.
+
+constexpr int kBlock = 4;
+using Lanes = double __attribute__((vector_size(32), may_alias));
+using FloatLanes = float __attribute__((vector_size(16), may_alias));
+
+constexpr double kMaxCertainty = 1e10;  // largest beta |phi|^2: beyond, double precision could not tell rows apart
+constexpr double kMinNoise = 1e-100;    // noise of a row whose vector is zero
+
+int padded(int n) { return (n + kBlock - 1) / kBlock * kBlock; }
+
+inline Lanes load(const double* p) { return *reinterpret_cast<const Lanes*>(p); }
+inline void store(double* p, Lanes x) { *reinterpret_cast<Lanes*>(p) = x; }
+inline Lanes all(double x) { return Lanes{x, x, x, x}; }
+
+inline Lanes load_floats(const float* p) {
+  FloatLanes x;
+  std::memcpy(&x, p, sizeof(x));
+  return __builtin_convertvector(x, Lanes);
+}
+
+inline double sum(Lanes x) { return (x[0] + x[1]) + (x[2] + x[3]); }
+
+/// The four sums of four vectors.
+inline Lanes sums(Lanes a, Lanes b, Lanes c, Lanes d) {
+  const Lanes ab = __builtin_shufflevector(a, b, 0, 4, 2, 6) + __builtin_shufflevector(a, b, 1, 5, 3, 7);
+  const Lanes cd = __builtin_shufflevector(c, d, 0, 4, 2, 6) + __builtin_shufflevector(c, d, 1, 5, 3, 7);
+  return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+}
+
+struct Pair {
+  Lanes first, second;
+};
+
+/// Two rows of a 4 x 4 tile:  tile[i][j] = a_i . b_j - c_i . e_j  for i in 0, 1 and j in 0..3.
+/// Eight accumulators keep both multiply-add units busy; more would not fit the registers.
+inline Pair tile_rows(const double* a, const double* b, int64_t stride, int k, const double* c, const double* e,
+                      int64_t lower_stride, int lower_k) {
+  Lanes s00{}, s01{}, s02{}, s03{}, s10{}, s11{}, s12{}, s13{};
+  const double *a1 = a + stride, *b1 = b + stride, *b2 = b1 + stride, *b3 = b2 + stride;
+  for (int i = 0; i < k; i += kBlock) {
+    const Lanes x0 = load(a + i), x1 = load(a1 + i);
+    Lanes y = load(b + i);
+    s00 += x0 * y, s10 += x1 * y;
+    y = load(b1 + i);
+    s01 += x0 * y, s11 += x1 * y;
+    y = load(b2 + i);
+    s02 += x0 * y, s12 += x1 * y;
+    y = load(b3 + i);
+    s03 += x0 * y, s13 += x1 * y;
+  }
+  const double *c1 = c + lower_stride, *e1 = e + lower_stride, *e2 = e1 + lower_stride, *e3 = e2 + lower_stride;
+  for (int i = 0; i < lower_k; i += kBlock) {
+    const Lanes x0 = load(c + i), x1 = load(c1 + i);
+    Lanes y = load(e + i);
+    s00 -= x0 * y, s10 -= x1 * y;
+    y = load(e1 + i);
+    s01 -= x0 * y, s11 -= x1 * y;
+    y = load(e2 + i);
+    s02 -= x0 * y, s12 -= x1 * y;
+    y = load(e3 + i);
+    s03 -= x0 * y, s13 -= x1 * y;
+  }
+  return {sums(s00, s01, s02, s03), sums(s10, s11, s12, s13)};
+}
+
+/// x times the transpose of the inverse block (kept by columns).
+inline Lanes times_inverse(Lanes x, const double* inverse) {
+  return (all(x[0]) * load(inverse) + all(x[1]) * load(inverse + 4)) +
+         (all(x[2]) * load(inverse + 8) + all(x[3]) * load(inverse + 12));
+}
+
+/// Inverse, by columns, of the Cholesky factor of a 4 x 4 block. In exact arithmetic no pivot is below the part of the
+/// diagonal that was added to the Gram matrix; rounding may not take it lower.
+inline void inverse_of_factor(const Lanes (&block)[4], const double* floor, double* out) {
+  const double p0 = 1 / std::sqrt(std::max(block[0][0], floor[0]));
+  const double l10 = block[1][0] * p0, l20 = block[2][0] * p0, l30 = block[3][0] * p0;
+  const double p1 = 1 / std::sqrt(std::max(block[1][1] - l10 * l10, floor[1]));
+  const double l21 = (block[2][1] - l20 * l10) * p1, l31 = (block[3][1] - l30 * l10) * p1;
+  const double p2 = 1 / std::sqrt(std::max(block[2][2] - l20 * l20 - l21 * l21, floor[2]));
+  const double l32 = (block[3][2] - l30 * l20 - l31 * l21) * p2;
+  const double p3 = 1 / std::sqrt(std::max(block[3][3] - l30 * l30 - l31 * l31 - l32 * l32, floor[3]));
+  const double i10 = -p1 * (l10 * p0);
+  const double i20 = -p2 * (l20 * p0 + l21 * i10), i21 = -p2 * (l21 * p1);
+  const double i30 = -p3 * (l30 * p0 + l31 * i10 + l32 * i20), i31 = -p3 * (l31 * p1 + l32 * i21),
+               i32 = -p3 * (l32 * p2);
+  store(out, Lanes{p0, i10, i20, i30});
+  store(out + 4, Lanes{0, p1, i21, i31});
+  store(out + 8, Lanes{0, 0, p2, i32});
+  store(out + 12, Lanes{0, 0, 0, p3});
+}
+
+/// Solves the block row j of L x = b:  x_j = inverse_j (b_j - L[j, :j] x[:j]).
+inline void forward_block(const double* lower, int64_t stride, int j, const double* inverse, double* x) {
+  Lanes s0{}, s1{}, s2{}, s3{};
+  for (int i = 0; i < j; i += kBlock) {
+    const Lanes y = load(x + i);
+    s0 += load(lower + i) * y;
+    s1 += load(lower + stride + i) * y;
+    s2 += load(lower + 2 * stride + i) * y;
+    s3 += load(lower + 3 * stride + i) * y;
+  }
+  store(x + j, times_inverse(load(x + j) - sums(s0, s1, s2, s3), inverse));
+}
+
+double dot(const double* a, const double* b, int n) {
+  Lanes s{};
+  for (int i = 0; i < n; i += kBlock) s += load(a + i) * load(b + i);
+  return sum(s);
+}
+
+void widen(const float* from, int n, int n_pad, double* to) {
+  int i = 0;
+  for (; i + kBlock <= n; i += kBlock) store(to + i, load_floats(from + i));
+  for (; i < n; ++i) to[i] = from[i];
+  for (; i < n_pad; ++i) to[i] = 0;
+}
+
+float to_float(double x) {
+  constexpr double most = std::numeric_limits<float>::max();
+  return static_cast<float>(std::clamp(x, -most, most));
+}
+
+}  // namespace
+
+/// Factors  L L^T = M M^T + diag(diagonal)  for M [n, k] and leaves x = L^-1 right_side in right_side. Block column by
+/// block column (left-looking), so that each tile of the Gram matrix is computed where it is needed and never stored.
+void HeadPosterior::factor(int rows, int inner, const double* matrix, const double* diagonal, double* right_side) {
+  n_ = rows;
+  n_pad_ = padded(rows);
+  double* lower = lower_.grow(static_cast<size_t>(n_pad_) * n_pad_);
+  double* inverse = inverse_blocks_.grow(static_cast<size_t>(n_pad_) * kBlock);
+  for (int j = 0; j < n_pad_; j += kBlock) {
+    const double* b = matrix + static_cast<int64_t>(j) * inner;
+    const double* e = lower + static_cast<int64_t>(j) * n_pad_;
+    double* inverse_j = inverse + j * kBlock;
+    Lanes block[4];
+    for (int half = 0; half < 4; half += 2) {
+      const auto [first, second] = tile_rows(b + half * inner, b, inner, inner, e + half * n_pad_, e, n_pad_, j);
+      block[half] = first, block[half + 1] = second;
+    }
+    for (int i = 0; i < kBlock; ++i) block[i][i] += diagonal[j + i];
+    inverse_of_factor(block, diagonal + j, inverse_j);
+    for (int i = j + kBlock; i < n_pad_; i += 2) {
+      double* c = lower + static_cast<int64_t>(i) * n_pad_;
+      const auto [first, second] =
+          tile_rows(matrix + static_cast<int64_t>(i) * inner, b, inner, inner, c, e, n_pad_, j);
+      store(c + j, times_inverse(first, inverse_j));
+      store(c + n_pad_ + j, times_inverse(second, inverse_j));
+    }
+    forward_block(e, n_pad_, j, inverse_j, right_side);
+  }
+}
+
+/// x = L^-1 x.
+void HeadPosterior::forward(double* x) const {
+  for (int j = 0; j < n_pad_; j += kBlock) {
+    forward_block(lower_.get() + static_cast<int64_t>(j) * n_pad_, n_pad_, j, inverse_blocks_.get() + j * kBlock, x);
+  }
+}
+
+/// x = L^-T x. Each solved block is taken off all blocks before it, so that rows of L are read as they lie.
+void HeadPosterior::backward(double* x) const {
+  for (int j = n_pad_ - kBlock; j >= 0; j -= kBlock) {
+    const double* inverse = inverse_blocks_.get() + j * kBlock;
+    const Lanes b = load(x + j);
+    const Lanes solved = sums(load(inverse) * b, load(inverse + 4) * b, load(inverse + 8) * b, load(inverse + 12) * b);
+    store(x + j, solved);
+    const double* row = lower_.get() + static_cast<int64_t>(j) * n_pad_;
+    for (int i = 0; i < j; i += kBlock) {
+      store(x + i, load(x + i) -
+                       ((all(solved[0]) * load(row + i) + all(solved[1]) * load(row + n_pad_ + i)) +
+                        (all(solved[2]) * load(row + 2 * n_pad_ + i) + all(solved[3]) * load(row + 3 * n_pad_ + i))));
+    }
+  }
+}
+
+void HeadPosterior::solve(const float* vectors, int64_t stride, int d, std::span<const int32_t> rows,
+                          std::span<const float> y, std::span<const float> beta, std::span<const float> mean) {
+  assert(d > 0 && y.size() == rows.size() && beta.size() == rows.size());
+  assert(mean.empty() || mean.size() == static_cast<size_t>(d));
+  const int count = static_cast<int>(rows.size());
+  d_ = d;
+  d_pad_ = padded(d);
+  weights_.resize(d);
+  residuals_.resize(count);
+  used_.resize(count);
+
+  double* m = mean_.grow(d_pad_);
+  if (mean.empty()) {
+    std::fill_n(m, d_pad_, 0.0);
+  } else {
+    widen(mean.data(), d, d_pad_, m);
+    for (int i = 0; i < d; ++i) m[i] = std::isfinite(m[i]) ? m[i] : 0.0;
+  }
+
+  // The rows that count, as doubles, with their residuals and noise variances.
+  double* matrix = rows_.grow(static_cast<size_t>(padded(count)) * d_pad_);
+  double* noise = noise_.grow(padded(count));
+  double* residual = scaled_residuals_.grow(padded(count));
+  int used = 0;
+  for (int s = 0; s < count; ++s) {
+    residuals_[s] = 0;
+    if (!(beta[s] > 0) || !std::isfinite(y[s])) continue;
+    const float* phi = vectors + stride * rows[s];
+    double* row = matrix + static_cast<int64_t>(used) * d_pad_;
+    Lanes norm{}, prior{};
+    int i = 0;
+    for (; i + kBlock <= d; i += kBlock) {
+      const Lanes x = load_floats(phi + i);
+      store(row + i, x);
+      norm += x * x;
+      prior += x * load(m + i);
+    }
+    if (i < d) {
+      Lanes x{};
+      for (int lane = 0; i + lane < d; ++lane) x[lane] = phi[i + lane];
+      store(row + i, x);
+      norm += x * x;
+      prior += x * load(m + i);
+    }
+    const double squared = sum(norm);
+    if (!std::isfinite(squared)) continue;
+    noise[used] = std::max(std::max(1.0 / beta[s], squared / kMaxCertainty), kMinNoise);
+    residual[used] = residuals_[s] = y[s] - sum(prior);
+    used_[used++] = s;
+  }
+  used_.resize(used);
+  dual_ = used <= d;
+
+  const int used_pad = padded(used);
+  double* exact = exact_.grow(d_pad_);
+  if (dual_) {
+    // (Phi Phi^T + noise) alpha = e,  E[w] = m + Phi^T alpha.
+    std::fill(matrix + static_cast<int64_t>(used) * d_pad_, matrix + static_cast<int64_t>(used_pad) * d_pad_, 0.0);
+    std::fill(noise + used, noise + used_pad, 1.0);
+    std::fill(residual + used, residual + used_pad, 0.0);
+    factor(used, d_pad_, matrix, noise, residual);
+    backward(residual);
+    std::copy_n(m, d_pad_, exact);
+    for (int s = 0; s < used_pad; s += kBlock) {
+      const double* row = matrix + static_cast<int64_t>(s) * d_pad_;
+      const Lanes a0 = all(residual[s]), a1 = all(residual[s + 1]), a2 = all(residual[s + 2]),
+                  a3 = all(residual[s + 3]);
+      for (int i = 0; i < d_pad_; i += kBlock) {
+        store(exact + i, load(exact + i) + ((a0 * load(row + i) + a1 * load(row + d_pad_ + i)) +
+                                            (a2 * load(row + 2 * d_pad_ + i) + a3 * load(row + 3 * d_pad_ + i))));
+      }
+    }
+  } else {
+    // (I + X^T X) v = X^T e',  X = rows and residuals scaled by the root of the precision,  E[w] = m + v.
+    double* transposed = transposed_.grow(static_cast<size_t>(d_pad_) * used_pad);
+    std::fill_n(transposed, static_cast<size_t>(d_pad_) * used_pad, 0.0);
+    std::fill(residual + used, residual + used_pad, 0.0);
+    for (int s = 0; s < used; ++s) {
+      const double scale = 1 / std::sqrt(noise[s]);
+      const double* row = matrix + static_cast<int64_t>(s) * d_pad_;
+      for (int i = 0; i < d; ++i) transposed[static_cast<int64_t>(i) * used_pad + s] = row[i] * scale;
+      residual[s] *= scale;
+    }
+    double* diagonal = diagonal_.grow(d_pad_);
+    std::fill_n(diagonal, d_pad_, 1.0);
+    double* solution = solution_.grow(d_pad_);
+    for (int i = 0; i < d_pad_; ++i)
+      solution[i] = dot(transposed + static_cast<int64_t>(i) * used_pad, residual, used_pad);
+    factor(d, used_pad, transposed, diagonal, solution);
+    backward(solution);
+    for (int i = 0; i < d_pad_; ++i) exact[i] = m[i] + solution[i];
+  }
+  for (int i = 0; i < d; ++i) weights_[i] = to_float(exact[i]);
+}
+
+float HeadPosterior::variance(const float* phi) const {
+  double* query = query_.grow(d_pad_);
+  widen(phi, d_, d_pad_, query);
+  if (!dual_) {
+    forward(query);
+    return to_float(dot(query, query, d_pad_));
+  }
+  double* k = scratch_.grow(std::max(n_pad_, kBlock));
+  for (int s = 0; s < n_pad_; ++s) k[s] = dot(rows_.get() + static_cast<int64_t>(s) * d_pad_, query, d_pad_);
+  forward(k);
+  return to_float(std::max(0.0, dot(query, query, d_pad_) - dot(k, k, n_pad_)));
+}
+
+void HeadPosterior::equivalent_kernel(const float* phi, std::span<double> h) const {
+  assert(h.size() == residuals_.size());
+  std::fill(h.begin(), h.end(), 0.0);
+  double* query = query_.grow(d_pad_);
+  widen(phi, d_, d_pad_, query);
+  const int used = static_cast<int>(used_.size());
+  if (dual_) {
+    double* k = scratch_.grow(std::max(n_pad_, kBlock));
+    for (int s = 0; s < n_pad_; ++s) k[s] = dot(rows_.get() + static_cast<int64_t>(s) * d_pad_, query, d_pad_);
+    forward(k);
+    backward(k);
+    for (int s = 0; s < used; ++s) h[used_[s]] = k[s];
+  } else {
+    forward(query);
+    backward(query);
+    for (int s = 0; s < used; ++s) {
+      h[used_[s]] = dot(rows_.get() + static_cast<int64_t>(s) * d_pad_, query, d_pad_) / noise_.get()[s];
+    }
+  }
+}
+
+}  // namespace fewshop
