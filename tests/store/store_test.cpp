@@ -1,0 +1,458 @@
+#include "store/store.h"
+
+#include <sqlite3.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "core/cancel.h"
+#include "core/error.h"
+#include "support/temp_dir.h"
+
+namespace fewshop {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::TempDir;
+
+const std::vector<TableColumn> kRatings = {
+    {"user_id", ColumnType::kText}, {"rating", ColumnType::kReal}, {"time", ColumnType::kTime}};
+
+TableInfo write_ratings(Store& store, int rows, const std::string& table = "ratings", double first = 0) {
+  Transaction transaction(store);
+  auto writer = store.write(table, kRatings);
+  for (int i = 0; i < rows; ++i) {
+    const std::string user = "u" + std::to_string(i);
+    writer->add(std::vector<Value>{Value::of(std::string_view(user)), Value::of(first + i), Value::of(int64_t{i})});
+  }
+  auto info = writer->finish({{"user_id"}, {"user_id", "time"}});
+  transaction.commit();
+  return info;
+}
+
+int64_t count(Store& store, const std::string& table) {
+  auto cursor = store.query("select count(*) from " + table);
+  EXPECT_TRUE(cursor->next());
+  return cursor->at(0).integer;
+}
+
+/// What a raw connection of another program would do.
+void other_program(const std::string& path, const std::string& sql) {
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK);
+  char* message = nullptr;
+  EXPECT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, &message), SQLITE_OK) << message;
+  sqlite3_close(db);
+}
+
+template <class Exception, class Body>
+std::string message_of(Body&& body) {
+  try {
+    body();
+  } catch (const Exception& e) {
+    return e.what();
+  } catch (const std::exception& e) {
+    ADD_FAILURE() << "another exception: " << e.what();
+    return "";
+  }
+  ADD_FAILURE() << "no exception";
+  return "";
+}
+
+TEST(StoreTest, WhatIsWrittenIsReadBackInOrderWithItsTypes) {
+  using namespace std::string_view_literals;
+  constexpr auto kOdd = "quote\" comma, newline\n null\0 \xf0\x9f\x98\x80"sv;
+  TempDir dir;
+  {
+    auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+    Transaction transaction(*store);
+    auto writer = store->write("t", {{"id", ColumnType::kText},
+                                     {"n", ColumnType::kInteger},
+                                     {"x", ColumnType::kReal},
+                                     {"at", ColumnType::kTime},
+                                     {"yes", ColumnType::kBoolean}});
+
+    writer->add(std::vector<Value>{Value::of(kOdd), Value::of(int64_t{-5}), Value::of(int64_t{2}),
+                                   Value::of(int64_t{1700000000000000}), Value::of(int64_t{1})});
+    writer->add(std::vector<Value>{Value::of(std::string_view("007")), Value::null(), Value::of(-0.0), Value::null(),
+                                   Value::of(int64_t{0})});
+    writer->finish({{"id"}});
+    transaction.commit();
+  }
+  auto store = open_store(dir / "shop.db", Store::Access::kRead);
+  EXPECT_THAT(store->tables(), ElementsAre("t"));
+  auto cursor = store->read("t");
+  EXPECT_EQ(cursor->columns()[3], (TableColumn{"at", ColumnType::kTime}));
+  EXPECT_EQ(cursor->columns()[4], (TableColumn{"yes", ColumnType::kBoolean}));
+  ASSERT_TRUE(cursor->next());
+  EXPECT_EQ(cursor->at(0).text, kOdd);
+  EXPECT_EQ(cursor->at(1).integer, -5);
+  EXPECT_EQ(cursor->at(2).kind, Value::Kind::kReal);
+  EXPECT_EQ(cursor->at(2).real, 2.0);
+  ASSERT_TRUE(cursor->next());
+  EXPECT_EQ(cursor->at(0).text, "007");
+  EXPECT_TRUE(cursor->at(1).is_null());
+  EXPECT_FALSE(cursor->next());
+  EXPECT_FALSE(cursor->next());
+}
+
+TEST(StoreTest, FingerprintWrittenAtImportIsThatOfTheContent) {
+  TempDir dir;
+  auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+  const auto info = write_ratings(*store, 5000);
+  EXPECT_EQ(store->describe("ratings").fingerprint, info.fingerprint);
+  other_program(dir / "shop.db", "delete from fewshop_tables");  // so that it has to be computed
+  EXPECT_EQ(store->describe("ratings").fingerprint, info.fingerprint);
+  EXPECT_EQ(store->describe("ratings").rows, 5000);
+  EXPECT_NE(write_ratings(*store, 5000, "ratings", 1).fingerprint, info.fingerprint);
+  EXPECT_EQ(write_ratings(*store, 5000).fingerprint, info.fingerprint);
+}
+
+TEST(StoreTest, FingerprintFollowsChangesOfOtherPrograms) {
+  TempDir dir;
+  auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+  const auto before = write_ratings(*store, 100);
+  other_program(dir / "shop.db", "update ratings set rating = 9 where user_id = 'u7'");
+  const auto updated = store->describe("ratings");
+  EXPECT_NE(updated.fingerprint, before.fingerprint);
+  EXPECT_EQ(updated.rows, 100);
+  other_program(dir / "shop.db", "insert into ratings values ('new', 1, 1)");
+  EXPECT_EQ(store->describe("ratings").rows, 101);
+  other_program(dir / "shop.db", "drop table ratings; create table ratings(a text); insert into ratings values ('x')");
+  EXPECT_EQ(store->describe("ratings").rows, 1);
+}
+
+TEST(StoreTest, QueryFingerprintFollowsTheTablesReadOnly) {
+  TempDir dir;
+  auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+  write_ratings(*store, 10, "a");
+  write_ratings(*store, 10, "b");
+  const std::string sql = "with x as (select * from a) select count(*) from x";
+  const auto before = store->query_fingerprint(sql);
+  write_ratings(*store, 11, "b");
+  EXPECT_EQ(store->query_fingerprint(sql), before);
+  write_ratings(*store, 11, "a");
+  EXPECT_NE(store->query_fingerprint(sql), before);
+  EXPECT_NE(store->query_fingerprint("select count(*) from a"), store->query_fingerprint("select count(*) from b"));
+}
+
+TEST(StoreTest, ExpressionsGetTheTypeOfTheirValues) {
+  TempDir dir;
+  auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+  write_ratings(*store, 3);
+  auto cursor = store->query(
+      "select time, case when time > 0 then rating / 2 end as half, time + 1 as next, user_id || '!' as name, null as "
+      "empty from ratings order by time");
+  EXPECT_THAT(cursor->columns(),
+              ElementsAre(TableColumn{"time", ColumnType::kTime}, TableColumn{"half", ColumnType::kReal},
+                          TableColumn{"next", ColumnType::kInteger}, TableColumn{"name", ColumnType::kText},
+                          TableColumn{"empty", ColumnType::kText}));
+  std::vector<std::string> rows;
+  while (cursor->next()) rows.push_back(cursor->at(3).to_text() + cursor->at(1).to_text());
+  EXPECT_THAT(rows, ElementsAre("u0!", "u1!0.5", "u2!1"));
+}
+
+TEST(StoreTest, TablesOfOtherProgramsAreRead) {
+  TempDir dir;
+  other_program(dir / "other.db",
+                "create table t(a bigint, b varchar(20), c double precision, d, e numeric, f boolean);"
+                "insert into t values (1, 'x', 0.5, 'free', 2.5, 1); create view v as select a, b from t;"
+                "create index covering on t(b, a); insert into t values (0, 'a', 1, 'f', 1, 0)");
+  auto store = open_store(dir / "other.db", Store::Access::kRead);
+  EXPECT_THAT(store->tables(), ElementsAre("t", "v"));
+  const auto info = store->describe("t");
+  std::vector<std::string> types;
+  for (const auto& column : info.columns) types.push_back(type_name(column.type));
+  EXPECT_THAT(types, ElementsAre("integer", "text", "real", "text", "real", "boolean"));
+  EXPECT_EQ(info.rows, 2);
+  EXPECT_EQ(store->describe("v").rows, 2);
+  auto cursor = store->read("t", {"b", "a"});  // the index would give the other order
+  ASSERT_TRUE(cursor->next());
+  EXPECT_EQ(cursor->at(0).text, "x");
+}
+
+TEST(StoreTest, UsersSqlCannotWriteOrLeaveTheDatabase) {
+  TempDir dir;
+  {
+    auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+    write_ratings(*store, 3);
+  }
+  for (const auto access : {Store::Access::kRead, Store::Access::kWrite}) {
+    auto store = open_store(dir / "shop.db", access);
+    for (const std::string sql : {"delete from ratings",
+                                  "insert into ratings values ('a', 1, 2)",
+                                  "update ratings set rating = 0",
+                                  "drop table ratings",
+                                  "create table x(a)",
+                                  "create temp table x(a)",
+                                  "attach 'other.db' as o",
+                                  "pragma table_info(ratings)",
+                                  "pragma journal_mode = delete",
+                                  "select load_extension('x')",
+                                  "begin",
+                                  "vacuum into 'copy.db'",
+                                  "vacuum",
+                                  "reindex",
+                                  "analyze",
+                                  "select 1; delete from ratings",
+                                  "select 1; select 2",
+                                  "explain delete from ratings",
+                                  "with x as (select 1) insert into ratings select 'a', 1, 2",
+                                  "",
+                                  "  -- nothing",
+                                  "select",
+                                  "select nothing from ratings",
+                                  "select * from missing"})
+      EXPECT_THROW(store->query(sql), InvalidInput) << sql;
+    EXPECT_THROW(store->query(std::string("select 1\0 ; delete", 18)), InvalidInput);
+    for (const std::string sql : {"select * from ratings;", "select 1 -- comment", "select 1; /* one */ -- two",
+                                  "with recursive n(i) as (select 1 "
+                                  "union all select i + 1 from n where i < 3) select i from n",
+                                  "select rank() over (order by rating) from ratings",
+                                  "select json_extract('{\"a\": 1}', '$.a')", "values (1)"})
+      EXPECT_TRUE(store->query(sql)->next()) << sql;
+    EXPECT_EQ(count(*store, "ratings"), 3);
+    EXPECT_THROW(store->query("select length(randomblob(1000000000))")->next(), InvalidInput);
+  }
+  EXPECT_FALSE(std::filesystem::exists("copy.db"));
+}
+
+TEST(StoreTest, EndlessQueryStopsWhenTheUserAsks) {
+  TempDir dir;
+  auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+  std::thread user([] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    set_cancelled(true);
+  });
+  EXPECT_THROW(
+      store->query("with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n")->next(),
+      Interrupted);
+  user.join();
+  set_cancelled(false);
+}
+
+TEST(StoreTest, ReplacingATableIsAllOrNothing) {
+  TempDir dir;
+  auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+  const auto before = write_ratings(*store, 10);
+  {
+    Transaction transaction(*store);
+    auto writer = store->write("ratings", kRatings);
+    writer->add(std::vector<Value>{Value::null(), Value::null(), Value::null()});
+  }
+  EXPECT_EQ(store->describe("ratings").fingerprint, before.fingerprint);
+  EXPECT_EQ(count(*store, "ratings"), 10);
+  write_ratings(*store, 3, "Ratings");  // the same table for SQL
+  EXPECT_THAT(store->tables(), ElementsAre("Ratings"));
+  EXPECT_EQ(count(*store, "ratings"), 3);
+}
+
+TEST(StoreTest, ReaderSeesTheOldTableWhileANewOneIsWritten) {
+  TempDir dir;
+  auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+  write_ratings(*store, 10);
+  auto reader = open_store(dir / "shop.db", Store::Access::kRead);
+  Transaction transaction(*store);
+  store->write("ratings", kRatings)->finish();
+  EXPECT_EQ(count(*reader, "ratings"), 10);
+  transaction.commit();
+  EXPECT_EQ(count(*reader, "ratings"), 0);
+}
+
+TEST(StoreTest, FailedFirstImportLeavesNoFile) {
+  TempDir dir;
+  {
+    auto store = open_store(dir / "new.db", Store::Access::kWrite);
+    Transaction transaction(*store);
+    store->write("ratings", kRatings);
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
+}
+
+TEST(StoreTest, QueriesBecomeTables) {
+  TempDir dir;
+  auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+  {
+    Transaction transaction(*store);
+    auto raw = store->write("raw", {{"k", ColumnType::kText}, {"n", ColumnType::kInteger}}, true);
+    raw->add(std::vector<Value>{Value::of(std::string_view("a")), Value::of(int64_t{1})});
+    raw->add(std::vector<Value>{Value::of(std::string_view("a")), Value::of(int64_t{2})});
+    raw->finish({{"k"}});
+    const auto info = store->write_query("sums", "select k, sum(n) as n, min(n) as first from raw group by k",
+                                         {{"n", ColumnType::kReal}, {"first", ColumnType::kText}}, {{"k"}});
+    EXPECT_EQ(info.rows, 1);
+    EXPECT_THROW(store->write_query("x", "select 'a' as n", {{"n", ColumnType::kReal}}), InvalidInput);
+    store->drop("x");
+    EXPECT_THROW(store->write_query("y", "select 1 as n", {{"m", ColumnType::kReal}}), InvalidInput);
+    auto done = store->write_query("empty", "select k from raw where 0");
+    EXPECT_EQ(done.rows, 0);
+  }
+  EXPECT_TRUE(store->tables().empty()) << "an exception was seen, so the transaction went unused";
+}
+
+TEST(StoreTest, ScratchTablesDoNotStay) {
+  TempDir dir;
+  {
+    auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+    Transaction transaction(*store);
+    store->write("raw", kRatings, true)->finish();
+    store->write_query("kept", "select * from raw");
+    transaction.commit();
+    EXPECT_THAT(store->tables(), ElementsAre("kept"));
+  }
+  auto store = open_store(dir / "shop.db", Store::Access::kRead);
+  EXPECT_THAT(store->describe("kept").columns, ::testing::ContainerEq(kRatings));
+  EXPECT_THROW(store->read("raw"), InvalidInput);
+}
+
+TEST(StoreTest, ValuesOfAnotherTypeAreRefused) {
+  TempDir dir;
+  auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+  Transaction transaction(*store);
+  auto writer = store->write("t", {{"n", ColumnType::kInteger}, {"x", ColumnType::kReal}});
+  const auto text = Value::of(std::string_view("one"));
+  EXPECT_THAT(message_of<InvalidInput>([&] {
+                writer->add(std::vector<Value>{text, Value::null()});
+              }),
+              HasSubstr("column n: expected integer, got the text 'one'"));
+  EXPECT_THROW(writer->add(std::vector<Value>{Value::of(0.5), Value::null()}), InvalidInput);
+  EXPECT_THROW(store->write("fewshop_tables", kRatings), InvalidInput);
+  EXPECT_THROW(store->write("sqlite_x", kRatings), InvalidInput);
+  EXPECT_THROW(store->write("t2", {{"a", ColumnType::kText}, {"A", ColumnType::kText}}), InvalidInput);
+  EXPECT_THROW(store->write("t3", {}), InvalidInput);
+}
+
+TEST(StoreTest, MissingTableNamesTheKnownOnes) {
+  TempDir dir;
+  auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+  EXPECT_THAT(message_of<InvalidInput>([&] { store->read("users"); }), HasSubstr("fewshop import"));
+  write_ratings(*store, 1);
+  EXPECT_THAT(message_of<InvalidInput>([&] { store->describe("users"); }),
+              AllOf(HasSubstr("shop.db"), HasSubstr("no table 'users'"), HasSubstr("its tables: ratings")));
+  EXPECT_THAT(message_of<InvalidInput>([&] { store->read("ratings", {"age"}); }),
+              HasSubstr("no column 'age'; its columns: user_id, rating, time"));
+}
+
+TEST(StoreTest, FilesThatAreNoDatabasesAreNamed) {
+  TempDir dir;
+  const auto garbage = dir.write("garbage.db", std::string(5000, '\x8f'));
+  const auto path_message = [&](const std::string& path, Store::Access access) {
+    return message_of<InvalidInput>([&] { open_store(path, access); });
+  };
+  for (const auto access : {Store::Access::kRead, Store::Access::kWrite}) {
+    EXPECT_THAT(path_message(garbage, access), HasSubstr("not a SQLite database"));
+    EXPECT_THAT(path_message(dir.path().string(), access), HasSubstr("directory"));
+    EXPECT_THAT(path_message("", access), HasSubstr("empty"));
+    EXPECT_THAT(path_message("mysql://host/db", access), HasSubstr("unknown kind of database"));
+  }
+  EXPECT_EQ(testing::read_whole(garbage), std::string(5000, '\x8f'));
+  EXPECT_THAT(path_message(dir / "missing.db", Store::Access::kRead), HasSubstr("no such database"));
+  EXPECT_FALSE(std::filesystem::exists(dir / "missing.db"));
+  EXPECT_THAT(path_message(dir / "no/such/folder.db", Store::Access::kWrite), HasSubstr("folder exists"));
+}
+
+TEST(StoreTest, DamagedDatabaseIsAnErrorNotACrash) {
+  TempDir dir;
+  {
+    auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+    write_ratings(*store, 5000);
+  }
+  auto bytes = testing::read_whole(dir / "shop.db");
+  for (size_t i = 4096; i < bytes.size(); i += 7) bytes[i] = static_cast<char>(i * 31);
+  dir.write("shop.db", bytes);
+  auto store = open_store(dir / "shop.db", Store::Access::kRead);
+  EXPECT_THAT(message_of<InvalidInput>([&] {
+                auto cursor = store->read("ratings");
+                while (cursor->next()) {
+                }
+              }),
+              HasSubstr("damaged"));
+}
+
+TEST(StoreTest, LockedDatabaseIsAFailureThatSaysWhatToDo) {
+  TempDir dir;
+  auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+  write_ratings(*store, 1);
+  Transaction transaction(*store);
+  auto second = open_store(dir / "shop.db", Store::Access::kWrite, {.busy_ms = 40});
+  EXPECT_THAT(message_of<Failure>([&] { Transaction blocked(*second); }),
+              AllOf(HasSubstr("shop.db"), HasSubstr("locked by another program"), HasSubstr("run this again")));
+}
+
+TEST(StoreTest, DatabaseInAReadOnlyFolderIsRead) {
+  TempDir dir;
+  std::filesystem::create_directory(dir / "frozen");
+  {
+    auto store = open_store(dir / "frozen/shop 100%?.db", Store::Access::kWrite);
+    write_ratings(*store, 4);
+  }
+  std::filesystem::permissions(dir / "frozen", std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+  EXPECT_EQ(count(*open_store(dir / "frozen/shop 100%?.db", Store::Access::kRead), "ratings"), 4);
+  std::filesystem::permissions(dir / "frozen", std::filesystem::perms::owner_all);
+}
+
+/// Runs `body` in a process of its own and returns its wait status.
+template <class Body>
+int in_child(Body&& body) {
+  const pid_t child = fork();
+  if (child == 0) {
+    body();
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return status;
+}
+
+TEST(StoreTest, FullDiskIsAFailureAndKeepsTheOldTable) {
+  TempDir dir;
+  {
+    auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+    write_ratings(*store, 10);
+  }
+  const int status = in_child([&] {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{1 << 20, 1 << 20};  // a file of 1 MiB is all the disk has room for
+    setrlimit(RLIMIT_FSIZE, &limit);
+    auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+    try {
+      write_ratings(*store, 300000);
+    } catch (const Failure& e) {
+      _exit(std::string(e.what()).find("disk is full") != std::string::npos ? 3 : 4);
+    }
+  });
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 3);
+  auto store = open_store(dir / "shop.db", Store::Access::kRead);
+  EXPECT_EQ(count(*store, "ratings"), 10);
+}
+
+TEST(StoreTest, KilledWriterChangesNothing) {
+  TempDir dir;
+  {
+    auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+    write_ratings(*store, 10);
+  }
+  const int status = in_child([&] {
+    auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+    Transaction transaction(*store);
+    auto writer = store->write("ratings", kRatings);
+    for (int i = 0; i < 200000; ++i)
+      writer->add(std::vector<Value>{Value::of(std::string_view("someone")), Value::of(1.0), Value::of(int64_t{1})});
+    writer->finish();
+    kill(getpid(), SIGKILL);
+  });
+  EXPECT_TRUE(WIFSIGNALED(status));
+  auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+  EXPECT_EQ(count(*store, "ratings"), 10);
+  write_ratings(*store, 20);
+  EXPECT_EQ(count(*store, "ratings"), 20);
+}
+
+}  // namespace
+}  // namespace fewshop
