@@ -19,6 +19,16 @@ void print_json(const nlohmann::json& json) {
 
 namespace {
 
+std::string command_names(const CLI::App& app) {
+  std::string names;
+  for (const CLI::App* command : app.get_subcommands({})) names += (names.empty() ? "" : ", ") + command->get_name();
+  return names;
+}
+
+std::string command_prefix(const CLI::App& app) {
+  return app.get_subcommands().empty() ? "" : app.get_subcommands().front()->get_name() + " ";
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"fewshop: learns across a shop's users, items and campaigns how to learn the next one", "fewshop"};
   app.set_version_flag("--version", "fewshop " FEWSHOP_VERSION);
@@ -37,8 +47,15 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::ParseError& e) {
-    const int status = app.exit(e);
-    return status == 0 ? 0 : 2;
+    // Help and version come this way, too.
+    if (e.get_exit_code() == 0) return app.exit(e);
+    std::string message = e.what();
+    if (app.get_subcommands().empty() && !app.remaining().empty())
+      message =
+          fmt::format("unknown command or option '{}'; commands: {}", app.remaining().front(), command_names(app));
+    else if (app.get_subcommands().empty() && dynamic_cast<const CLI::RequiredError*>(&e))
+      message = fmt::format("expected a command; commands: {}", command_names(app));
+    throw InvalidInput(fmt::format("{}\nRun 'fewshop {}--help' for more.", message, command_prefix(app)));
   }
 }
 

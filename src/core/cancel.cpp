@@ -1,18 +1,21 @@
 #include "core/cancel.h"
 
-#include <csignal>
 #include <unistd.h>
+
+#include <atomic>
+#include <csignal>
 
 #include "core/error.h"
 
 namespace fewshop {
 namespace {
 
-volatile std::sig_atomic_t flag = 0;
+// Lock-free, so that a signal handler may set it while threads read it.
+std::atomic<bool> flag{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
 
 void on_signal(int) {
-  if (flag) _exit(130);
-  flag = 1;
+  if (flag.exchange(true)) _exit(130);
 }
 
 }  // namespace
@@ -20,11 +23,12 @@ void on_signal(int) {
 void install_cancel_handler() {
   struct sigaction action = {};
   action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;  // a file that is being read is read on; loops look at the flag
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
 }
 
-bool cancelled() noexcept { return flag != 0; }
+bool cancelled() noexcept { return flag; }
 
 void check_cancelled() {
   if (flag) throw Interrupted();

@@ -2,9 +2,16 @@
 
 #include <new>
 
+#include "core/cancel.h"
+
 namespace fewshop {
 
 int exit_status_of_current_exception(std::string& message) {
+  // What fails after the user has asked to stop (a query cut off, a wait given up) fails because of that.
+  if (cancelled()) {
+    message = "interrupted";
+    return 130;
+  }
   try {
     throw;
   } catch (const Interrupted& e) {
@@ -18,6 +25,9 @@ int exit_status_of_current_exception(std::string& message) {
     return 1;
   } catch (const std::exception& e) {
     message = e.what();
+    return 1;
+  } catch (...) {
+    message = "unknown error";
     return 1;
   }
 }

@@ -20,7 +20,7 @@ Fingerprint& Fingerprint::add(std::string_view part) {
   return *this;
 }
 
-Fingerprint& Fingerprint::add(uint64_t part) {
+Fingerprint& Fingerprint::add_number(uint64_t part) {
   const uint64_t pair[2] = {value_, part};
   value_ = hash64(pair, sizeof pair, 1);
   return *this;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <bit>
+#include <concepts>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -18,11 +20,20 @@ std::string to_hex(uint64_t value);
 class Fingerprint {
  public:
   Fingerprint& add(std::string_view part);
-  Fingerprint& add(uint64_t part);
+  template <std::integral T>
+  Fingerprint& add(T part) {
+    return add_number(static_cast<uint64_t>(part));
+  }
+  template <std::floating_point T>
+  Fingerprint& add(T part) {
+    return add_number(std::bit_cast<uint64_t>(static_cast<double>(part)));
+  }
   uint64_t value() const { return value_; }
   std::string hex() const { return to_hex(value_); }
 
  private:
+  Fingerprint& add_number(uint64_t part);
+
   uint64_t value_ = 0;
 };
 

@@ -28,7 +28,8 @@ struct FieldInfo {
 };
 
 // An options struct T has one list of fields, found by argument-dependent lookup:
-//   template <class Visitor> void fields(T& o, Visitor&& visit) { visit("inner_steps", o.inner_steps, Field{1, 100, "..."}); }
+//   template <class Visitor> void fields(T& o, Visitor&& visit) { visit("inner_steps", o.inner_steps, Field{1, 100,
+//   "..."}); }
 // Field types: int, int64_t, double, bool, std::string.
 
 /// Name, type, default, range and help of every field of T.
@@ -51,6 +52,7 @@ std::vector<FieldInfo> describe_fields() {
 /// `where` begins the message ("learner").
 template <class T>
 void set_fields(T& options, const nlohmann::json& values, const std::string& where) {
+  require(values.is_object(), where, ": expected names with values, got ", values.dump());
   std::string known;
   for (const auto& [key, value] : values.items()) {
     bool found = false;
@@ -67,7 +69,8 @@ void set_fields(T& options, const nlohmann::json& values, const std::string& whe
         require(value.is_string(), place, ": expected text, got ", value.dump(), "; it is: ", field.help);
       } else {
         require(std::floating_point<V> ? value.is_number() : value.is_number_integer(), place, ": expected ",
-                std::floating_point<V> ? "a number" : "a whole number", ", got ", value.dump(), "; it is: ", field.help);
+                std::floating_point<V> ? "a number" : "a whole number", ", got ", value.dump(),
+                "; it is: ", field.help);
         const double number = value.template get<double>();
         require(number >= field.min && number <= field.max, place, ": ", value.dump(), " is outside [",
                 fmt::format("{}", field.min), ", ", fmt::format("{}", field.max), "]; it is: ", field.help);

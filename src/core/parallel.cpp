@@ -4,6 +4,7 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -15,8 +16,7 @@ int thread_count(int threads) {
   return threads > 0 ? threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-void parallel_for(int64_t count, int threads, int64_t chunk,
-                  const std::function<void(int64_t, int64_t, int)>& body) {
+void parallel_for(int64_t count, int threads, int64_t chunk, const std::function<void(int64_t, int64_t, int)>& body) {
   chunk = std::max<int64_t>(1, chunk);
   const int workers =
       static_cast<int>(std::min<int64_t>(thread_count(threads), std::max<int64_t>(1, (count + chunk - 1) / chunk)));
@@ -38,10 +38,17 @@ void parallel_for(int64_t count, int threads, int64_t chunk,
       stop = true;
     }
   };
-  std::vector<std::thread> others;
-  for (int worker = 1; worker < workers; ++worker) others.emplace_back(work, worker);
-  work(0);
-  for (auto& thread : others) thread.join();
+  {
+    std::vector<std::jthread> others;  // joined at the end of the block, also when a thread cannot be started
+    for (int worker = 1; worker < workers; ++worker) {
+      try {
+        others.emplace_back(work, worker);
+      } catch (const std::system_error&) {
+        break;  // the system has no more threads to give: those there do the work
+      }
+    }
+    work(0);
+  }
   if (error) std::rethrow_exception(error);
 }
 

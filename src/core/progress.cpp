@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 
@@ -14,6 +15,7 @@ namespace {
 
 bool progress_enabled = true;
 bool verbose_enabled = false;
+std::atomic<bool> bar_on_screen{false};
 
 int64_t now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
@@ -25,7 +27,9 @@ int64_t now_ms() {
 Progress::Progress(std::string name, int64_t total) : name_(std::move(name)), total_(total), start_ms_(now_ms()) {}
 
 Progress::~Progress() {
-  if (shown_) fmt::print(stderr, "\r\033[K");
+  if (!shown_) return;
+  fmt::print(stderr, "\r\033[K");
+  bar_on_screen = false;
 }
 
 void Progress::advance(int64_t by, const std::string& note) {
@@ -40,7 +44,7 @@ void Progress::advance(int64_t by, const std::string& note) {
 }
 
 void Progress::draw(const std::string& note) {
-  shown_ = true;
+  shown_ = bar_on_screen = true;
   const double seconds = static_cast<double>(now_ms() - start_ms_) / 1000;
   if (total_ > 0) {
     constexpr int kWidth = 30;
@@ -57,7 +61,7 @@ void Progress::draw(const std::string& note) {
 
 void Progress::set_enabled(bool enabled) { progress_enabled = enabled; }
 
-void say(const std::string& line) { fmt::print(stderr, "{}\n", line); }
+void say(const std::string& line) { fmt::print(stderr, "{}{}\n", bar_on_screen ? "\r\033[K" : "", line); }
 
 void verbose(const std::string& line) {
   if (verbose_enabled) say(line);

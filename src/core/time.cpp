@@ -37,17 +37,18 @@ std::optional<Micros> parse_epoch(std::string_view text) {
   return std::nullopt;
 }
 
-/// Takes "", "Z", "+02:00" or "-0530"; the offset is in minutes.
+/// Takes "", "Z", " UTC", "+02:00" or "-0530", and nothing after it; the offset is in minutes.
 bool take_zone(std::string_view& text, int& offset) {
   offset = 0;
   if (text.empty()) return true;
-  if (text[0] == 'Z' || text[0] == 'z') return take_char(text, text[0]) && text.empty();
+  take_char(text, ' ');
+  if (text == "Z" || text == "z" || text == "UTC" || text == "GMT") return true;
+  if (text.empty()) return false;
   const int sign = text[0] == '-' ? -1 : 1;
   if (!take_char(text, '+') && !take_char(text, '-')) return false;
   int hours = 0, minutes = 0;
   if (!take_number(text, 2, hours)) return false;
-  take_char(text, ':');
-  if (!text.empty() && !take_number(text, 2, minutes)) return false;
+  if ((take_char(text, ':') || !text.empty()) && !take_number(text, 2, minutes)) return false;
   offset = sign * (hours * 60 + minutes);
   return text.empty() && hours <= 18 && minutes < 60;
 }
@@ -67,8 +68,9 @@ std::optional<Micros> parse_time(std::string_view text) {
   if (!text.empty()) {
     if (!take_char(text, 'T') && !take_char(text, ' ')) return std::nullopt;
     if (!take_number(text, 2, hour) || !take_char(text, ':') || !take_number(text, 2, minute)) return std::nullopt;
-    if (take_char(text, ':') && !take_number(text, 2, second)) return std::nullopt;
-    if (take_char(text, '.')) {
+    const bool seconds = take_char(text, ':');
+    if (seconds && !take_number(text, 2, second)) return std::nullopt;
+    if (seconds && take_char(text, '.')) {
       Micros unit = kSecond / 10;
       if (text.empty() || text[0] < '0' || text[0] > '9') return std::nullopt;
       for (; !text.empty() && text[0] >= '0' && text[0] <= '9'; text.remove_prefix(1), unit /= 10)
@@ -80,7 +82,15 @@ std::optional<Micros> parse_time(std::string_view text) {
   const year_month_day date{std::chrono::year{year}, std::chrono::month(month), std::chrono::day(day)};
   if (!date.ok() || hour > 23 || minute > 59 || second > 59) return std::nullopt;
   const Micros days = sys_days(date).time_since_epoch().count();
-  return days * kDay + ((hour * 60 + minute - offset) * 60 + second) * kSecond + fraction;
+  const Micros time = days * kDay + ((hour * 60 + minute - offset) * 60 + second) * kSecond + fraction;
+  // An offset must not lead out of the years that can be written with four digits.
+  constexpr Micros kFirst =
+      sys_days(year_month_day{std::chrono::year{0}, January, std::chrono::day{1}}).time_since_epoch().count() * kDay;
+  constexpr Micros kEnd =
+      sys_days(year_month_day{std::chrono::year{10000}, January, std::chrono::day{1}}).time_since_epoch().count() *
+      kDay;
+  if (time < kFirst || time >= kEnd) return std::nullopt;
+  return time;
 }
 
 std::string format_time(Micros time) {

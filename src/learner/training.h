@@ -33,6 +33,9 @@ struct TrainingLibrary {
   std::vector<std::string> (*learner_names)();   // names that `train` can make, for the test against the catalogue
 };
 
+/// The table itself, defined by the library that trains (a variable, not a function).
+extern "C" const TrainingLibrary fewshop_training_library;
+
 /// Opens the training library beside the program (once). Throws Failure saying what is missing.
 const TrainingLibrary& training_library();
 

@@ -1,0 +1,64 @@
+#include "core/parallel.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <numeric>
+#include <vector>
+
+#include "core/cancel.h"
+#include "core/error.h"
+#include "core/property.h"
+
+namespace fewshop {
+namespace {
+
+TEST(ParallelTest, EveryIndexIsVisitedOnceWhateverThreadsAndChunks) {
+  expect_property("each index of [0, count) once", [] {
+    const int64_t count = *rc::gen::inRange<int64_t>(0, 500);
+    const int threads = *rc::gen::inRange(1, 9);
+    const int64_t chunk = *rc::gen::inRange<int64_t>(0, 50);
+    std::vector<std::atomic<int>> visits(count);
+    std::atomic<bool> worker_in_range{true};
+    parallel_for(count, threads, chunk, [&](int64_t begin, int64_t end, int worker) {
+      if (worker < 0 || worker >= threads) worker_in_range = false;
+      for (int64_t i = begin; i < end; ++i) ++visits[i];
+    });
+    RC_ASSERT(worker_in_range);
+    for (const auto& visit : visits) RC_ASSERT(visit == 1);
+  });
+}
+
+TEST(ParallelTest, TheFirstExceptionIsRethrownAndStopsTheOthers) {
+  std::atomic<int64_t> done{0};
+  try {
+    parallel_for(1'000'000, 4, 1, [&](int64_t begin, int64_t, int) {
+      if (begin == 10) throw InvalidInput("row 10");
+      ++done;
+    });
+    FAIL() << "expected InvalidInput";
+  } catch (const InvalidInput& e) {
+    EXPECT_STREQ(e.what(), "row 10");
+  }
+  EXPECT_LT(done, 1'000'000);
+}
+
+TEST(ParallelTest, ARequestToStopInterrupts) {
+  int64_t done = 0;
+  EXPECT_THROW(parallel_for(100, 1, 1,
+                            [&](int64_t, int64_t, int) {
+                              ++done;
+                              set_cancelled(true);
+                            }),
+               Interrupted);
+  set_cancelled(false);
+  EXPECT_EQ(done, 1);
+}
+
+TEST(ParallelTest, ZeroThreadsMeansAllCores) {
+  EXPECT_GE(thread_count(0), 1);
+  EXPECT_EQ(thread_count(3), 3);
+}
+
+}  // namespace
+}  // namespace fewshop
