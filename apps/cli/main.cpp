@@ -38,7 +38,8 @@ int run(int argc, char** argv) {
   app.add_flag("--json", globals.json, "print one JSON object on standard output");
   app.add_flag("-v,--verbose", globals.verbose, "more messages");
   app.add_option("--threads", globals.threads, "threads; 0 = all cores")->check(CLI::Range(0, 1024));
-  app.add_option("--seed", globals.seed, "seed of the training; splits follow split.seed");
+  app.add_option("--seed", globals.seed, "seed of the training; splits follow split.seed")
+      ->check(CLI::NonNegativeNumber);
   app.set_config("--config", "", "TOML file with values for these options");
   app.parse_complete_callback([&] { set_verbose(globals.verbose); });
   // COMMANDS: every add_... of command.h is called here.
