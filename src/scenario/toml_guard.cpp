@@ -1,0 +1,88 @@
+#include "scenario/toml_guard.h"
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+
+namespace fewshop {
+namespace {
+
+/// Walks over TOML text far enough to know what is a string, what is a comment and how deep brackets and dots go.
+class Guard {
+ public:
+  Guard(std::string_view text, const std::string& place) : text_(text), place_(place) {}
+
+  void run() {
+    while (at_ < text_.size()) step();
+  }
+
+ private:
+  void step() {
+    const char c = text_[at_];
+    if (c == '#') return skip_comment();
+    if (c == '"' || c == '\'') return skip_string(c);
+    check_byte(c);
+    track_depth(c);
+    if (c == '\n') ++line_;
+    ++at_;
+  }
+
+  void skip_comment() {
+    while (at_ < text_.size() && text_[at_] != '\n') check_zero(text_[at_++]);
+  }
+
+  void skip_string(char quote) {
+    const bool multi = text_.substr(at_).starts_with(std::string(3, quote));
+    const std::string end(multi ? 3 : 1, quote);
+    at_ += end.size();
+    while (at_ < text_.size()) {
+      const char c = text_[at_];
+      check_zero(c);
+      if (text_.substr(at_).starts_with(end)) {
+        at_ += end.size();
+        // Up to two quotes may stand right before the closing three.
+        while (multi && at_ < text_.size() && text_[at_] == quote) ++at_;
+        return;
+      }
+      if (c == '\n') {
+        ++line_;
+        if (!multi) return;  // an unclosed string: the parser says so
+      }
+      at_ += c == '\\' && quote == '"' && at_ + 1 < text_.size() && text_[at_ + 1] != '\n' ? 2 : 1;
+    }
+  }
+
+  void check_byte(char c) {
+    check_zero(c);
+    require(static_cast<unsigned char>(c) < 0x80, place_, ":", line_,
+            ": a character outside ASCII must stand in quotes (or in a comment); put the key or value in quotes");
+  }
+
+  void check_zero(char c) { require(c != '\0', place_, ":", line_, ": a zero byte; is this a text file?"); }
+
+  void track_depth(char c) {
+    if (c == '[' || c == '{') ++depth_;
+    if ((c == ']' || c == '}') && depth_ > 0) --depth_;
+    require(depth_ <= kMaxTomlDepth, place_, ":", line_, ": brackets nested deeper than ", kMaxTomlDepth, " levels");
+    if (c == '.')
+      ++dots_;
+    else if (c == '\n' || c == '=' || c == ',' || c == '[' || c == ']' || c == '{' || c == '}')
+      dots_ = 0;
+    require(dots_ <= kMaxTomlDepth, place_, ":", line_, ": a dotted key with more than ", kMaxTomlDepth, " parts");
+  }
+
+  std::string_view text_;
+  const std::string& place_;
+  size_t at_ = 0;
+  int line_ = 1, depth_ = 0, dots_ = 0;
+};
+
+}  // namespace
+
+void check_toml_text(std::string_view text, const std::string& place) {
+  require(text.size() <= kMaxTomlBytes, place, ": ", text.size(), " bytes; a file of this kind has at most ",
+          kMaxTomlBytes, " bytes");
+  Guard(text, place).run();
+}
+
+}  // namespace fewshop
