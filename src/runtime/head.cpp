@@ -1,5 +1,9 @@
 #include "runtime/head.h"
 
+#ifdef __AVX__
+#include <immintrin.h>
+#endif
+
 #include <algorithm>
 #include <cassert>
 #include <cmath>
@@ -25,9 +29,22 @@ inline void store(double* p, Lanes x) { *reinterpret_cast<Lanes*>(p) = x; }
 inline Lanes all(double x) { return Lanes{x, x, x, x}; }
 
 inline Lanes load_floats(const float* p) {
+#ifdef __AVX__
+  return _mm256_cvtps_pd(_mm_loadu_ps(p));  // g++ 12 makes five instructions of __builtin_convertvector
+#else
   FloatLanes x;
   std::memcpy(&x, p, sizeof(x));
   return __builtin_convertvector(x, Lanes);
+#endif
+}
+
+inline void store_floats(float* p, Lanes x) {
+#ifdef __AVX__
+  _mm_storeu_ps(p, _mm256_cvtpd_ps(x));
+#else
+  const FloatLanes y = __builtin_convertvector(x, FloatLanes);
+  std::memcpy(p, &y, sizeof(y));
+#endif
 }
 
 inline double sum(Lanes x) { return (x[0] + x[1]) + (x[2] + x[3]); }
@@ -73,6 +90,33 @@ inline Pair tile_rows(const double* a, const double* b, int64_t stride, int k, c
     s03 -= x0 * y, s13 -= x1 * y;
   }
   return {sums(s00, s01, s02, s03), sums(s10, s11, s12, s13)};
+}
+
+/// The lower half of the tile on the diagonal:  block[i][j] = a_i . a_j - c_i . c_j  for j <= i; the rest is 0.
+inline void diagonal_tile(const double* a, int64_t stride, int k, const double* c, int64_t lower_stride, int lower_k,
+                          Lanes (&block)[4]) {
+  Lanes s00{}, s10{}, s11{}, s20{}, s21{}, s22{}, s30{}, s31{}, s32{}, s33{};
+  for (int i = 0; i < k; i += kBlock) {
+    const Lanes x0 = load(a + i), x1 = load(a + stride + i), x2 = load(a + 2 * stride + i),
+                x3 = load(a + 3 * stride + i);
+    s00 += x0 * x0, s10 += x1 * x0, s20 += x2 * x0, s30 += x3 * x0;
+    s11 += x1 * x1, s21 += x2 * x1, s31 += x3 * x1;
+    s22 += x2 * x2, s32 += x3 * x2;
+    s33 += x3 * x3;
+  }
+  for (int i = 0; i < lower_k; i += kBlock) {
+    const Lanes x0 = load(c + i), x1 = load(c + lower_stride + i), x2 = load(c + 2 * lower_stride + i),
+                x3 = load(c + 3 * lower_stride + i);
+    s00 -= x0 * x0, s10 -= x1 * x0, s20 -= x2 * x0, s30 -= x3 * x0;
+    s11 -= x1 * x1, s21 -= x2 * x1, s31 -= x3 * x1;
+    s22 -= x2 * x2, s32 -= x3 * x2;
+    s33 -= x3 * x3;
+  }
+  const Lanes zero{};
+  block[0] = sums(s00, zero, zero, zero);
+  block[1] = sums(s10, s11, zero, zero);
+  block[2] = sums(s20, s21, s22, zero);
+  block[3] = sums(s30, s31, s32, s33);
 }
 
 /// x times the transpose of the inverse block (kept by columns).
@@ -127,9 +171,40 @@ void widen(const float* from, int n, int n_pad, double* to) {
   for (; i < n_pad; ++i) to[i] = 0;
 }
 
-float to_float(double x) {
-  constexpr double most = std::numeric_limits<float>::max();
-  return static_cast<float>(std::clamp(x, -most, most));
+constexpr double kMost = std::numeric_limits<float>::max();
+
+float to_float(double x) { return static_cast<float>(std::clamp(x, -kMost, kMost)); }
+
+/// Rounds n doubles (padded) to floats; what is too large becomes the largest.
+void narrow(const double* from, int n, float* to) {
+  const Lanes most = all(kMost), least = all(-kMost);
+  int i = 0;
+  for (; i + kBlock <= n; i += kBlock) {
+    Lanes x = load(from + i);
+    x = x > most ? most : x;
+    store_floats(to + i, x < least ? least : x);
+  }
+  for (; i < n; ++i) to[i] = to_float(from[i]);
+}
+
+/// out = base + sum over s of alpha_s row_s, for rows [n, d]; n and d padded. Sixteen columns at a time stay in
+/// registers.
+void add_rows(const double* base, const double* rows, const double* alpha, int n, int d, double* out) {
+  int i = 0;
+  for (; i + 4 * kBlock <= d; i += 4 * kBlock) {
+    Lanes s0 = load(base + i), s1 = load(base + i + 4), s2 = load(base + i + 8), s3 = load(base + i + 12);
+    const double* row = rows + i;
+    for (int s = 0; s < n; ++s, row += d) {
+      const Lanes a = all(alpha[s]);
+      s0 += a * load(row), s1 += a * load(row + 4), s2 += a * load(row + 8), s3 += a * load(row + 12);
+    }
+    store(out + i, s0), store(out + i + 4, s1), store(out + i + 8, s2), store(out + i + 12, s3);
+  }
+  for (; i < d; i += kBlock) {
+    Lanes sum = load(base + i);
+    for (int s = 0; s < n; ++s) sum += all(alpha[s]) * load(rows + static_cast<int64_t>(s) * d + i);
+    store(out + i, sum);
+  }
 }
 
 }  // namespace
@@ -146,10 +221,7 @@ void HeadPosterior::factor(int rows, int inner, const double* matrix, const doub
     const double* e = lower + static_cast<int64_t>(j) * n_pad_;
     double* inverse_j = inverse + j * kBlock;
     Lanes block[4];
-    for (int half = 0; half < 4; half += 2) {
-      const auto [first, second] = tile_rows(b + half * inner, b, inner, inner, e + half * n_pad_, e, n_pad_, j);
-      block[half] = first, block[half + 1] = second;
-    }
+    diagonal_tile(b, inner, inner, e, n_pad_, j, block);
     for (int i = 0; i < kBlock; ++i) block[i][i] += diagonal[j + i];
     inverse_of_factor(block, diagonal + j, inverse_j);
     for (int i = j + kBlock; i < n_pad_; i += 2) {
@@ -202,7 +274,7 @@ void HeadPosterior::solve(const float* vectors, int64_t stride, int d, std::span
     std::fill_n(m, d_pad_, 0.0);
   } else {
     widen(mean.data(), d, d_pad_, m);
-    for (int i = 0; i < d; ++i) m[i] = std::isfinite(m[i]) ? m[i] : 0.0;
+    for (int i = 0; i < d; ++i) m[i] = std::abs(m[i]) <= kMost ? m[i] : 0.0;
   }
 
   // The rows that count, as doubles, with their residuals and noise variances.
@@ -248,16 +320,7 @@ void HeadPosterior::solve(const float* vectors, int64_t stride, int d, std::span
     std::fill(residual + used, residual + used_pad, 0.0);
     factor(used, d_pad_, matrix, noise, residual);
     backward(residual);
-    std::copy_n(m, d_pad_, exact);
-    for (int s = 0; s < used_pad; s += kBlock) {
-      const double* row = matrix + static_cast<int64_t>(s) * d_pad_;
-      const Lanes a0 = all(residual[s]), a1 = all(residual[s + 1]), a2 = all(residual[s + 2]),
-                  a3 = all(residual[s + 3]);
-      for (int i = 0; i < d_pad_; i += kBlock) {
-        store(exact + i, load(exact + i) + ((a0 * load(row + i) + a1 * load(row + d_pad_ + i)) +
-                                            (a2 * load(row + 2 * d_pad_ + i) + a3 * load(row + 3 * d_pad_ + i))));
-      }
-    }
+    add_rows(m, matrix, residual, used, d_pad_, exact);
   } else {
     // (I + X^T X) v = X^T e',  X = rows and residuals scaled by the root of the precision,  E[w] = m + v.
     double* transposed = transposed_.grow(static_cast<size_t>(d_pad_) * used_pad);
@@ -278,7 +341,7 @@ void HeadPosterior::solve(const float* vectors, int64_t stride, int d, std::span
     backward(solution);
     for (int i = 0; i < d_pad_; ++i) exact[i] = m[i] + solution[i];
   }
-  for (int i = 0; i < d; ++i) weights_[i] = to_float(exact[i]);
+  narrow(exact, d, weights_.data());
 }
 
 float HeadPosterior::variance(const float* phi) const {
