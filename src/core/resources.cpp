@@ -7,19 +7,15 @@
 #include <vector>
 
 namespace fewshop {
-namespace {
 
 namespace fs = std::filesystem;
 
-/// The folder that this library was loaded from.
-fs::path library_folder() {
+std::string library_folder() {
   Dl_info info{};
   if (dladdr(reinterpret_cast<const void*>(&library_folder), &info) == 0 || !info.dli_fname) return {};
   std::error_code error;
-  return fs::weakly_canonical(info.dli_fname, error).parent_path();
+  return fs::weakly_canonical(info.dli_fname, error).parent_path().string();
 }
-
-}  // namespace
 
 std::string resource_folder(const std::string& name) {
   std::vector<fs::path> candidates;

@@ -9,4 +9,7 @@ namespace fewshop {
 /// there is none.
 std::string resource_folder(const std::string& name);
 
+/// The folder that this library was loaded from; empty when the system does not tell.
+std::string library_folder();
+
 }  // namespace fewshop

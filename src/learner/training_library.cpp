@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "core/error.h"
+#include "core/resources.h"
 #include "learner/training.h"
 
 namespace fewshop {
@@ -11,17 +12,10 @@ namespace {
 
 constexpr const char* kFile = "libfewshop_train.so";
 
-/// The folder of the library that this code is in: the training library is built and installed beside it.
-std::filesystem::path own_folder() {
-  Dl_info info = {};
-  if (dladdr(reinterpret_cast<const void*>(&own_folder), &info) == 0 || !info.dli_fname) return {};
-  std::error_code ignored;
-  return std::filesystem::weakly_canonical(info.dli_fname, ignored).parent_path();
-}
-
-/// Kept open until the process ends: libtorch registers its operators once and cannot be unloaded.
+/// The training library is built and installed beside the engine. Kept open until the process ends: libtorch registers
+/// its operators once and cannot be unloaded.
 const TrainingLibrary& open_training_library() {
-  const std::filesystem::path path = own_folder() / kFile;
+  const std::filesystem::path path = std::filesystem::path(library_folder()) / kFile;
   if (!std::filesystem::exists(path))
     throw Failure(
         fmt::format("{}: expected the library that trains here, found no file; build fewshop with "
