@@ -38,7 +38,8 @@ class TensorFile {
   template <class T>
   std::vector<T> get(const std::string& name) const {
     const Tensor& tensor = at(name);
-    require(tensor.dtype == dtype_of<T>(), origin_, ": tensor ", name, " is ", tensor.dtype, ", expected ", dtype_of<T>());
+    require(tensor.dtype == dtype_of<T>(), origin_, ": tensor ", name, " is ", tensor.dtype, ", expected ",
+            dtype_of<T>());
     std::vector<T> values(tensor.bytes.size() / sizeof(T));
     if (!values.empty()) std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
     return values;
@@ -64,11 +65,18 @@ class TensorFile {
  private:
   template <class T>
   static const char* dtype_of() {
-    if constexpr (std::is_same_v<T, float>) return "F32";
-    else if constexpr (std::is_same_v<T, double>) return "F64";
-    else if constexpr (std::is_same_v<T, int32_t>) return "I32";
-    else if constexpr (std::is_same_v<T, int64_t>) return "I64";
-    else { static_assert(std::is_same_v<T, uint8_t>); return "U8"; }
+    if constexpr (std::is_same_v<T, float>)
+      return "F32";
+    else if constexpr (std::is_same_v<T, double>)
+      return "F64";
+    else if constexpr (std::is_same_v<T, int32_t>)
+      return "I32";
+    else if constexpr (std::is_same_v<T, int64_t>)
+      return "I64";
+    else {
+      static_assert(std::is_same_v<T, uint8_t>);
+      return "U8";
+    }
   }
   const Tensor& at(const std::string& name) const;
 

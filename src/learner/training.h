@@ -11,12 +11,12 @@ namespace fewshop {
 
 /// What `fewshop train` asks of the library that trains. The same function table serves compare, try and score.
 struct TrainRequest {
-  Scenario scenario;        // with --learner and --set already applied
+  Scenario scenario;  // with --learner and --set already applied
   std::string database;
-  std::string out;          // bundle folder
+  std::string out;  // bundle folder
   uint64_t seed = 0;
   int threads = 0;
-  bool baselines_only = false;   // fit the baselines and write a bundle without a learner (score)
+  bool baselines_only = false;  // fit the baselines and write a bundle without a learner (score)
 };
 
 /// What came of it: the object that `train --json` prints.
@@ -30,7 +30,7 @@ struct TrainingLibrary {
   static constexpr int kAbi = 1;
   int abi;
   TrainResult (*train)(const TrainRequest&);
-  std::vector<std::string> (*learner_names)();   // names that `train` can make, for the test against the catalogue
+  std::vector<std::string> (*learner_names)();  // names that `train` can make, for the test against the catalogue
 };
 
 /// The table itself, defined by the library that trains (a variable, not a function).

@@ -14,18 +14,18 @@ class TensorFile;
 
 /// One support row of a task, as every member sees it.
 struct SupportRow {
-  int32_t item = -1;    // index into the model's items; -1 or beyond: an item the model does not know
+  int32_t item = -1;  // index into the model's items; -1 or beyond: an item the model does not know
   float target = 0;
   float weight = 1;
-  float age = 0;        // seconds before the query; 0 where there is no time
-  int32_t group = 0;    // rows of equal group happened together
-  uint8_t kind = 0;     // index into the model's event kinds
+  float age = 0;      // seconds before the query; 0 where there is no time
+  int32_t group = 0;  // rows of equal group happened together
+  uint8_t kind = 0;   // index into the model's event kinds
 };
 
 /// What a member adapts to. The spans must live until the last call with the same workspace.
 struct TaskView {
-  std::span<const SupportRow> support;          // oldest first
-  std::span<const ColumnView> description;      // one per task feature column; empty = nothing known
+  std::span<const SupportRow> support;      // oldest first
+  std::span<const ColumnView> description;  // one per task feature column; empty = nothing known
 };
 
 /// What a member keeps of one task between adapt and score. Grows on first use, then is reused without allocation.

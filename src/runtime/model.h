@@ -27,19 +27,19 @@ class Model {
   /// Reads a bundle folder. Throws InvalidInput when it is damaged, of another format, or absent.
   static std::shared_ptr<Model> load(const std::string& folder);
 
-  const Scenario& scenario() const { return scenario_; }
-  const Encoders& encoders() const { return encoders_; }
-  const nlohmann::json& manifest() const { return manifest_; }
-  const std::vector<std::string>& item_ids() const { return item_ids_; }
-  const std::vector<std::string>& kinds() const { return kinds_; }
+  const Scenario& scenario() const { return p_.scenario; }
+  const Encoders& encoders() const { return p_.encoders; }
+  const nlohmann::json& manifest() const { return p_.manifest; }
+  const std::vector<std::string>& item_ids() const { return p_.item_ids; }
+  const std::vector<std::string>& kinds() const { return p_.kinds; }
   /// -1 for an unknown id.
   int32_t find_item(const std::string& id) const;
   /// How often each item was seen in training: [items].
-  const std::vector<int32_t>& item_counts() const { return item_counts_; }
+  const std::vector<int32_t>& item_counts() const { return p_.item_counts; }
   /// Makes an item known that came after training; returns its index.
   int32_t add_item(const std::string& id, std::span<const ColumnView> features);
 
-  int methods() const { return kFirstMember + static_cast<int>(members_.size()); }
+  int methods() const { return kFirstMember + static_cast<int>(p_.members.size()); }
   std::string method_name(int method) const;
   /// Members that are baselines of the report (in order of the scenario), as method numbers.
   std::vector<int> baseline_methods() const;
@@ -66,28 +66,66 @@ class Model {
   /// The score of one method before clipping, as prior (returned) plus contribution [support rows].
   double explain(ModelSession& session, int method, int32_t item, std::span<double> contribution) const;
 
-  /// The best n items by the served score among candidates (exclude: sorted item indices left out), best first.
+  /// The best n items by the served score among candidates, best first; `exclude` holds item indices in ascending
+  /// order. Candidates: the best 500 of the learner's head, the best 500 of every sparse member, the 200 most frequent
+  /// items; where a baseline is served, all items. docs/stack-and-gate.md has the measured recall.
   struct Scored {
     int32_t item;
-    float score, low, high;
+    float score, low, high;  // low, high: central 95 % interval
   };
   void recommend(ModelSession& session, int n, std::span<const int32_t> exclude, std::vector<Scored>& out) const;
 
-  // Built by the trainer, read by load and by the functions above.
-  Scenario scenario_;
-  Encoders encoders_;
-  nlohmann::json manifest_;
-  std::vector<std::string> item_ids_, kinds_;
-  std::unordered_map<std::string, int32_t> item_index_;
-  std::vector<int32_t> item_counts_;
-  std::vector<std::unique_ptr<Member>> members_;
-  std::vector<std::string> baselines_;    // names of the members that the report calls baselines
-  std::string learner_;                   // the member that the learner itself fitted; "" = none (baselines only)
-  Stack stack_;
-  Gate gate_;
-  float target_low_ = 0, target_high_ = 0;
+  /// The central 95 % interval of a score with the variance that score() stated.
+  static std::pair<float, float> interval(float score, float variance);
 
-  void index_items();
+  /// Writes the bundle folder: complete under a temporary name first, then in one step under its own. `report` is what
+  /// evaluate prints without timing, `run` what no checksum covers. docs/bundle-format.md has the files.
+  void save(const std::string& folder, const nlohmann::json& report, const nlohmann::json& run) const;
+
+  /// Everything below is filled by the trainer or by load; then finish() builds what is derived from it.
+  struct Parts {
+    Scenario scenario;
+    Encoders encoders;
+    nlohmann::json manifest = nlohmann::json::object();  // facts of the training: fingerprints, seed, constants
+    std::vector<std::string> item_ids, kinds;
+    std::vector<int32_t> item_counts;
+    std::vector<std::unique_ptr<Member>> members;
+    std::vector<std::string> baselines;  // names of the members that the report calls baselines
+    std::string learner;                 // the member that the learner itself fitted; "" = baselines only
+    std::string best_baseline;           // chosen on validation
+    Stack stack;
+    Gate gate;
+    float target_low = 0, target_high = 0;
+  };
+  explicit Model(Parts parts);
+  const Parts& parts() const { return p_; }
+
+ private:
+  int member_index(const std::string& name) const;
+  bool ranking() const { return p_.scenario.problem == Problem::kRanking; }
+  void member_scores(ModelSession& session, int member, std::span<const int32_t> items, std::span<float> score,
+                     std::span<float> variance) const;
+
+  Parts p_;
+  int learner_ = -1;
+  std::unordered_map<std::string, int32_t> item_index_;
+  std::vector<uint8_t> needed_;   // [members] 1 = a served answer may need it
+  std::vector<int32_t> popular_;  // items by falling training count
+};
+
+/// The state of one task while it is answered. Its members are the model's business.
+struct ModelSession {
+  std::vector<std::unique_ptr<Workspace>> workspaces;  // [members]
+  std::vector<uint8_t> adapted;                        // [members] 1 = workspace holds the present task
+  TaskView task;
+  int support = 0;                      // groups
+  std::vector<double> weights;          // [kItemCells, stack members + 1]
+  std::vector<double> variance_factor;  // [kItemCells]
+  std::vector<float> buffer, buffer_variance;
+  std::vector<double> terms;
+  std::vector<int32_t> candidates;
+  std::vector<float> scores, variances;
+  std::vector<Model::Scored> found;
 };
 
 }  // namespace fewshop

@@ -1,0 +1,146 @@
+#include "bundle/bundle.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "core/error.h"
+#include "core/hash.h"
+
+namespace fewshop {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail(const fs::path& path, const char* what) {
+  throw Failure(path.string() + ": " + what + ": " + std::strerror(errno));
+}
+
+void write_file(const fs::path& path, std::string_view bytes) {
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (file < 0) fail(path, "cannot be created");
+  while (!bytes.empty()) {
+    const ssize_t written = write(file, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) {
+      close(file);
+      fail(path, "cannot be written");
+    }
+    bytes.remove_prefix(written);
+  }
+  const bool synced = fsync(file) == 0;
+  if (close(file) != 0 || !synced) fail(path, "cannot be written");
+}
+
+void sync_folder(const fs::path& path) {
+  const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return;
+  fsync(folder);
+  close(folder);
+}
+
+std::string read_file(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  require(in.good(), path.string(), ": cannot be read");
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+nlohmann::json parse_json(const fs::path& path) {
+  const auto json = nlohmann::json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  require(json.is_object(), path.string(), ": expected a JSON object; the bundle is damaged");
+  return json;
+}
+
+/// Puts the complete folder `from` in the place of `to`, atomically where the file system can exchange two names.
+void put_in_place(const fs::path& from, const fs::path& to) {
+  if (!fs::exists(to)) {
+    if (rename(from.c_str(), to.c_str()) != 0) fail(to, "cannot be put in place");
+    return;
+  }
+  if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) != 0) {
+    const fs::path old = to.string() + ".fewshop-tmp-old";
+    fs::remove_all(old);
+    if (rename(to.c_str(), old.c_str()) != 0 || rename(from.c_str(), to.c_str()) != 0)
+      fail(to, "cannot be put in place");
+    fs::remove_all(old);
+    return;
+  }
+  fs::remove_all(from);
+}
+
+}  // namespace
+
+void write_bundle(const std::string& folder, const nlohmann::json& manifest, const BundleFiles& files,
+                  const nlohmann::json& run) {
+  const fs::path target = fs::absolute(folder).lexically_normal();
+  const fs::path place = target.filename().empty() ? target.parent_path() : target;
+  require(!fs::exists(place) || fs::exists(place / "manifest.json") || (fs::is_directory(place) && fs::is_empty(place)),
+          folder, ": exists and is not a bundle; it is left alone, choose another --out");
+  const fs::path temporary = place.string() + ".fewshop-tmp";
+  try {
+    std::error_code ignored;
+    fs::remove_all(temporary, ignored);
+    fs::create_directories(temporary);
+    nlohmann::json complete = manifest;
+    complete["format"] = kBundleFormat;
+    for (const auto& [name, bytes] : files) {
+      fs::create_directories((temporary / name).parent_path());
+      write_file(temporary / name, bytes);
+      complete["checksums"][name] = to_hex(hash64(bytes));
+    }
+    complete["checksum"] = to_hex(hash64(complete.dump()));
+    write_file(temporary / "manifest.json", complete.dump(2) + "\n");
+    write_file(temporary / "run.json", run.dump(2) + "\n");
+    sync_folder(temporary);
+    put_in_place(temporary, place);
+    sync_folder(place.parent_path());
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(temporary, ignored);
+    try {
+      throw;
+    } catch (const fs::filesystem_error& e) {
+      throw Failure(folder + ": cannot be written: " + e.code().message());
+    }
+  }
+}
+
+Bundle read_bundle(const std::string& folder) {
+  const fs::path place(folder);
+  require(fs::exists(place), folder, ": no such bundle; expected a folder that `fewshop train --out` wrote");
+  require(fs::is_directory(place) && fs::exists(place / "manifest.json"), folder,
+          ": not a bundle (no manifest.json); expected a folder that `fewshop train --out` wrote");
+  Bundle bundle;
+  bundle.manifest = parse_json(place / "manifest.json");
+  const auto format = bundle.manifest.find("format");
+  require(format != bundle.manifest.end() && format->is_number_integer(), folder,
+          ": manifest.json has no format number");
+  require(*format <= kBundleFormat, folder, ": bundle format ", format->dump(), " is newer than this program reads (",
+          kBundleFormat, "); use a newer fewshop");
+  nlohmann::json unsigned_manifest = bundle.manifest;
+  const auto checksum = bundle.manifest.find("checksum");
+  unsigned_manifest.erase("checksum");
+  require(checksum != bundle.manifest.end() && checksum->is_string() &&
+              *checksum == to_hex(hash64(unsigned_manifest.dump())),
+          folder, ": manifest.json does not match its checksum; the bundle is damaged, copy or train it again");
+  const auto checksums = bundle.manifest.find("checksums");
+  require(checksums != bundle.manifest.end() && checksums->is_object(), folder, ": manifest.json has no checksums");
+  for (const auto& [name, expected] : checksums->items()) {
+    require(name.find("..") == std::string::npos && !name.starts_with("/"), folder, ": file name ", name,
+            " leads outside");
+    require(fs::is_regular_file(place / name), folder, ": ", name, " is missing; the bundle is incomplete");
+    std::string bytes = read_file(place / name);
+    require(expected.is_string() && expected == to_hex(hash64(bytes)), folder, ": ", name,
+            " does not match its checksum; the bundle is damaged, copy or train it again");
+    bundle.files[name] = std::move(bytes);
+  }
+  if (fs::exists(place / "run.json")) bundle.run = nlohmann::json::parse(read_file(place / "run.json"), nullptr, false);
+  return bundle;
+}
+
+}  // namespace fewshop

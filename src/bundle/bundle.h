@@ -1,0 +1,28 @@
+#pragma once
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace fewshop {
+
+/// The files of a bundle by relative path ("members/als.safetensors"), as bytes.
+using BundleFiles = std::map<std::string, std::string>;
+
+inline constexpr int kBundleFormat = 1;
+
+/// Writes `files` and manifest.json (with `format` and the checksums of all files added) into `folder`: under a
+/// temporary name beside it first, synchronised to disk, then in one step in place of what stood there. `run` becomes
+/// run.json, which no checksum covers. Throws Failure (disk full, no permission) and leaves no trace then.
+void write_bundle(const std::string& folder, const nlohmann::json& manifest, const BundleFiles& files,
+                  const nlohmann::json& run);
+
+/// Reads a bundle back. Throws InvalidInput when the folder is not a bundle, its format is newer than this program's,
+/// a file is missing or its checksum does not match.
+struct Bundle {
+  nlohmann::json manifest, run;
+  BundleFiles files;
+};
+Bundle read_bundle(const std::string& folder);
+
+}  // namespace fewshop

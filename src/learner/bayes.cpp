@@ -1,0 +1,454 @@
+#include "learner/bayes.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "nn/head_solve.h"
+
+namespace fewshop::learning {
+namespace {
+
+constexpr double kSecondsPerDay = 86'400;
+constexpr int64_t kFullSoftmaxItems = 50'000;
+constexpr int64_t kDefaultNegatives = 5'000;
+constexpr double kMasked = -1e30;
+
+Tensor random_normal(at::IntArrayRef shape, double scale, Random& random) {
+  Tensor t = at::empty(shape, at::kFloat);
+  float* values = t.data_ptr<float>();
+  for (int64_t i = 0; i < t.numel(); ++i) values[i] = static_cast<float>(scale * random.normal());
+  return t;
+}
+
+Tensor scalar(double value) { return at::full({}, value, at::kFloat); }
+
+std::shared_ptr<BayesInputs> make_inputs(const FitInput& input) {
+  auto inputs = std::make_shared<BayesInputs>();
+  const Dataset& data = input.data;
+  const nn::SparseRows content = nn::sparse_rows(data.item_features);
+  const auto items = static_cast<int32_t>(data.items());
+  inputs->content = content.inputs;
+  inputs->item_count = items;
+  inputs->seen.assign(items, 0);
+  for (const auto& task : input.tasks)
+    for (const int32_t r : task.rows)
+      if (!input.is_hidden(data.item[r])) inputs->seen[data.item[r]] = 1;
+  for (int32_t i = 0; i < items; ++i)
+    if (inputs->seen[i]) inputs->seen_items.push_back(i);
+  nn::SparseRows& rows = inputs->items;
+  rows.inputs = content.inputs + items;
+  for (const bool with_identity : {true, false}) {
+    for (int32_t i = 0; i < items; ++i) {
+      if (content.rows() > 0)
+        for (int64_t j = content.offsets[i]; j < content.offsets[i + 1]; ++j) {
+          rows.index.push_back(content.index[j]);
+          rows.value.push_back(content.value[j]);
+        }
+      if (with_identity && inputs->seen[i]) {
+        rows.index.push_back(static_cast<int32_t>(content.inputs + i));
+        rows.value.push_back(1);
+      }
+      rows.offsets.push_back(static_cast<int64_t>(rows.index.size()));
+    }
+  }
+  inputs->tasks = nn::sparse_rows(data.task_features);
+  return inputs;
+}
+
+/// Mean target, its variance, and each item's bias before any training: shrunk residual mean, or log count for ranks.
+struct Start {
+  double mean = 0, variance = 1;
+  std::vector<float> item_bias;
+};
+
+Start start_values(const FitInput& input, bool ranking) {
+  const Dataset& data = input.data;
+  Start start;
+  start.item_bias.assign(data.items(), 0);
+  std::vector<double> sum(data.items(), 0), count(data.items(), 0);
+  double total = 0, squares = 0, rows = 0;
+  for (const auto& task : input.tasks)
+    for (const int32_t r : task.rows) {
+      if (input.is_hidden(data.item[r])) continue;
+      total += data.target[r];
+      squares += static_cast<double>(data.target[r]) * data.target[r];
+      rows += 1;
+      sum[data.item[r]] += data.target[r];
+      count[data.item[r]] += 1;
+    }
+  require(rows > 0, "bayes: no training rows are left");
+  start.mean = ranking ? 0 : total / rows;
+  start.variance = std::max(1e-4, squares / rows - (total / rows) * (total / rows));
+  for (int64_t i = 0; i < data.items(); ++i) {
+    constexpr double kShrinkage = 5;
+    start.item_bias[i] =
+        static_cast<float>(ranking ? std::log(count[i] + 1) - std::log(rows / static_cast<double>(data.items()) + 1)
+                                   : (sum[i] - count[i] * start.mean) / (count[i] + kShrinkage));
+  }
+  return start;
+}
+
+BayesParameters initial_parameters(const FitInput& input, const BayesInputs& inputs, int d, bool ranking,
+                                   uint64_t seed) {
+  constexpr double kScale = 0.1;  // of an embedding entry
+  Random random = Random(seed).fork("bayes");
+  const Start start = start_values(input, ranking);
+  const int64_t head = ranking ? d : d + 1;
+  const auto kinds = static_cast<int64_t>(std::max<size_t>(1, input.data.kinds.size()));
+  BayesParameters p;
+  p.item_weight = random_normal({inputs.content + inputs.item_count, d + 1}, kScale, random);
+  float* weight = p.item_weight.data_ptr<float>();
+  for (int64_t r = 0; r < p.item_weight.size(0); ++r)
+    weight[r * (d + 1) + d] = r < inputs.content ? 0 : start.item_bias[r - inputs.content];
+  p.description_weight = at::zeros({inputs.tasks.inputs, head}, at::kFloat);
+  p.prior = at::zeros({head}, at::kFloat);
+  p.log_precision = at::zeros({head}, at::kFloat);
+  p.log_gram = scalar(std::log(0.05 * static_cast<double>(inputs.seen_items.size())));
+  p.log_noise = scalar(std::log(0.7 * start.variance));
+  p.offset = scalar(start.mean);
+  p.target_scale = at::ones({kinds}, at::kFloat);
+  p.log_beta = at::full({kinds}, ranking ? std::log(5.0) : -std::log(0.7 * start.variance), at::kFloat);
+  p.raw_decay = at::full({kinds}, -5.0, at::kFloat);
+  return p;
+}
+
+Tensor gather_rows(const Tensor& table, const Tensor& index) {
+  auto shape = index.sizes().vec();
+  shape.push_back(table.size(1));
+  return table.index_select(0, index.reshape(-1)).view(shape);
+}
+
+/// Drops the rows of hidden items and gives the row lists of an input as the training sees them.
+TaskSet usable_tasks(const FitInput& input) {
+  TaskSet tasks;
+  for (const auto& task : input.tasks) {
+    TaskRows usable{task.task, {}};
+    for (const int32_t r : task.rows)
+      if (!input.is_hidden(input.data.item[r])) usable.rows.push_back(r);
+    if (usable.rows.size() >= 2) tasks.push_back(std::move(usable));
+  }
+  return tasks;
+}
+
+/// The tensors of one step: items that take part, their raw vectors, and where each row finds its item among them.
+struct StepItems {
+  std::vector<int32_t> items;     // item numbers, seen ones first in order
+  Tensor raw;                     // [n, d + 1]
+  std::vector<int64_t> position;  // [I] -> place in items, -1 = absent
+};
+
+/// The outer loss of `bayes` on some episodes.
+class BayesLoss {
+ public:
+  BayesLoss(const FitInput& input, const BayesInputs& inputs, const BayesParameters& p, const BayesOptions& options,
+            bool ranking)
+      : input_(input), inputs_(inputs), p_(p), options_(options), ranking_(ranking) {}
+
+  Tensor operator()(std::span<const Episode> episodes, const std::vector<uint8_t>& hidden, Random random) const {
+    const Batch batch = make_batch(input_.data, episodes);
+    const StepItems step = step_items(episodes, hidden, random);
+    const Tensor support = positions(batch.support.item, step), query = positions(batch.query.item, step);
+    const int64_t d = p_.item_weight.size(1) - 1;
+    const Tensor raw_support = gather_rows(step.raw, support);
+    const Tensor beta =
+        (p_.log_beta.index_select(0, batch.support.kind.reshape(-1)).view(support.sizes()) -
+         at::softplus(p_.raw_decay).index_select(0, batch.support.kind.reshape(-1)).view(support.sizes()) *
+             (batch.support.age / kSecondsPerDay))
+            .exp() *
+        batch.support.weight * batch.support.mask;
+    Tensor y =
+        batch.support.target * p_.target_scale.index_select(0, batch.support.kind.reshape(-1)).view(support.sizes());
+    Tensor mean = p_.prior.unsqueeze(0).expand({static_cast<int64_t>(episodes.size()), -1});
+    if (inputs_.tasks.inputs > 0) {
+      std::vector<int32_t> tasks;
+      for (const auto& e : episodes) tasks.push_back(e.task);
+      mean = mean + nn::sparse_matmul(inputs_.tasks, tasks, p_.description_weight);
+    }
+    const Tensor diagonal = at::diag(p_.log_precision.exp());
+    const Tensor per_task = batch.query.mask.sum(1).clamp_min(1);
+    if (ranking_) {
+      const Tensor z = step.raw.narrow(1, 0, d);
+      const Tensor gram = at::matmul(z.t(), z) / static_cast<double>(z.size(0));
+      const auto solution = nn::head_solve(raw_support.narrow(2, 0, d), y, beta, diagonal + p_.log_gram.exp() * gram,
+                                           mean, at::empty({support.size(0), 0, d}, z.options()));
+      Tensor logits = at::addmm(step.raw.select(1, d).unsqueeze(0), solution.weights, z.t());
+      if (input_.scenario.exclude_seen) logits = logits + seen_mask(support, batch.support.mask, logits.size(1));
+      const Tensor chosen = at::log_softmax(logits, 1).gather(1, query);
+      return -((chosen * batch.query.mask).sum(1) / per_task).mean();
+    }
+    const auto features = [&](const Tensor& raw) {
+      return at::cat({raw.narrow(2, 0, d), at::ones_like(raw.narrow(2, 0, 1))}, 2);
+    };
+    const Tensor x_query = features(gather_rows(step.raw, query));
+    const Tensor bias_query = gather_rows(step.raw, query).select(2, d);
+    y = y - p_.offset - raw_support.select(2, d);
+    const auto solution = nn::head_solve(features(raw_support), y, beta, diagonal, mean, x_query);
+    const Tensor predicted = p_.offset + bias_query + (x_query * solution.weights.unsqueeze(1)).sum(2);
+    const Tensor variance = solution.variance + p_.log_noise.exp();
+    const Tensor error = batch.query.target - predicted;
+    const Tensor loss = 0.5 * (variance.log() + error * error / variance);
+    return ((loss * batch.query.mask).sum(1) / per_task).mean();
+  }
+
+ private:
+  StepItems step_items(std::span<const Episode> episodes, const std::vector<uint8_t>& hidden, Random random) const {
+    StepItems step;
+    step.position.assign(inputs_.item_count, -1);
+    const auto add = [&](int32_t item) {
+      if (step.position[item] >= 0) return;
+      step.position[item] = static_cast<int64_t>(step.items.size());
+      step.items.push_back(item);
+    };
+    const auto seen = static_cast<int64_t>(inputs_.seen_items.size());
+    const int64_t negatives = options_.negatives > 0      ? options_.negatives
+                              : seen <= kFullSoftmaxItems ? seen
+                                                          : kDefaultNegatives;
+    if (ranking_ && negatives >= seen)
+      for (const int32_t item : inputs_.seen_items) add(item);
+    for (const auto& e : episodes)
+      for (const auto* rows : {&e.support, &e.query})
+        for (const int32_t r : *rows) add(input_.data.item[r]);
+    if (ranking_ && negatives < seen)
+      for (int64_t i = 0; i < negatives; ++i) add(inputs_.seen_items[random.below(seen)]);
+    std::vector<int32_t> rows(step.items.size());
+    for (size_t i = 0; i < rows.size(); ++i) rows[i] = step.items[i] + (hidden[step.items[i]] ? inputs_.item_count : 0);
+    step.raw = nn::sparse_matmul(inputs_.items, rows, p_.item_weight);
+    return step;
+  }
+
+  static Tensor positions(const Tensor& items, const StepItems& step) {
+    Tensor out = at::empty_like(items);
+    const int64_t* in = items.data_ptr<int64_t>();
+    for (int64_t i = 0; i < items.numel(); ++i) out.data_ptr<int64_t>()[i] = std::max<int64_t>(0, step.position[in[i]]);
+    return out;
+  }
+
+  static Tensor seen_mask(const Tensor& support, const Tensor& mask, int64_t items) {
+    Tensor out = at::zeros({support.size(0), items}, at::kFloat);
+    const int64_t* position = support.data_ptr<int64_t>();
+    const float* used = mask.data_ptr<float>();
+    for (int64_t t = 0; t < support.size(0); ++t)
+      for (int64_t s = 0; s < support.size(1); ++s)
+        if (used[t * support.size(1) + s] != 0)
+          out.data_ptr<float>()[t * items + position[t * support.size(1) + s]] = static_cast<float>(kMasked);
+    return out;
+  }
+
+  const FitInput& input_;
+  const BayesInputs& inputs_;
+  const BayesParameters& p_;
+  const BayesOptions& options_;
+  bool ranking_;
+};
+
+template <class T>
+std::vector<T> to_vector(const Tensor& tensor) {
+  const Tensor t = tensor.detach().contiguous().to(c10::CppTypeToScalarType<T>::value);
+  return {t.data_ptr<T>(), t.data_ptr<T>() + t.numel()};
+}
+
+std::vector<int32_t> first_inputs(const Columns& columns) {
+  std::vector<int32_t> first{0};
+  for (const auto& column : columns.columns) first.push_back(first.back() + column.width + column.vocabulary);
+  return first;
+}
+
+}  // namespace
+
+std::vector<Parameter> BayesParameters::list(const BayesOptions& o, int64_t content, bool ranking) const {
+  // The bias of an item is worth about ten embedding entries: its own scale is larger.
+  Tensor decay = at::full({item_weight.size(0), item_weight.size(1)}, o.id_decay, at::kFloat);
+  decay.narrow(0, 0, content).fill_(o.content_decay);
+  decay.select(1, item_weight.size(1) - 1).mul_(0.1);
+  std::vector<Parameter> list{{"item_weight", item_weight, decay},
+                              {"prior", prior, {}},
+                              {"log_precision", log_precision, {}},
+                              {"log_beta", log_beta, {}},
+                              {"raw_decay", raw_decay, {}}};
+  if (description_weight.size(0) > 0) list.push_back({"description_weight", description_weight, scalar(o.prior_decay)});
+  if (ranking) {
+    list.push_back({"log_gram", log_gram, {}});
+    list.push_back({"target_scale", target_scale, {}});
+  } else {
+    list.push_back({"log_noise", log_noise, {}});
+    list.push_back({"offset", offset, {}});
+  }
+  for (auto& parameter : list) parameter.value.set_requires_grad(true);
+  return list;
+}
+
+BayesModel::BayesModel(BayesParameters parameters, std::shared_ptr<const BayesInputs> inputs, bool ranking)
+    : p_(std::move(parameters)), inputs_(std::move(inputs)), ranking_(ranking) {
+  at::NoGradGuard no_grad;
+  const int64_t d = p_.item_weight.size(1) - 1;
+  std::vector<int32_t> rows(inputs_->item_count);
+  for (int32_t i = 0; i < inputs_->item_count; ++i) rows[i] = i;
+  const Tensor raw = nn::sparse_matmul(inputs_->items, rows, p_.item_weight);
+  vectors_ = raw.narrow(1, 0, d).contiguous();
+  bias_ = raw.select(1, d).contiguous();
+  precision_ = at::diag(p_.log_precision.exp());
+  if (ranking_) {
+    Tensor index = at::empty({static_cast<int64_t>(inputs_->seen_items.size())}, at::kLong);
+    std::copy(inputs_->seen_items.begin(), inputs_->seen_items.end(), index.data_ptr<int64_t>());
+    const Tensor z = vectors_.index_select(0, index);
+    precision_ = precision_ + p_.log_gram.exp() * at::matmul(z.t(), z) / static_cast<double>(z.size(0));
+  }
+}
+
+Tensor BayesModel::features(const Tensor& items) const {
+  const Tensor z = gather_rows(vectors_, items);
+  return ranking_ ? z : at::cat({z, at::ones_like(z.narrow(2, 0, 1))}, 2);
+}
+
+Tensor BayesModel::row_precision(const Rows& rows) const {
+  const auto of_kind = [&](const Tensor& table) {
+    return table.index_select(0, rows.kind.reshape(-1)).view(rows.kind.sizes());
+  };
+  return (of_kind(p_.log_beta) - of_kind(at::softplus(p_.raw_decay)) * (rows.age / kSecondsPerDay)).exp() *
+         rows.weight * rows.mask;
+}
+
+Tensor BayesModel::residual_target(const Rows& rows) const {
+  Tensor y = rows.target * p_.target_scale.index_select(0, rows.kind.reshape(-1)).view(rows.kind.sizes());
+  if (!ranking_) y = y - p_.offset - bias_.index_select(0, rows.item.reshape(-1)).view(rows.item.sizes());
+  return y;
+}
+
+Tensor BayesModel::prior_mean(const Task& task) const {
+  Tensor mean = p_.prior.unsqueeze(0).expand({task.description.size(0), -1}).clone();
+  if (inputs_->tasks.inputs == 0) return mean;
+  for (int64_t t = 0; t < mean.size(0); ++t) {
+    const auto row = static_cast<int32_t>(task.description.data_ptr<int64_t>()[t]);
+    if (row >= 0) mean[t] += nn::sparse_matmul(inputs_->tasks, std::span(&row, 1), p_.description_weight)[0];
+  }
+  return mean;
+}
+
+Adapted BayesModel::adapt(const Rows& support, const Task& task) const {
+  at::NoGradGuard no_grad;
+  const Tensor x = features(support.item), beta = row_precision(support), mean = prior_mean(task);
+  const auto solution = nn::head_solve(x, residual_target(support), beta, precision_, mean,
+                                       at::empty({x.size(0), 0, x.size(2)}, x.options()));
+  const Tensor a = precision_ + at::matmul((x * beta.unsqueeze(2)).transpose(1, 2), x);
+  return {{"weights", solution.weights},
+          {"factor", at::linalg_cholesky(a)},
+          {"prior", mean},
+          {"x", x},
+          {"residual", residual_target(support) - (x * mean.unsqueeze(1)).sum(2)},
+          {"beta", beta}};
+}
+
+Distribution BayesModel::predict(const Adapted& adapted, const Rows& query) const {
+  at::NoGradGuard no_grad;
+  const Tensor x = features(query.item);
+  const Tensor bias = bias_.index_select(0, query.item.reshape(-1)).view(query.item.sizes());
+  const Tensor u = at::cholesky_solve(x.transpose(1, 2), adapted.at("factor"));
+  Tensor mean = bias + (x * adapted.at("weights").unsqueeze(1)).sum(2), variance = (x * u.transpose(1, 2)).sum(2);
+  if (ranking_) return {Distribution::Family::kScores, {{"mean", mean}, {"variance", variance}}};
+  return {Distribution::Family::kGaussian, {{"mean", mean + p_.offset}, {"variance", variance + p_.log_noise.exp()}}};
+}
+
+Explains::Explanation BayesModel::explain(const Adapted& adapted, const Rows& query) const {
+  at::NoGradGuard no_grad;
+  const Tensor x = features(query.item);
+  Tensor prior = bias_.index_select(0, query.item.reshape(-1)).view(query.item.sizes()) +
+                 (x * adapted.at("prior").unsqueeze(1)).sum(2);
+  if (!ranking_) prior = prior + p_.offset;
+  const Tensor u = at::cholesky_solve(x.transpose(1, 2), adapted.at("factor"));  // [T, H, Q]
+  const Tensor kernel = at::matmul(adapted.at("x"), u).transpose(1, 2);          // [T, Q, S]
+  return {prior, kernel * (adapted.at("beta") * adapted.at("residual")).unsqueeze(1)};
+}
+
+Tensor BayesModel::query_vectors(const Adapted& adapted) const { return adapted.at("weights"); }
+
+Tensor BayesModel::sample_heads(const Adapted& adapted, int draws, uint64_t seed) const {
+  at::NoGradGuard no_grad;
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  const Tensor& weights = adapted.at("weights");
+  const Tensor noise = at::randn({draws, weights.size(0), weights.size(1), 1}, generator, weights.options());
+  // A = L L^T, so L^-T noise has covariance A^-1.
+  const Tensor factor = adapted.at("factor").transpose(1, 2).unsqueeze(0).expand({draws, -1, -1, -1});
+  return weights.unsqueeze(0) + at::linalg_solve_triangular(factor, noise, /*upper=*/true).squeeze(3);
+}
+
+Adapted BayesModel::update(const Adapted& adapted, const Rows& row) const {
+  at::NoGradGuard no_grad;
+  const Tensor x = features(row.item), beta = row_precision(row);
+  const Tensor& l = adapted.at("factor");
+  const Tensor a = at::matmul(l, l.transpose(1, 2)) + at::matmul((x * beta.unsqueeze(2)).transpose(1, 2), x);
+  const Tensor factor = at::linalg_cholesky(a);
+  const Tensor& weights = adapted.at("weights");
+  const Tensor error = residual_target(row) - (x * weights.unsqueeze(1)).sum(2);
+  const Tensor step = at::cholesky_solve((x * (beta * error).unsqueeze(2)).sum(1).unsqueeze(2), factor).squeeze(2);
+  const Tensor residual = residual_target(row) - (x * adapted.at("prior").unsqueeze(1)).sum(2);
+  return {{"weights", weights + step},
+          {"factor", factor},
+          {"prior", adapted.at("prior")},
+          {"x", at::cat({adapted.at("x"), x}, 1)},
+          {"residual", at::cat({adapted.at("residual"), residual}, 1)},
+          {"beta", at::cat({adapted.at("beta"), beta}, 1)}};
+}
+
+std::unique_ptr<BayesMember> BayesModel::runtime_form(const Columns& item_columns, const Columns& task_columns) const {
+  at::NoGradGuard no_grad;
+  BayesMember::Arrays a;
+  a.ranking = ranking_;
+  a.raw = static_cast<int32_t>(vectors_.size(1));
+  a.head = static_cast<int32_t>(precision_.size(0));
+  const Tensor factor = at::linalg_cholesky(precision_.to(at::kDouble));
+  Tensor raw = vectors_.to(at::kDouble);
+  if (!ranking_) raw = at::cat({raw, at::ones({raw.size(0), 1}, raw.options())}, 1);
+  a.vectors = to_vector<float>(at::linalg_solve_triangular(factor, raw.t(), /*upper=*/false).t());
+  a.bias = to_vector<float>(bias_);
+  a.offset = ranking_ ? 0 : p_.offset.item<float>();
+  a.noise = ranking_ ? 0 : std::exp(p_.log_noise.item<float>());
+  a.prior = to_vector<float>(at::matmul(p_.prior.to(at::kDouble), factor));
+  a.prior_weight = to_vector<float>(at::matmul(p_.description_weight.to(at::kDouble), factor));
+  a.target_scale = to_vector<float>(p_.target_scale);
+  a.precision = to_vector<float>(p_.log_beta.exp());
+  a.decay = to_vector<float>(at::softplus(p_.raw_decay));
+  a.item_weight = to_vector<float>(p_.item_weight.narrow(0, 0, inputs_->content));
+  a.whitening = to_vector<double>(factor);
+  a.item_inputs = first_inputs(item_columns);
+  a.description_inputs = first_inputs(task_columns);
+  return std::make_unique<BayesMember>(std::move(a));
+}
+
+BayesFit fit_bayes(const FitInput& input, const BayesOptions& options, int schedule_epochs,
+                   const std::function<double(const Member&)>& validate, const Run& run) {
+  const bool ranking = input.scenario.problem == Problem::kRanking;
+  const int d = options.d > 0 ? options.d : ranking ? 64 : 16;
+  const auto inputs = make_inputs(input);
+  BayesParameters parameters = initial_parameters(input, *inputs, d, ranking, run.seed);
+  EpisodicLearner learner;
+  learner.parameters = parameters.list(options, inputs->content, ranking);
+  BayesLoss loss(input, *inputs, parameters, options, ranking);
+  learner.query_loss = [&](std::span<const Episode> episodes, const std::vector<uint8_t>& hidden, Random random) {
+    return loss(episodes, hidden, random);
+  };
+  const auto runtime_form = [&](const BayesModel& model) {
+    return model.runtime_form(input.data.item_features, input.data.task_features);
+  };
+  if (validate)
+    learner.validation_loss = [&] { return validate(*runtime_form(BayesModel(parameters, inputs, ranking))); };
+  MetaTrainOptions training;
+  training.epochs = options.epochs;
+  training.schedule_epochs = schedule_epochs;
+  training.patience = validate ? options.patience : options.epochs + 1;
+  training.batch_tasks = options.batch_tasks;
+  training.query = options.query;
+  training.lr = options.lr;
+  training.hold_out_items = input.scenario.episode.hold_out_items;
+  BayesFit fit;
+  fit.training = meta_train(learner, input.data, input.scenario, usable_tasks(input), training, run);
+  fit.model = std::make_unique<BayesModel>(parameters, inputs, ranking);
+  fit.member = runtime_form(*fit.model);
+  return fit;
+}
+
+}  // namespace fewshop::learning

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "core/options.h"
+
+namespace fewshop {
+
+/// Options of the learner `bayes` (docs/learners/bayes.md). No libtorch: the catalogue and validate read them.
+struct BayesOptions {
+  int d = 0;
+  int epochs = 40;
+  int patience = 8;
+  int batch_tasks = 64;
+  int query = 64;
+  double lr = 0.02;
+  double id_decay = 3e-4;
+  double content_decay = 3e-4;
+  double prior_decay = 1e-4;
+  int negatives = 0;
+  int folds = 5;
+};
+
+template <class Visitor>
+void fields(BayesOptions& o, Visitor&& visit) {
+  visit("d", o.d, Field{0, 256, "size of item vectors and head; 0 = 16 for ratings, 64 for ranks"});
+  visit("epochs", o.epochs, Field{1, 10000, "passes over the training tasks at most"});
+  visit("patience", o.patience, Field{1, 1000, "epochs without a better meta-validation metric before training stops"});
+  visit("batch_tasks", o.batch_tasks, Field{1, 4096, "tasks of one outer step (meta-batch)"});
+  visit("query", o.query, Field{1, 4096, "query rows of a training episode at most"});
+  visit("lr", o.lr, Field{1e-6, 1, "outer-loop step size (Adam), lowered to 0 along a cosine"});
+  visit("id_decay", o.id_decay,
+        Field{0, 1, "squared-norm penalty on item embeddings: few rows leave an item at its content"});
+  visit("content_decay", o.content_decay, Field{0, 1, "squared-norm penalty on content embeddings"});
+  visit("prior_decay", o.prior_decay, Field{0, 1, "squared-norm penalty on the map from description to prior mean"});
+  visit("negatives", o.negatives,
+        Field{0, 1e6, "ranks: items sampled for the softmax; 0 = all up to 50,000 items, else 5,000"});
+  visit("folds", o.folds, Field{2, 20, "folds of the cross-fit that stack and gate are fitted on"});
+}
+
+}  // namespace fewshop

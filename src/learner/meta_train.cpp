@@ -1,0 +1,218 @@
+#include "learner/meta_train.h"
+
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <torch/autograd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <numbers>
+
+#include "bundle/tensor_file.h"
+#include "core/cancel.h"
+#include "core/error.h"
+#include "core/parallel.h"
+#include "core/progress.h"
+
+namespace fewshop::learning {
+namespace {
+
+constexpr int kShards = 4;
+constexpr double kBeta1 = 0.9, kBeta2 = 0.99, kEpsilon = 1e-8;
+
+/// Kingma, Ba. "Adam: a method for stochastic optimization." ICLR 2015.
+class Adam {
+ public:
+  explicit Adam(std::vector<Parameter>& parameters) : parameters_(parameters) {
+    for (const auto& p : parameters) {
+      first_.push_back(at::zeros_like(p.value));
+      second_.push_back(at::zeros_like(p.value));
+    }
+  }
+
+  void step(const std::vector<at::Tensor>& gradients, double lr) {
+    at::NoGradGuard no_grad;
+    ++steps_;
+    const double scale = lr / (1 - std::pow(kBeta1, steps_)), root = 1 / std::sqrt(1 - std::pow(kBeta2, steps_));
+    for (size_t i = 0; i < parameters_.size(); ++i) {
+      at::Tensor g = gradients[i];
+      if (parameters_[i].decay.defined()) g = g + 2 * parameters_[i].decay * parameters_[i].value;
+      first_[i].mul_(kBeta1).add_(g, 1 - kBeta1);
+      second_[i].mul_(kBeta2).addcmul_(g, g, 1 - kBeta2);
+      parameters_[i].value.addcdiv_(first_[i], second_[i].sqrt().mul_(root).add_(kEpsilon), -scale);
+    }
+  }
+
+  std::vector<at::Tensor> first_, second_;
+  int64_t steps_ = 0;
+
+ private:
+  std::vector<Parameter>& parameters_;
+};
+
+void put(TensorFile& file, const std::string& name, const at::Tensor& tensor) {
+  const at::Tensor t = tensor.detach().contiguous().to(at::kFloat);
+  file.put(name, std::span<const float>(t.data_ptr<float>(), t.numel()), t.sizes().vec());
+}
+
+void get(const TensorFile& file, const std::string& name, at::Tensor& tensor) {
+  at::NoGradGuard no_grad;
+  const auto values = file.get<float>(name);
+  require(static_cast<int64_t>(values.size()) == tensor.numel(), "checkpoint: ", name, " has ", values.size(),
+          " numbers, expected ", tensor.numel());
+  tensor.copy_(at::from_blob(const_cast<float*>(values.data()), tensor.sizes(), at::kFloat));
+}
+
+/// Everything that meta_train needs to go on after an epoch.
+struct State {
+  int epoch = 0, best_epoch = 0;
+  double best = std::numeric_limits<double>::infinity();
+  std::vector<at::Tensor> best_values;
+  MetaTrainResult result;
+};
+
+void save_checkpoint(const std::string& path, const std::vector<Parameter>& parameters, const Adam& adam,
+                     const State& state) {
+  TensorFile file;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    put(file, "value." + std::to_string(i), parameters[i].value);
+    put(file, "best." + std::to_string(i), state.best_values[i]);
+    put(file, "first." + std::to_string(i), adam.first_[i]);
+    put(file, "second." + std::to_string(i), adam.second_[i]);
+  }
+  file.put("counters", std::vector<int64_t>{state.epoch, state.best_epoch, adam.steps_});
+  file.put("best", std::vector<double>{state.best});
+  file.put("train_loss", state.result.train_loss);
+  file.put("validation_loss", state.result.validation_loss);
+  file.save(path);
+}
+
+void load_checkpoint(const std::string& path, std::vector<Parameter>& parameters, Adam& adam, State& state) {
+  const TensorFile file = TensorFile::load(path);
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    get(file, "value." + std::to_string(i), parameters[i].value);
+    get(file, "best." + std::to_string(i), state.best_values[i]);
+    get(file, "first." + std::to_string(i), adam.first_[i]);
+    get(file, "second." + std::to_string(i), adam.second_[i]);
+  }
+  const auto counters = file.get<int64_t>("counters");
+  state.epoch = static_cast<int>(counters.at(0));
+  state.best_epoch = static_cast<int>(counters.at(1));
+  adam.steps_ = counters.at(2);
+  state.best = file.get<double>("best").at(0);
+  state.result.train_loss = file.get<double>("train_loss");
+  state.result.validation_loss = file.get<double>("validation_loss");
+}
+
+}  // namespace
+
+MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const Scenario& scenario,
+                           const TaskSet& tasks, const MetaTrainOptions& options, const Run& run) {
+  auto& parameters = learner.parameters;
+  Adam adam(parameters);
+  State state;
+  for (const auto& p : parameters) state.best_values.push_back(p.value.detach().clone());
+  if (!run.checkpoint.empty() && std::filesystem::exists(run.checkpoint)) {
+    load_checkpoint(run.checkpoint, parameters, adam, state);
+    verbose(run.what + ": continues after epoch " + std::to_string(state.epoch));
+  }
+
+  std::vector<at::Tensor> leaves;
+  for (const auto& p : parameters) leaves.push_back(p.value);
+  const Random root = Random(run.seed).fork("meta_train");
+  const int64_t batches =
+      std::max<int64_t>(1, (static_cast<int64_t>(tasks.size()) + options.batch_tasks - 1) / options.batch_tasks);
+  Progress progress(run.what, static_cast<int64_t>(options.epochs) * batches);
+  progress.advance(static_cast<int64_t>(state.epoch) * batches);
+
+  while (state.epoch < options.epochs && state.epoch - state.best_epoch < options.patience) {
+    Random random = root.fork(state.epoch);
+    std::vector<int32_t> order(tasks.size());
+    for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int32_t>(i);
+    random.shuffle(order);
+    double epoch_loss = 0;
+    int64_t counted = 0;
+    for (int64_t batch = 0; batch < batches; ++batch) {
+      std::vector<Episode> episodes;
+      for (size_t i = batch * options.batch_tasks;
+           i < std::min<size_t>((batch + 1) * options.batch_tasks, order.size()); ++i) {
+        Random draw = random.fork("draw").fork(order[i]);
+        if (auto episode = draw_episode(data, scenario, tasks[order[i]], options.query, draw))
+          episodes.push_back(std::move(*episode));
+      }
+      progress.advance();
+      if (episodes.empty()) continue;
+      // Tasks of similar size share a shard, so that little is padded.
+      std::stable_sort(episodes.begin(), episodes.end(),
+                       [](const Episode& a, const Episode& b) { return a.support.size() < b.support.size(); });
+      std::vector<uint8_t> hidden(data.items(), 0);
+      Random hide = random.fork("hide").fork(batch);
+      for (auto& h : hidden) h = hide.uniform() < options.hold_out_items;
+
+      std::vector<std::vector<at::Tensor>> gradients(kShards);
+      std::vector<double> losses(kShards, 0);
+      parallel_for(kShards, run.threads, 1, [&](int64_t begin, int64_t end, int) {
+        at::set_num_threads(1);
+        for (int64_t shard = begin; shard < end; ++shard) {
+          const size_t first = episodes.size() * shard / kShards, last = episodes.size() * (shard + 1) / kShards;
+          if (first == last) continue;
+          const double share = static_cast<double>(last - first) / static_cast<double>(episodes.size());
+          const at::Tensor loss = share * learner.query_loss(std::span(episodes).subspan(first, last - first), hidden,
+                                                             random.fork("shard").fork(batch * kShards + shard));
+          losses[shard] = loss.item<double>();
+          if (!std::isfinite(losses[shard])) return;
+          gradients[shard] = torch::autograd::grad({loss}, leaves, {}, false, false, /*allow_unused=*/true);
+        }
+      });
+      std::vector<at::Tensor> sum(parameters.size());
+      double loss = 0;
+      for (int shard = 0; shard < kShards; ++shard) {
+        loss += losses[shard];
+        for (size_t i = 0; i < gradients[shard].size(); ++i) {
+          const at::Tensor& g = gradients[shard][i];
+          if (!g.defined()) continue;
+          sum[i] = sum[i].defined() ? sum[i] + g : g;
+        }
+      }
+      if (!std::isfinite(loss))
+        throw Failure(
+            run.what + ": training diverged in epoch " + std::to_string(state.epoch + 1) +
+            " (the query loss is not a finite number); lower learner.lr, or look for extreme values in the target");
+      for (size_t i = 0; i < sum.size(); ++i)
+        if (!sum[i].defined()) sum[i] = at::zeros_like(parameters[i].value);
+      const double passed =
+          static_cast<double>(state.epoch) + static_cast<double>(batch) / static_cast<double>(batches);
+      const double cosine = 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, passed / options.schedule_epochs)));
+      adam.step(sum, options.lr * std::max(cosine, 0.01));
+      epoch_loss += loss;
+      ++counted;
+    }
+    ++state.epoch;
+    state.result.train_loss.push_back(epoch_loss / static_cast<double>(std::max<int64_t>(1, counted)));
+    const bool choose = static_cast<bool>(learner.validation_loss);
+    const double validation = choose ? learner.validation_loss() : -static_cast<double>(state.epoch);
+    if (choose) {
+      require(std::isfinite(validation), run.what, ": the meta-validation loss is not a finite number");
+      state.result.validation_loss.push_back(validation);
+      verbose(fmt::format("{}: epoch {} train loss {:.5f} validation {:.5f}", run.what, state.epoch,
+                          state.result.train_loss.back(), validation));
+    }
+    if (validation < state.best) {
+      state.best = validation;
+      state.best_epoch = state.epoch;
+      for (size_t i = 0; i < parameters.size(); ++i) state.best_values[i] = parameters[i].value.detach().clone();
+    }
+    if (!run.checkpoint.empty()) save_checkpoint(run.checkpoint, parameters, adam, state);
+    check_cancelled();
+  }
+  at::NoGradGuard no_grad;
+  for (size_t i = 0; i < parameters.size(); ++i) parameters[i].value.copy_(state.best_values[i]);
+  state.result.epochs = state.best_epoch;
+  state.result.best_validation = state.best;
+  return state.result;
+}
+
+}  // namespace fewshop::learning

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/random.h"
+#include "task/dataset.h"
+
+namespace fewshop::learning {
+
+/// One trained tensor. `decay` (broadcastable) is the weight of its squared norm in the outer loss; undefined = none.
+struct Parameter {
+  std::string name;
+  at::Tensor value;
+  at::Tensor decay;
+};
+
+/// What a learner that trains by episodes gives to meta_train.
+struct EpisodicLearner {
+  std::vector<Parameter> parameters;
+  /// Mean query loss of some episodes, a scalar; `hidden` [items] marks items held out of this step.
+  std::function<at::Tensor(std::span<const Episode>, const std::vector<uint8_t>& hidden, Random random)> query_loss;
+  /// Meta-validation loss of the present parameters (lower is better); empty: train for exactly `epochs`.
+  std::function<double()> validation_loss;
+};
+
+/// What surrounds a training run: where it may keep its checkpoint, how many threads, which seed.
+struct Run {
+  uint64_t seed = 0;
+  int threads = 1;
+  std::string checkpoint;  // file, written after every epoch; empty = none. A run continues from it to the same bytes.
+  std::string what;        // for progress and messages
+};
+
+struct MetaTrainOptions {
+  int epochs = 40;           // at most
+  int schedule_epochs = 40;  // the cosine of the step size reaches 0 here
+  int patience = 8;
+  int batch_tasks = 64;
+  int query = 64;
+  double lr = 0.02;
+  double hold_out_items = 0.1;
+};
+
+struct MetaTrainResult {
+  int epochs = 0;  // after which the parameters that were kept stood
+  double best_validation = 0;
+  std::vector<double> train_loss, validation_loss;  // per epoch
+};
+
+/// The outer loop that all episodic learners share: samples episodes, lowers their query loss by Adam, stops early on
+/// meta-validation tasks and leaves the best parameters in place.
+///
+/// The gradient of a meta-batch is summed over a fixed number of shards, so that the number of threads changes no bit.
+/// Throws Failure when the loss is not finite ("diverged ... lower learner.lr"), Interrupted on Ctrl-C.
+MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const Scenario& scenario,
+                           const TaskSet& tasks, const MetaTrainOptions& options, const Run& run);
+
+}  // namespace fewshop::learning

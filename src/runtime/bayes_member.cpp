@@ -1,0 +1,209 @@
+#include "runtime/bayes_member.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "bundle/tensor_file.h"
+#include "core/error.h"
+#include "runtime/head.h"
+
+namespace fewshop {
+namespace {
+
+constexpr float kSecondsPerDay = 86'400;
+
+struct BayesWorkspace : Workspace {
+  HeadPosterior posterior;
+  std::vector<int32_t> rows;
+  std::vector<float> target, precision, prior;
+  std::vector<std::pair<float, int32_t>> best;  // candidates
+  std::vector<float> scores;
+};
+
+float dot(const float* a, const float* b, int32_t n) {
+  // Eight independent sums, so that the compiler can use vector registers without reordering a single sum.
+  float sums[8] = {};
+  int32_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (int32_t j = 0; j < 8; ++j) sums[j] += a[i + j] * b[i + j];
+  for (; i < n; ++i) sums[i & 7] += a[i] * b[i];
+  return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+}
+
+/// Adds the rows of `weight` [inputs, width] that the encoded columns select: means of bags, weighted dense numbers.
+template <class T>
+void add_inputs(std::span<const ColumnView> columns, std::span<const int32_t> first, const std::vector<float>& weight,
+                int32_t width, T* out) {
+  for (size_t c = 0; c < columns.size(); ++c) {
+    const auto add = [&](int32_t input, float factor) {
+      const float* row = weight.data() + static_cast<int64_t>(first[c] + input) * width;
+      for (int32_t j = 0; j < width; ++j) out[j] += static_cast<T>(factor * row[j]);
+    };
+    for (size_t j = 0; j < columns[c].dense.size(); ++j)
+      if (columns[c].dense[j] != 0) add(static_cast<int32_t>(j), columns[c].dense[j]);
+    for (const int32_t id : columns[c].ids) add(id, 1.0F / static_cast<float>(columns[c].ids.size()));
+  }
+}
+
+void check_columns(std::span<const ColumnView> columns, std::span<const int32_t> first, const char* what) {
+  require(columns.size() + 1 == first.size(), "bayes: expected ", first.size() - 1, " encoded ", what, " columns, got ",
+          columns.size());
+  for (size_t c = 0; c < columns.size(); ++c) {
+    const int32_t inputs = first[c + 1] - first[c];
+    require(columns[c].dense.size() <= static_cast<size_t>(inputs), "bayes: ", what, " column ", c, " has ",
+            columns[c].dense.size(), " numbers, expected at most ", inputs);
+    for (const int32_t id : columns[c].ids)
+      require(id >= 0 && id < inputs, "bayes: ", what, " column ", c, " has entry ", id, ", expected below ", inputs);
+  }
+}
+
+}  // namespace
+
+BayesMember::BayesMember(Arrays arrays) : a_(std::move(arrays)) {
+  const size_t n = a_.bias.size(), d = a_.head, kinds = a_.precision.size();
+  const auto fits = [](size_t size, size_t expected, const char* name) {
+    require(size == expected, "bayes: array ", name, " has ", size, " entries, expected ", expected);
+  };
+  require(a_.head > 0 && a_.raw > 0 && !a_.item_inputs.empty() && !a_.description_inputs.empty() && kinds > 0,
+          "bayes: sizes are missing");
+  fits(a_.vectors.size(), n * d, "vectors");
+  fits(a_.prior.size(), d, "prior");
+  fits(a_.prior_weight.size(), static_cast<size_t>(a_.description_inputs.back()) * d, "prior_weight");
+  fits(a_.target_scale.size(), kinds, "target_scale");
+  fits(a_.decay.size(), kinds, "decay");
+  fits(a_.item_weight.size(), static_cast<size_t>(a_.item_inputs.back()) * (a_.raw + 1), "item_weight");
+  fits(a_.whitening.size(), d * d, "whitening");
+  fits(d, a_.ranking ? a_.raw : a_.raw + 1, "head");
+  for (const auto* inputs : {&a_.item_inputs, &a_.description_inputs})
+    require(inputs->front() == 0 && std::is_sorted(inputs->begin(), inputs->end()), "bayes: inputs are not in order");
+}
+
+std::unique_ptr<Workspace> BayesMember::workspace() const { return std::make_unique<BayesWorkspace>(); }
+
+void BayesMember::adapt(const TaskView& task, Workspace& workspace) const {
+  auto& w = static_cast<BayesWorkspace&>(workspace);
+  const size_t n = task.support.size();
+  w.rows.resize(n);
+  w.target.resize(n);
+  w.precision.resize(n);
+  for (size_t s = 0; s < n; ++s) {
+    const SupportRow& row = task.support[s];
+    const size_t kind = std::min<size_t>(row.kind, a_.precision.size() - 1);
+    const bool known = knows(row.item);
+    w.rows[s] = known ? row.item : 0;
+    w.target[s] = row.target * a_.target_scale[kind] - (a_.ranking || !known ? 0 : a_.offset + a_.bias[row.item]);
+    w.precision[s] = known ? row.weight * a_.precision[kind] * std::exp(-a_.decay[kind] * row.age / kSecondsPerDay) : 0;
+  }
+  w.prior = a_.prior;
+  if (!task.description.empty()) {
+    check_columns(task.description, a_.description_inputs, "description");
+    add_inputs(task.description, a_.description_inputs, a_.prior_weight, a_.head, w.prior.data());
+  }
+  w.posterior.solve(a_.vectors.data(), a_.head, a_.head, w.rows, w.target, w.precision, w.prior);
+}
+
+void BayesMember::score(const Workspace& workspace, std::span<const int32_t> items, std::span<float> score,
+                        std::span<float> variance) const {
+  const auto& w = static_cast<const BayesWorkspace&>(workspace);
+  const float* head = w.posterior.weights().data();
+  for (size_t i = 0; i < items.size(); ++i) {
+    const bool known = knows(items[i]);
+    score[i] = known ? a_.offset + a_.bias[items[i]] + dot(vector(items[i]), head, a_.head) : a_.offset;
+    if (!variance.empty()) variance[i] = a_.noise + (known ? w.posterior.variance(vector(items[i])) : 1.0F);
+  }
+}
+
+void BayesMember::score_all(const Workspace& workspace, std::span<float> score) const {
+  const auto& w = static_cast<const BayesWorkspace&>(workspace);
+  const float* head = w.posterior.weights().data();
+  for (int32_t i = 0; i < items(); ++i) score[i] = a_.offset + a_.bias[i] + dot(vector(i), head, a_.head);
+}
+
+double BayesMember::explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const {
+  const auto& w = static_cast<const BayesWorkspace&>(workspace);
+  if (!knows(item)) {
+    std::fill(contribution.begin(), contribution.end(), 0.0);
+    return a_.offset;
+  }
+  w.posterior.equivalent_kernel(vector(item), contribution);
+  const auto residuals = w.posterior.residuals();
+  for (size_t s = 0; s < contribution.size(); ++s) contribution[s] *= residuals[s];
+  double prior = static_cast<double>(a_.offset) + a_.bias[item];
+  for (int32_t j = 0; j < a_.head; ++j) prior += static_cast<double>(vector(item)[j]) * w.prior[j];
+  return prior;
+}
+
+void BayesMember::candidates(const Workspace& workspace, int n, std::vector<int32_t>& out) const {
+  // The workspace is one thread's own; its buffers are scratch.
+  auto& w = const_cast<BayesWorkspace&>(static_cast<const BayesWorkspace&>(workspace));
+  w.scores.resize(items());
+  score_all(workspace, w.scores);
+  w.best.resize(items());
+  for (int32_t i = 0; i < items(); ++i) w.best[i] = {-w.scores[i], i};
+  const size_t keep = std::min<size_t>(n, w.best.size());
+  std::nth_element(w.best.begin(), w.best.begin() + static_cast<int64_t>(keep), w.best.end());
+  for (size_t i = 0; i < keep; ++i) out.push_back(w.best[i].second);
+}
+
+std::span<const float> BayesMember::head(const Workspace& workspace) const {
+  return static_cast<const BayesWorkspace&>(workspace).posterior.weights();
+}
+
+void BayesMember::add_item(std::span<const ColumnView> features) {
+  check_columns(features, a_.item_inputs, "item");
+  std::vector<double> raw(a_.raw + 1, 0.0);
+  add_inputs(features, a_.item_inputs, a_.item_weight, a_.raw + 1, raw.data());
+  a_.bias.push_back(static_cast<float>(raw[a_.raw]));
+  raw[a_.raw] = 1;  // ratings: the constant that carries the task's own offset
+  // whitened = L^-1 raw by forward substitution
+  std::vector<double> white(a_.head);
+  for (int32_t i = 0; i < a_.head; ++i) {
+    double sum = raw[i];
+    for (int32_t j = 0; j < i; ++j) sum -= a_.whitening[i * a_.head + j] * white[j];
+    white[i] = sum / a_.whitening[i * a_.head + i];
+    a_.vectors.push_back(static_cast<float>(white[i]));
+  }
+}
+
+void BayesMember::save(TensorFile& file) const {
+  file.put_text("kind", "bayes");
+  file.put<int32_t>("sizes", std::vector<int32_t>{a_.ranking, a_.head, a_.raw});
+  file.put("scalars", std::vector<float>{a_.offset, a_.noise});
+  file.put("vectors", a_.vectors, {items(), a_.head});
+  file.put("bias", a_.bias);
+  file.put("prior", a_.prior);
+  file.put("prior_weight", a_.prior_weight, {a_.description_inputs.back(), a_.head});
+  file.put("target_scale", a_.target_scale);
+  file.put("precision", a_.precision);
+  file.put("decay", a_.decay);
+  file.put("item_weight", a_.item_weight, {a_.item_inputs.back(), a_.raw + 1});
+  file.put("whitening", a_.whitening, {a_.head, a_.head});
+  file.put("item_inputs", a_.item_inputs);
+  file.put("description_inputs", a_.description_inputs);
+}
+
+std::unique_ptr<Member> BayesMember::load(const TensorFile& file) {
+  Arrays a;
+  const auto sizes = file.get<int32_t>("sizes");
+  const auto scalars = file.get<float>("scalars");
+  require(sizes.size() == 3 && scalars.size() == 2, "bayes: sizes or scalars have the wrong length");
+  a.ranking = sizes[0] != 0;
+  a.head = sizes[1];
+  a.raw = sizes[2];
+  a.offset = scalars[0];
+  a.noise = scalars[1];
+  a.vectors = file.get<float>("vectors");
+  a.bias = file.get<float>("bias");
+  a.prior = file.get<float>("prior");
+  a.prior_weight = file.get<float>("prior_weight");
+  a.target_scale = file.get<float>("target_scale");
+  a.precision = file.get<float>("precision");
+  a.decay = file.get<float>("decay");
+  a.item_weight = file.get<float>("item_weight");
+  a.whitening = file.get<double>("whitening");
+  a.item_inputs = file.get<int32_t>("item_inputs");
+  a.description_inputs = file.get<int32_t>("description_inputs");
+  return std::make_unique<BayesMember>(std::move(a));
+}
+
+}  // namespace fewshop

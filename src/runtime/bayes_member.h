@@ -1,0 +1,65 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "runtime/member.h"
+
+namespace fewshop {
+
+/// The learner `bayes` at serving time: item vectors and a Gaussian prior over one task's linear head.
+///
+///   score(item) = offset + bias[item] + vector[item] . w,   w ~ N(prior(description), I) given the support
+///
+/// Vectors are whitened with the learned prior precision (for ranks that includes the shared Gram matrix of all items),
+/// so the prior covariance is the identity. A support row of kind e with target y and weight v enters with target
+/// y * target_scale[e] (minus offset and bias for ratings) and precision v * precision[e] * exp(-decay[e] * age in
+/// days). Training: learner/bayes.h; the mathematics: docs/learners/bayes.md.
+class BayesMember : public Member {
+ public:
+  /// Plain arrays, I items, D whitened head size, d embedding size (raw), P item inputs, Q description inputs.
+  struct Arrays {
+    bool ranking = false;
+    int32_t head = 0;                                   // D
+    int32_t raw = 0;                                    // d
+    std::vector<float> vectors;                         // [I, D] whitened
+    std::vector<float> bias;                            // [I]
+    float offset = 0;                                   // mean target (ratings)
+    float noise = 0;                                    // variance of a target beside that of the head (ratings)
+    std::vector<float> prior;                           // [D] prior mean without description, whitened
+    std::vector<float> prior_weight;                    // [Q, D] description inputs to prior mean, whitened
+    std::vector<float> target_scale, precision, decay;  // [kinds]
+    // What encodes an item that comes later.
+    std::vector<float> item_weight;    // [P, d + 1] content inputs to raw vector and bias
+    std::vector<double> whitening;     // [D, D] lower triangle L: whitened = L^-1 raw (with a constant 1 for ratings)
+    std::vector<int32_t> item_inputs;  // first input of each item feature column, then P
+    std::vector<int32_t> description_inputs;  // first input of each description column, then Q
+  };
+
+  explicit BayesMember(Arrays arrays);
+
+  std::string_view name() const override { return "bayes"; }
+  std::unique_ptr<Workspace> workspace() const override;
+  void adapt(const TaskView& task, Workspace& workspace) const override;
+  void score(const Workspace& workspace, std::span<const int32_t> items, std::span<float> score,
+             std::span<float> variance) const override;
+  void score_all(const Workspace& workspace, std::span<float> score) const override;
+  double explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const override;
+  void candidates(const Workspace& workspace, int n, std::vector<int32_t>& items) const override;
+  void add_item(std::span<const ColumnView> features) override;
+  void save(TensorFile& file) const override;
+  static std::unique_ptr<Member> load(const TensorFile& file);
+
+  const Arrays& arrays() const { return a_; }
+  int32_t items() const { return static_cast<int32_t>(a_.bias.size()); }
+  /// Posterior head weights [D] of an adapted workspace: the query vector of a maximum-inner-product search.
+  std::span<const float> head(const Workspace& workspace) const;
+
+ private:
+  bool knows(int32_t item) const { return item >= 0 && item < items(); }
+  const float* vector(int32_t item) const { return a_.vectors.data() + static_cast<int64_t>(item) * a_.head; }
+
+  Arrays a_;
+};
+
+}  // namespace fewshop

@@ -1,0 +1,276 @@
+#include "runtime/model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/error.h"
+#include "runtime/bayes_member.h"
+
+namespace fewshop {
+namespace {
+
+constexpr int kHeadCandidates = 500, kSparseCandidates = 500, kPopularCandidates = 200;
+constexpr float kHalfWidth95 = 1.959964F;
+
+}  // namespace
+
+Model::Model(Parts parts) : p_(std::move(parts)) {
+  const size_t items = p_.item_ids.size(), width = p_.stack.members.size() + 1;
+  require(p_.item_counts.size() == items, "model: item_counts has ", p_.item_counts.size(), " entries, expected ",
+          items);
+  require(!p_.members.empty(), "model: no members");
+  if (!p_.learner.empty()) learner_ = member_index(p_.learner);
+  for (const int m : p_.stack.members)
+    require(m >= 0 && m < static_cast<int>(p_.members.size()), "model: the stack names member ", m);
+  require(p_.stack.empty() || p_.stack.coefficient.size() == kItemCells * width * Stack::kBasis,
+          "model: stack coefficients have the wrong size");
+  require(p_.stack.log_variance.empty() || p_.stack.log_variance.size() == kItemCells * Stack::kBasis,
+          "model: stack variances have the wrong size");
+  const Gate& gate = p_.gate;
+  require(gate.baseline.size() == gate.sizes.size() && gate.open.size() == gate.sizes.size() * kItemCells &&
+              std::is_sorted(gate.sizes.begin(), gate.sizes.end()),
+          "model: gate arrays have the wrong size");
+  for (const int b : gate.baseline)
+    require(b >= 0 && b < static_cast<int>(p_.members.size()), "model: the gate names member ", b);
+  for (const auto& name : p_.baselines) member_index(name);
+  for (size_t i = 0; i < items; ++i) item_index_.emplace(p_.item_ids[i], static_cast<int32_t>(i));
+
+  needed_.assign(p_.members.size(), 0);
+  for (const int m : p_.stack.members) needed_[m] = 1;
+  if (p_.stack.empty() && learner_ >= 0) needed_[learner_] = 1;
+  for (const int b : gate.baseline) needed_[b] = 1;
+
+  popular_.resize(items);
+  std::iota(popular_.begin(), popular_.end(), 0);
+  std::stable_sort(popular_.begin(), popular_.end(),
+                   [&](int32_t a, int32_t b) { return p_.item_counts[a] > p_.item_counts[b]; });
+}
+
+int Model::member_index(const std::string& name) const {
+  for (size_t m = 0; m < p_.members.size(); ++m)
+    if (p_.members[m]->name() == name) return static_cast<int>(m);
+  throw InvalidInput("model: no member is called " + name);
+}
+
+int32_t Model::find_item(const std::string& id) const {
+  const auto found = item_index_.find(id);
+  return found == item_index_.end() ? -1 : found->second;
+}
+
+int32_t Model::add_item(const std::string& id, std::span<const ColumnView> features) {
+  require(find_item(id) < 0, "add_item: ", id, " is known already");
+  for (const auto& member : p_.members) member->add_item(features);
+  const auto index = static_cast<int32_t>(p_.item_ids.size());
+  p_.item_ids.push_back(id);
+  p_.item_counts.push_back(0);
+  item_index_.emplace(id, index);
+  popular_.push_back(index);
+  return index;
+}
+
+std::string Model::method_name(int method) const {
+  if (method == kServed) return "served";
+  if (method == kAdapted) return "adapted";
+  return std::string(p_.members.at(method - kFirstMember)->name());
+}
+
+std::vector<int> Model::baseline_methods() const {
+  std::vector<int> methods;
+  for (const auto& name : p_.baselines) methods.push_back(kFirstMember + member_index(name));
+  return methods;
+}
+
+std::unique_ptr<ModelSession> Model::session() const {
+  auto session = std::make_unique<ModelSession>();
+  for (const auto& member : p_.members) session->workspaces.push_back(member->workspace());
+  session->adapted.assign(p_.members.size(), 0);
+  session->weights.resize(kItemCells * (p_.stack.members.size() + 1));
+  session->variance_factor.assign(kItemCells, 1);
+  return session;
+}
+
+void Model::adapt(const TaskView& task, ModelSession& session) const {
+  session.task = task;
+  session.support = 0;
+  for (size_t s = 0; s < task.support.size(); ++s)
+    session.support += s == 0 || task.support[s].group != task.support[s - 1].group;
+  std::fill(session.adapted.begin(), session.adapted.end(), 0);
+  if (p_.stack.empty()) return;
+  const size_t width = p_.stack.members.size() + 1;
+  for (int cell = 0; cell < kItemCells; ++cell) {
+    p_.stack.weights(session.support, cell, std::span(session.weights).subspan(cell * width, width));
+    session.variance_factor[cell] = p_.stack.variance(session.support, cell);
+  }
+}
+
+void Model::adapt_served(const TaskView& task, ModelSession& session) const {
+  adapt(task, session);
+  for (size_t m = 0; m < p_.members.size(); ++m) {
+    if (!needed_[m]) continue;
+    p_.members[m]->adapt(task, *session.workspaces[m]);
+    session.adapted[m] = 1;
+  }
+}
+
+void Model::member_scores(ModelSession& session, int member, std::span<const int32_t> items, std::span<float> score,
+                          std::span<float> variance) const {
+  if (!session.adapted[member]) {  // members are adapted when first asked
+    p_.members[member]->adapt(session.task, *session.workspaces[member]);
+    session.adapted[member] = 1;
+  }
+  p_.members[member]->score(*session.workspaces[member], items, score, variance);
+}
+
+bool Model::served_adapted(const ModelSession& session, int32_t item) const {
+  if (p_.stack.empty() && learner_ < 0) return false;
+  return p_.gate.adapted(session.support,
+                         item_cell(item >= 0 && item < p_.item_counts.size() ? p_.item_counts[item] : 0));
+}
+
+int Model::served_baseline(const ModelSession& session) const {
+  if (!p_.gate.sizes.empty()) return kFirstMember + p_.gate.baseline[p_.gate.entry(session.support)];
+  return p_.best_baseline.empty() ? kFirstMember : kFirstMember + member_index(p_.best_baseline);
+}
+
+void Model::score(ModelSession& session, int method, std::span<const int32_t> items, std::span<float> score,
+                  std::span<float> variance) const {
+  const size_t n = items.size();
+  const auto cell_of = [&](int32_t item) {
+    return item_cell(item >= 0 && item < p_.item_counts.size() ? p_.item_counts[item] : 0);
+  };
+  if (method == kServed) {
+    // The decision is per item for predictions; both answers are worked out only where both are served.
+    const size_t adapted =
+        std::count_if(items.begin(), items.end(), [&](int32_t i) { return served_adapted(session, i); });
+    if (adapted == n) return this->score(session, kAdapted, items, score, variance);
+    this->score(session, served_baseline(session), items, score, variance);
+    if (adapted == 0) return;
+    for (size_t i = 0; i < n; ++i)
+      if (served_adapted(session, items[i]))
+        this->score(session, kAdapted, items.subspan(i, 1), score.subspan(i, 1),
+                    variance.empty() ? variance : variance.subspan(i, 1));
+    return;
+  }
+  if (method >= kFirstMember) {
+    member_scores(session, method - kFirstMember, items, score, variance);
+  } else if (p_.stack.empty()) {
+    require(learner_ >= 0, "model: it has baselines only, nothing adapts");
+    member_scores(session, learner_, items, score, variance);
+  } else {
+    const size_t members = p_.stack.members.size(), width = members + 1;
+    session.buffer.resize(n * members);
+    session.buffer_variance.resize(n);
+    std::fill(session.buffer_variance.begin(), session.buffer_variance.end(), 1.0F);
+    for (size_t m = 0; m < members; ++m) {
+      const bool states_variance = !variance.empty() && p_.stack.members[m] == learner_;
+      member_scores(session, p_.stack.members[m], items, std::span(session.buffer).subspan(m * n, n),
+                    states_variance ? std::span(session.buffer_variance).first(n) : std::span<float>());
+    }
+    for (size_t i = 0; i < n; ++i) {
+      const int cell = cell_of(items[i]);
+      const double* w = session.weights.data() + cell * width;
+      double sum = w[members];
+      for (size_t m = 0; m < members; ++m) sum += w[m] * session.buffer[m * n + i];
+      score[i] = static_cast<float>(sum);
+      if (variance.empty()) continue;
+      double factor = session.variance_factor[cell];
+      if (ranking() && learner_ >= 0)  // the score is the weighted head score: so is its deviation
+        for (size_t m = 0; m < members; ++m)
+          if (p_.stack.members[m] == learner_) factor = w[m] * w[m];
+      variance[i] = static_cast<float>(factor * session.buffer_variance[i]);
+    }
+  }
+  if (!ranking())
+    for (auto& s : score.first(n)) s = std::clamp(s, p_.target_low, p_.target_high);
+}
+
+void Model::score_all(ModelSession& session, int method, std::span<float> out) const {
+  if (method == kServed) method = served_adapted(session, -1) ? kAdapted : served_baseline(session);
+  if (method >= kFirstMember || p_.stack.empty()) {
+    const int member = method >= kFirstMember ? method - kFirstMember : learner_;
+    member_scores(session, member, {}, {}, {});
+    p_.members[member]->score_all(*session.workspaces[member], out);
+    return;
+  }
+  const size_t members = p_.stack.members.size(), width = members + 1, items = p_.item_ids.size();
+  session.buffer.resize(members * items);
+  for (size_t m = 0; m < members; ++m) {
+    const int member = p_.stack.members[m];
+    member_scores(session, member, {}, {}, {});
+    p_.members[member]->score_all(*session.workspaces[member], std::span(session.buffer).subspan(m * items, items));
+  }
+  for (size_t i = 0; i < items; ++i) {
+    const double* w = session.weights.data() + item_cell(p_.item_counts[i]) * width;
+    double sum = w[members];
+    for (size_t m = 0; m < members; ++m) sum += w[m] * session.buffer[m * items + i];
+    out[i] = static_cast<float>(sum);
+  }
+}
+
+double Model::explain(ModelSession& session, int method, int32_t item, std::span<double> contribution) const {
+  if (method == kServed) method = served_adapted(session, item) ? kAdapted : served_baseline(session);
+  if (method >= kFirstMember || p_.stack.empty()) {
+    const int member = method >= kFirstMember ? method - kFirstMember : learner_;
+    member_scores(session, member, {}, {}, {});
+    return p_.members[member]->explain(*session.workspaces[member], item, contribution);
+  }
+  const size_t members = p_.stack.members.size(), width = members + 1;
+  const int cell = item_cell(item >= 0 && item < p_.item_counts.size() ? p_.item_counts[item] : 0);
+  const double* w = session.weights.data() + cell * width;
+  double prior = w[members];
+  std::fill(contribution.begin(), contribution.end(), 0.0);
+  session.terms.resize(contribution.size());
+  for (size_t m = 0; m < members; ++m) {
+    const int member = p_.stack.members[m];
+    member_scores(session, member, {}, {}, {});
+    prior += w[m] * p_.members[member]->explain(*session.workspaces[member], item, session.terms);
+    for (size_t s = 0; s < contribution.size(); ++s) contribution[s] += w[m] * session.terms[s];
+  }
+  return prior;
+}
+
+std::pair<float, float> Model::interval(float score, float variance) {
+  const float half = kHalfWidth95 * std::sqrt(std::max(0.0F, variance));
+  return {score - half, score + half};
+}
+
+void Model::recommend(ModelSession& session, int n, std::span<const int32_t> exclude, std::vector<Scored>& out) const {
+  auto& candidates = session.candidates;
+  candidates.clear();
+  const auto items = static_cast<int32_t>(p_.item_ids.size());
+  const bool adapted = served_adapted(session, -1);
+  if (!adapted || !ranking() || items <= kHeadCandidates + kPopularCandidates) {
+    candidates.resize(items);
+    std::iota(candidates.begin(), candidates.end(), 0);
+  } else {
+    for (size_t m = 0; m < p_.members.size(); ++m) {
+      if (!needed_[m]) continue;
+      member_scores(session, static_cast<int>(m), {}, {}, {});
+      p_.members[m]->candidates(*session.workspaces[m],
+                                static_cast<int>(m) == learner_ ? kHeadCandidates : kSparseCandidates, candidates);
+    }
+    // What is excluded takes no candidate's place.
+    const size_t popular = std::min<size_t>(popular_.size(), kPopularCandidates + exclude.size() + n);
+    candidates.insert(candidates.end(), popular_.begin(), popular_.begin() + static_cast<int64_t>(popular));
+    std::sort(candidates.begin(), candidates.end());
+    candidates.erase(std::unique(candidates.begin(), candidates.end()), candidates.end());
+  }
+  std::erase_if(candidates, [&](int32_t item) { return std::binary_search(exclude.begin(), exclude.end(), item); });
+  session.scores.resize(candidates.size());
+  session.variances.resize(candidates.size());
+  score(session, kServed, candidates, session.scores, session.variances);
+  auto& found = session.found;
+  found.resize(candidates.size());
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const auto [low, high] = interval(session.scores[i], session.variances[i]);
+    found[i] = {candidates[i], session.scores[i], low, high};
+  }
+  const size_t keep = std::min<size_t>(n, found.size());
+  std::partial_sort(
+      found.begin(), found.begin() + static_cast<int64_t>(keep), found.end(),
+      [](const Scored& a, const Scored& b) { return a.score > b.score || (a.score == b.score && a.item < b.item); });
+  out.assign(found.begin(), found.begin() + static_cast<int64_t>(keep));
+}
+
+}  // namespace fewshop

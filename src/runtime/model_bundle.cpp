@@ -1,0 +1,116 @@
+#include "bundle/bundle.h"
+#include "bundle/tensor_file.h"
+#include "core/error.h"
+#include "runtime/members.h"
+#include "runtime/model.h"
+
+namespace fewshop {
+namespace {
+
+using nlohmann::json;
+
+std::string member_path(const std::string& name) { return "members/" + name + ".safetensors"; }
+
+json gate_to_json(const Gate& gate, const std::vector<std::string>& names) {
+  json entries = json::array();
+  for (size_t i = 0; i < gate.sizes.size(); ++i) {
+    json open = json::array();
+    for (int c = 0; c < kItemCells; ++c) open.push_back(gate.open[i * kItemCells + c] != 0);
+    entries.push_back({{"support", gate.sizes[i]}, {"baseline", names.at(gate.baseline[i])}, {"adapted", open}});
+  }
+  return {{"enabled", gate.enabled}, {"item_cells", {"0", "1-5", "6-20", "21-100", "101-"}}, {"sizes", entries}};
+}
+
+int index_of(const std::vector<std::string>& names, const std::string& name) {
+  for (size_t i = 0; i < names.size(); ++i)
+    if (names[i] == name) return static_cast<int>(i);
+  throw InvalidInput("gate.json: no member is called " + name);
+}
+
+Gate gate_from_json(const json& value, const std::vector<std::string>& names) {
+  Gate gate;
+  gate.enabled = value.at("enabled").get<bool>();
+  for (const auto& entry : value.at("sizes")) {
+    gate.sizes.push_back(entry.at("support").get<int>());
+    gate.baseline.push_back(index_of(names, entry.at("baseline").get<std::string>()));
+    const auto open = entry.at("adapted").get<std::vector<bool>>();
+    require(open.size() == kItemCells, "gate.json: expected ", kItemCells, " cells, got ", open.size());
+    for (const bool o : open) gate.open.push_back(o);
+  }
+  return gate;
+}
+
+const std::string& file(const Bundle& bundle, const std::string& name) {
+  const auto found = bundle.files.find(name);
+  require(found != bundle.files.end(), "bundle: ", name, " is missing");
+  return found->second;
+}
+
+}  // namespace
+
+void Model::save(const std::string& folder, const json& report, const json& run) const {
+  BundleFiles files;
+  std::vector<std::string> names;
+  for (const auto& member : p_.members) {
+    TensorFile tensors;
+    member->save(tensors);
+    names.emplace_back(member->name());
+    files[member_path(names.back())] = tensors.serialize();
+  }
+  TensorFile weights;
+  weights.put_strings("item_ids", p_.item_ids);
+  weights.put_strings("kinds", p_.kinds);
+  weights.put("item_counts", p_.item_counts);
+  weights.put("target_range", std::vector<float>{p_.target_low, p_.target_high});
+  weights.put("stack.members", std::vector<int32_t>(p_.stack.members.begin(), p_.stack.members.end()));
+  weights.put("stack.coefficient", p_.stack.coefficient);
+  weights.put("stack.log_variance", p_.stack.log_variance);
+  files["weights.safetensors"] = weights.serialize();
+  files["encoders.json"] = encoders_to_json(p_.encoders).dump(1) + "\n";
+  files["gate.json"] = gate_to_json(p_.gate, names).dump(1) + "\n";
+  files["report.json"] = report.dump(1) + "\n";
+  json manifest = p_.manifest;
+  manifest["scenario"] = scenario_to_json(p_.scenario);
+  manifest["members"] = names;
+  manifest["baselines"] = p_.baselines;
+  manifest["learner"] = p_.learner;
+  manifest["best_baseline"] = p_.best_baseline;
+  write_bundle(folder, manifest, files, run);
+}
+
+std::shared_ptr<Model> Model::load(const std::string& folder) {
+  const Bundle bundle = read_bundle(folder);
+  try {
+    Parts parts;
+    parts.manifest = bundle.manifest;
+    parts.scenario = scenario_from_json(bundle.manifest.at("scenario"));
+    parts.encoders = encoders_from_json(json::parse(file(bundle, "encoders.json")));
+    parts.baselines = bundle.manifest.at("baselines").get<std::vector<std::string>>();
+    parts.learner = bundle.manifest.at("learner").get<std::string>();
+    parts.best_baseline = bundle.manifest.at("best_baseline").get<std::string>();
+    const auto names = bundle.manifest.at("members").get<std::vector<std::string>>();
+    for (const auto& name : names)
+      parts.members.push_back(
+          load_member(TensorFile::parse(file(bundle, member_path(name)), folder + "/" + member_path(name))));
+    const TensorFile weights = TensorFile::parse(file(bundle, "weights.safetensors"), folder + "/weights.safetensors");
+    parts.item_ids = weights.get_strings("item_ids");
+    parts.kinds = weights.get_strings("kinds");
+    parts.item_counts = weights.get<int32_t>("item_counts");
+    const auto range = weights.get<float>("target_range");
+    require(range.size() == 2, "target_range has ", range.size(), " entries, expected 2");
+    parts.target_low = range[0];
+    parts.target_high = range[1];
+    const auto members = weights.get<int32_t>("stack.members");
+    parts.stack.members.assign(members.begin(), members.end());
+    parts.stack.coefficient = weights.get<float>("stack.coefficient");
+    parts.stack.log_variance = weights.get<float>("stack.log_variance");
+    parts.gate = gate_from_json(json::parse(file(bundle, "gate.json")), names);
+    return std::make_shared<Model>(std::move(parts));
+  } catch (const json::exception& e) {
+    throw InvalidInput(folder + ": the bundle is damaged or of another version: " + e.what());
+  } catch (const InvalidInput& e) {
+    throw InvalidInput(folder + ": " + e.what());
+  }
+}
+
+}  // namespace fewshop
