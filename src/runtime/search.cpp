@@ -1,0 +1,266 @@
+#include "runtime/search.h"
+
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <new>
+
+namespace fewshop {
+namespace {
+
+constexpr float kMost = std::numeric_limits<float>::max();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr int kCodeMax = 127;
+
+/// Better first; equal scores by the smaller index. As a heap order it keeps the worst hit on top.
+struct Better {
+  bool operator()(const ItemSearch::Hit& a, const ItemSearch::Hit& b) const {
+    return a.score != b.score ? a.score > b.score : a.item < b.item;
+  }
+};
+
+/// What a scan knows of a query:  query ~ scale * codes,  and  true score <= upper_bias + row_scale * (estimate +
+/// slack).
+struct QueryBounds {
+  float scale = 0;
+  float slack = 0;
+};
+
+/// Whether float arithmetic can carry the bounds; where not, every score is computed.
+float usable(double x) { return x == 0 || (x > 1e-30 && x < 1e30) ? static_cast<float>(x) : kInfinity; }
+
+using FloatLanes = float __attribute__((vector_size(32), may_alias));
+
+inline FloatLanes load(const float* p) {
+  FloatLanes x;
+  std::memcpy(&x, p, sizeof(x));
+  return x;
+}
+
+/// a . b in float, in no particular order.
+inline float float_dot(const float* a, const float* b, int d) {
+  FloatLanes s0{}, s1{}, s2{}, s3{};
+  int j = 0;
+  for (; j + 32 <= d; j += 32) {
+    s0 += load(a + j) * load(b + j);
+    s1 += load(a + j + 8) * load(b + j + 8);
+    s2 += load(a + j + 16) * load(b + j + 16);
+    s3 += load(a + j + 24) * load(b + j + 24);
+  }
+  for (; j + 8 <= d; j += 8) s0 += load(a + j) * load(b + j);
+  float rest = 0;
+  for (; j < d; ++j) rest += a[j] * b[j];
+  const FloatLanes s = (s0 + s1) + (s2 + s3);
+  return rest + (((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])));
+}
+
+}  // namespace
+
+void ItemSearch::Free::operator()(void* p) const { ::operator delete[](p, std::align_val_t{64}); }
+
+void ItemSearch::assign(const float* vectors, int64_t stride, int64_t count, int d, const float* bias) {
+  assert(d > 0 && count <= std::numeric_limits<int32_t>::max());
+  d_ = d;
+  pairs_ = (d + 1) / 2;
+  count_ = 0;
+  capacity_ = 0;
+  codes_.reset();
+  scale_.clear();
+  upper_bias_.clear();
+  extend(vectors, stride, count, bias);
+}
+
+void ItemSearch::extend(const float* vectors, int64_t stride, int64_t count, const float* bias) {
+  assert(count >= count_ && count <= std::numeric_limits<int32_t>::max());
+  vectors_ = vectors;
+  stride_ = stride;
+  bias_ = bias;
+  const int64_t from = count_;
+  count_ = count;
+  encode(from);
+}
+
+void ItemSearch::encode(int64_t from) {
+  const int64_t blocks = (count_ + kRows - 1) / kRows, block_bytes = static_cast<int64_t>(pairs_) * 2 * kRows;
+  scale_.resize(blocks * kRows, 0.0f);
+  upper_bias_.resize(blocks * kRows, 0.0f);
+  if (with_codes_ && blocks > capacity_) {
+    const int64_t capacity = capacity_ == 0 ? blocks : std::max(blocks, capacity_ + capacity_ / 2);
+    std::unique_ptr<int8_t[], Free> codes(
+        static_cast<int8_t*>(::operator new[](static_cast<size_t>(capacity * block_bytes), std::align_val_t{64})));
+    if (capacity_ > 0) std::memcpy(codes.get(), codes_.get(), capacity_ * block_bytes);
+    std::memset(codes.get() + capacity_ * block_bytes, 0, (capacity - capacity_) * block_bytes);
+    codes_ = std::move(codes);
+    capacity_ = capacity;
+  }
+  for (int64_t i = from; i < count_; ++i) {
+    const float* v = row(i);
+    float largest = 0;
+    for (int j = 0; j < d_; ++j) largest = std::max(largest, std::abs(v[j]));
+    // Not below 1e-35, so that the scale is no subnormal number and half a step still bounds the error of a code.
+    const float scale = scale_[i] = std::max(largest / kCodeMax, 1e-35f);
+    const float b = bias_ ? bias_[i] : 0.0f;
+    const double upper = b + 1e-6 * std::abs(static_cast<double>(b)) + 1e-36;
+    upper_bias_[i] = upper > kMost ? kInfinity : static_cast<float>(upper);
+    if (!with_codes_) continue;
+    int8_t* block = codes_.get() + i / kRows * block_bytes + i % kRows * 2;
+    for (int j = 0; j < d_; ++j) {
+      const double code = std::clamp(std::nearbyint(static_cast<double>(v[j]) / scale), -127.0, 127.0);
+      block[j / 2 * 2 * kRows + j % 2] = static_cast<int8_t>(code);
+    }
+  }
+}
+
+template <class Number>
+float ItemSearch::exact(const Number* query, int64_t item) const {
+  // Four sums in a fixed order: the compiler may make vectors of them, and every caller gets the same bits.
+  const float* v = row(item);
+  double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+  int j = 0;
+  for (; j + 4 <= d_; j += 4) {
+    s0 += double{query[j]} * v[j];
+    s1 += double{query[j + 1]} * v[j + 1];
+    s2 += double{query[j + 2]} * v[j + 2];
+    s3 += double{query[j + 3]} * v[j + 3];
+  }
+  for (; j < d_; ++j) s0 += double{query[j]} * v[j];
+  const double score = (bias_ ? bias_[item] : 0.0) + ((s0 + s1) + (s2 + s3));
+  return static_cast<float>(std::clamp<double>(score, -kMost, kMost));
+}
+
+float ItemSearch::score(const float* query, int32_t item) const { return exact(query, item); }
+
+/// Goes through all blocks in order. `bounds(block, threshold)` returns a bit for every row of the block whose score
+/// may be above the threshold. The heap keeps the n best so far, the worst of them on top: its score is the threshold.
+/// A later item with an equal score is ranked lower, so only larger scores can enter a full heap.
+template <class Bounds>
+void ItemSearch::scan(Bounds&& bounds, const double* query, size_t n, std::span<const int32_t> exclude,
+                      std::vector<Hit>& heap) const {
+  float threshold = -kInfinity;
+  auto excluded = exclude.begin();
+  const int64_t blocks = (count_ + kRows - 1) / kRows;
+  for (int64_t block = 0; block < blocks; ++block) {
+    for (unsigned bits = bounds(block, threshold); bits; bits &= bits - 1) {
+      const int64_t item = block * kRows + __builtin_ctz(bits);
+      if (item >= count_) break;
+      excluded = std::lower_bound(excluded, exclude.end(), static_cast<int32_t>(item));
+      if (excluded != exclude.end() && *excluded == item) continue;
+      const Hit hit{static_cast<int32_t>(item), exact(query, item)};
+      if (heap.size() == n) {
+        if (hit.score <= threshold) continue;
+        std::pop_heap(heap.begin(), heap.end(), Better{});
+        heap.back() = hit;
+      } else {
+        heap.push_back(hit);
+      }
+      std::push_heap(heap.begin(), heap.end(), Better{});
+      if (heap.size() == n) threshold = heap.front().score;
+    }
+  }
+}
+
+void ItemSearch::top(const float* query, int n, std::span<const int32_t> exclude, Buffers& buffers,
+                     std::vector<Hit>& out) const {
+  assert(std::is_sorted(exclude.begin(), exclude.end()));
+  auto& heap = buffers.heap_;
+  heap.clear();
+  out.clear();
+  if (n <= 0 || count_ == 0) return;
+  const size_t wanted = static_cast<size_t>(std::min<int64_t>(n, count_));
+  heap.reserve(wanted);
+  buffers.query_.assign(query, query + d_);
+
+  double sum = 0, largest = 0;
+  for (int j = 0; j < d_; ++j) {
+    sum += std::abs(buffers.query_[j]);
+    largest = std::max(largest, std::abs(buffers.query_[j]));
+  }
+  // |v_j| <= 127.5 row_scale, so |query . v| <= 127.5 sum row_scale: what float arithmetic may lose of it.
+  const double rounding = 127.5 * sum * (d_ + 16) * 0x1p-23;
+
+  if (with_codes_) {
+    // Codes of the query in 16 bits, smaller where the sum over d could leave 32 bits.
+    const double most = std::min(32767.0, std::floor(2147483647.0 / (kCodeMax * 2.0 * pairs_)));
+    QueryBounds q;
+    q.scale = usable(largest / most);
+    double lost = 0;
+    buffers.codes_.assign(static_cast<size_t>(pairs_) * 2, 0);
+    if (q.scale > 0 && q.scale < kInfinity) {
+      for (int j = 0; j < d_; ++j) {
+        const double code = std::clamp(std::nearbyint(buffers.query_[j] / q.scale), -most, most);
+        buffers.codes_[j] = static_cast<int16_t>(code);
+        lost += std::abs(buffers.query_[j] - q.scale * code);
+      }
+    }
+    // query . v = row_scale (scale codes . row_codes + lost . row_codes) + query . (v - row_scale row_codes)
+    q.slack = usable(1.0001 * (0.5 * sum + kCodeMax * lost) + rounding);
+    const int64_t block_bytes = static_cast<int64_t>(pairs_) * 2 * kRows;
+    const int16_t* codes = buffers.codes_.data();
+#ifdef __AVX2__
+    const __m256 scale = _mm256_set1_ps(q.scale), slack = _mm256_set1_ps(q.slack);
+    const auto bounds = [&](int64_t block, float threshold) -> unsigned {
+      const int8_t* row_codes = codes_.get() + block * block_bytes;
+      __m256i even = _mm256_setzero_si256(), odd = _mm256_setzero_si256();
+      const auto product = [&](int pair) {
+        int32_t both;
+        std::memcpy(&both, codes + 2 * pair, sizeof(both));
+        const __m128i eight = _mm_load_si128(reinterpret_cast<const __m128i*>(row_codes + pair * 2 * kRows));
+        return _mm256_madd_epi16(_mm256_cvtepi8_epi16(eight), _mm256_set1_epi32(both));
+      };
+      int pair = 0;
+      for (; pair + 2 <= pairs_; pair += 2) {
+        even = _mm256_add_epi32(even, product(pair));
+        odd = _mm256_add_epi32(odd, product(pair + 1));
+      }
+      if (pair < pairs_) even = _mm256_add_epi32(even, product(pair));
+      const __m256 estimate = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(even, odd)), scale, slack);
+      const __m256 upper = _mm256_fmadd_ps(estimate, _mm256_loadu_ps(scale_.data() + block * kRows),
+                                           _mm256_loadu_ps(upper_bias_.data() + block * kRows));
+      // "Not less or equal", so that what is not a number counts as possible.
+      return static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(upper, _mm256_set1_ps(threshold), _CMP_NLE_UQ)));
+    };
+#else
+    const auto bounds = [&](int64_t block, float threshold) -> unsigned {
+      const int8_t* row_codes = codes_.get() + block * block_bytes;
+      int32_t dot[kRows] = {};
+      for (int pair = 0; pair < pairs_; ++pair) {
+        const int32_t first = codes[2 * pair], second = codes[2 * pair + 1];
+        for (int i = 0; i < kRows; ++i) {
+          dot[i] += first * row_codes[(pair * kRows + i) * 2] + second * row_codes[(pair * kRows + i) * 2 + 1];
+        }
+      }
+      unsigned bits = 0;
+      for (int i = 0; i < kRows; ++i) {
+        const float estimate = static_cast<float>(dot[i]) * q.scale + q.slack;
+        const float upper = estimate * scale_[block * kRows + i] + upper_bias_[block * kRows + i];
+        bits |= static_cast<unsigned>(!(upper <= threshold)) << i;
+      }
+      return bits;
+    };
+#endif
+    scan(bounds, buffers.query_.data(), wanted, exclude, heap);
+  } else {
+    const float slack = usable(rounding);
+    const auto bounds = [&](int64_t block, float threshold) -> unsigned {
+      unsigned bits = 0;
+      const int rows = static_cast<int>(std::min<int64_t>(kRows, count_ - block * kRows));
+      for (int i = 0; i < rows; ++i) {
+        const int64_t item = block * kRows + i;
+        const float upper = float_dot(query, row(item), d_) + (slack * scale_[item] + upper_bias_[item]);
+        bits |= static_cast<unsigned>(!(upper <= threshold)) << i;
+      }
+      return bits;
+    };
+    scan(bounds, buffers.query_.data(), wanted, exclude, heap);
+  }
+  std::sort_heap(heap.begin(), heap.end(), Better{});
+  out.assign(heap.begin(), heap.end());
+}
+
+}  // namespace fewshop

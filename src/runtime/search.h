@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace fewshop {
+
+/// Exact search for the items with the largest score  bias_i + query . v_i.
+///
+/// Every vector has a copy in 8 bits with a scale of its own. The scan reads only the copy: it gives every score up to
+/// a known error, and only where the largest possible score beats the n-th best so far is the score itself computed. So
+/// the answer is that of the exact scan, for about a quarter of its memory traffic (docs/runtime.md).
+///
+/// Scores are computed in double and rounded once to float; equal scores are ranked by the smaller index. Vectors, bias
+/// and query must not contain NaN; scores beyond the range of float are cut to it.
+///
+/// The vectors and the bias stay where they are and must outlive the search (or the next assign / extend). Any number
+/// of threads may search at once, each with its own Buffers; nobody may search during assign and extend.
+class ItemSearch {
+ public:
+  struct Hit {
+    int32_t item;
+    float score;
+    bool operator==(const Hit&) const = default;
+  };
+
+  /// What one query needs while it runs. Allocates only when a size exceeds all earlier ones. One thread each.
+  class Buffers {
+    friend class ItemSearch;
+    std::vector<double> query_;   // [d]
+    std::vector<int16_t> codes_;  // [d, padded to an even number] the query in 16 bits
+    std::vector<Hit> heap_;
+  };
+
+  /// `codes` false: no 8-bit copy; the scan then reads the vectors themselves.
+  explicit ItemSearch(bool codes = true) : with_codes_(codes) {}
+
+  /// Searches vectors [count, d], row i at vectors + i * stride; bias [count] or null.
+  void assign(const float* vectors, int64_t stride, int64_t count, int d, const float* bias);
+  /// The same items and further ones behind them, perhaps at another place; only the new ones are encoded.
+  void extend(const float* vectors, int64_t stride, int64_t count, const float* bias);
+
+  int64_t size() const { return count_; }
+
+  /// The n best items (fewer where there are fewer), best first.
+  ///   query [d]; exclude: ascending indices of items to leave out (others are ignored)
+  void top(const float* query, int n, std::span<const int32_t> exclude, Buffers& buffers, std::vector<Hit>& out) const;
+
+  /// The score by which items are ranked.
+  float score(const float* query, int32_t item) const;
+
+ private:
+  // Rows are scanned in blocks of 8. In a block, codes lie as [pairs of dimensions][8 rows][2]: one vector instruction
+  // multiplies two dimensions of eight rows.
+  static constexpr int kRows = 8;
+  struct Free {
+    void operator()(void* p) const;
+  };
+
+  void encode(int64_t from);
+  template <class Bounds>
+  void scan(Bounds&& bounds, const double* query, size_t n, std::span<const int32_t> exclude,
+            std::vector<Hit>& heap) const;
+  template <class Number>
+  float exact(const Number* query, int64_t item) const;
+  const float* row(int64_t item) const { return vectors_ + item * stride_; }
+
+  bool with_codes_;
+  const float* vectors_ = nullptr;
+  const float* bias_ = nullptr;
+  int64_t stride_ = 0, count_ = 0;
+  int d_ = 0, pairs_ = 0;
+  std::unique_ptr<int8_t[], Free> codes_;  // [blocks, pairs, 8, 2]
+  int64_t capacity_ = 0;                   // blocks that codes_ has room for
+  std::vector<float> scale_;               // [blocks * 8] largest magnitude of the row / 127
+  std::vector<float> upper_bias_;          // [blocks * 8] bias with its rounding error
+};
+
+}  // namespace fewshop

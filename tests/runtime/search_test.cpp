@@ -1,0 +1,219 @@
+#include "runtime/search.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "core/random.h"
+
+namespace fewshop {
+namespace {
+
+struct Items {
+  int d = 1;
+  int64_t count = 0, stride = 1;
+  std::vector<float> vectors, bias;  // bias may be empty
+
+  Items(int64_t n, int dimension) : d(dimension), count(n), stride(dimension + 1), vectors(n * (dimension + 1)) {}
+  float& at(int64_t item, int j) { return vectors[item * stride + j]; }
+  const float* bias_or_null() const { return bias.empty() ? nullptr : bias.data(); }
+};
+
+Items random_items(int64_t count, int d, Random& random, double scale = 1, bool with_bias = true) {
+  Items items(count, d);
+  for (float& x : items.vectors) x = static_cast<float>(scale * random.normal());
+  if (with_bias) {
+    for (int64_t i = 0; i < count; ++i) items.bias.push_back(static_cast<float>(scale * random.normal()));
+  }
+  return items;
+}
+
+std::vector<float> random_query(int d, Random& random, double scale = 1) {
+  std::vector<float> query(d);
+  for (float& x : query) x = static_cast<float>(scale * random.normal());
+  return query;
+}
+
+/// One score in long double, and the sum of the magnitudes of its terms.
+std::pair<long double, long double> definition(const Items& items, const std::vector<float>& query, int64_t item) {
+  long double score = items.bias.empty() ? 0 : items.bias[item], magnitude = std::abs(score);
+  for (int j = 0; j < items.d; ++j) {
+    const long double term = static_cast<long double>(query[j]) * items.vectors[item * items.stride + j];
+    score += term, magnitude += std::abs(term);
+  }
+  return {score, magnitude};
+}
+
+/// Every score, checked against its definition; all of them sorted.
+std::vector<ItemSearch::Hit> full_sort(const ItemSearch& search, const Items& items, const std::vector<float>& query,
+                                       int n, const std::vector<int32_t>& exclude) {
+  constexpr long double most = std::numeric_limits<float>::max();
+  std::vector<ItemSearch::Hit> hits;
+  for (int64_t i = 0; i < items.count; ++i) {
+    if (std::binary_search(exclude.begin(), exclude.end(), static_cast<int32_t>(i))) continue;
+    hits.push_back({static_cast<int32_t>(i), search.score(query.data(), static_cast<int32_t>(i))});
+    const auto [score, magnitude] = definition(items, query, i);
+    const long double cut = std::clamp(score, -most, most);
+    EXPECT_LE(std::abs(hits.back().score - cut), 1e-13L * magnitude + 6e-8L * std::abs(cut) + 1e-45L) << "item " << i;
+  }
+  std::sort(hits.begin(), hits.end(),
+            [](const auto& a, const auto& b) { return a.score != b.score ? a.score > b.score : a.item < b.item; });
+  if (hits.size() > static_cast<size_t>(n)) hits.resize(n);
+  return hits;
+}
+
+void expect_equals_full_sort(const Items& items, const std::vector<float>& query, int n,
+                             const std::vector<int32_t>& exclude) {
+  for (bool codes : {true, false}) {
+    ItemSearch search(codes);
+    search.assign(items.vectors.data(), items.stride, items.count, items.d, items.bias_or_null());
+    ItemSearch::Buffers buffers;
+    std::vector<ItemSearch::Hit> found;
+    search.top(query.data(), n, exclude, buffers, found);
+    EXPECT_TRUE(found == full_sort(search, items, query, n, exclude)) << "d = " << items.d << ", codes " << codes;
+  }
+}
+
+TEST(ItemSearch, EqualsTheFullSortForRandomData) {
+  EXPECT_TRUE(rc::check("random data", [] {
+    Random random(*rc::gen::arbitrary<uint32_t>());
+    const int64_t count = *rc::gen::inRange(0, 700);
+    const int d = *rc::gen::inRange(1, 131), n = *rc::gen::inRange(0, 1001);
+    const double scale = std::exp(4 * random.normal());
+    const Items items = random_items(count, d, random, scale, *rc::gen::arbitrary<bool>());
+    std::vector<int32_t> exclude;
+    for (int64_t i = 0; i < count; ++i) {
+      if (random.below(5) == 0) exclude.push_back(static_cast<int32_t>(i));
+    }
+    expect_equals_full_sort(items, random_query(d, random), n, exclude);
+    RC_ASSERT(!testing::Test::HasFailure());
+  }));
+}
+
+TEST(ItemSearch, EqualsTheFullSortForEveryDimension) {
+  for (int d = 1; d <= 130; ++d) {
+    Random random(d);
+    const Items items = random_items(500, d, random);
+    expect_equals_full_sort(items, random_query(d, random), 10, {});
+    if (HasFailure()) FAIL() << "d = " << d;
+  }
+}
+
+TEST(ItemSearch, ManyItemsWithFewWantedAreFoundExactly) {
+  Random random(5);
+  const Items items = random_items(50'000, 64, random);
+  for (int n : {1, 10, 100, 1000}) expect_equals_full_sort(items, random_query(64, random), n, {});
+}
+
+TEST(ItemSearch, EqualScoresAreRankedByTheSmallerIndex) {
+  Items items(100, 7);
+  std::fill(items.vectors.begin(), items.vectors.end(), 0.3f);
+  items.bias.assign(100, -2.0f);
+  Random random(1);
+  const auto query = random_query(7, random);
+  for (bool codes : {true, false}) {
+    ItemSearch search(codes);
+    search.assign(items.vectors.data(), items.stride, items.count, items.d, items.bias.data());
+    ItemSearch::Buffers buffers;
+    std::vector<ItemSearch::Hit> found;
+    search.top(query.data(), 5, std::vector<int32_t>{0, 3}, buffers, found);
+    std::vector<int32_t> order;
+    for (const auto& hit : found) order.push_back(hit.item);
+    EXPECT_EQ(order, (std::vector<int32_t>{1, 2, 4, 5, 6}));
+  }
+}
+
+TEST(ItemSearch, NearlyEqualVectorsAreToldApart) {
+  // All differences are far below the step of an 8-bit code: only the exact scores can rank them.
+  Items items(1000, 32);
+  Random random(2);
+  const auto base = random_query(32, random);
+  for (int64_t i = 0; i < items.count; ++i) {
+    for (int j = 0; j < 32; ++j) items.at(i, j) = base[j] + static_cast<float>(1e-5 * random.normal());
+  }
+  expect_equals_full_sort(items, base, 20, {});
+}
+
+TEST(ItemSearch, OneHugeItemDoesNotBlurTheOthers) {
+  Random random(3);
+  Items items = random_items(2000, 16, random);
+  for (int j = 0; j < 16; ++j) items.at(77, j) = -1e30f * (j + 1), items.at(78, j) = 1e-30f;
+  items.at(5, 3) = 1e6f;
+  expect_equals_full_sort(items, random_query(16, random), 50, {});
+}
+
+TEST(ItemSearch, MagnitudesBeyondFloatArithmeticAreRankedAllTheSame) {
+  Random random(4);
+  for (double item_scale : {1e36, 1e-38, 1e-44, 1.0}) {
+    for (double query_scale : {1e36, 1e-38, 1.0}) {
+      const Items items = random_items(300, 9, random, item_scale, item_scale == 1.0);
+      expect_equals_full_sort(items, random_query(9, random, query_scale), 10, {});
+      if (HasFailure()) FAIL() << item_scale << " x " << query_scale;
+    }
+  }
+}
+
+TEST(ItemSearch, AllNegativeScoresAndAZeroQueryAreServed) {
+  Random random(6);
+  Items items = random_items(200, 12, random, 1, false);
+  for (float& x : items.vectors) x = std::abs(x);
+  expect_equals_full_sort(items, std::vector<float>(12, -1.0f), 30, {});
+  expect_equals_full_sort(items, std::vector<float>(12, 0.0f), 30, {});
+  items.bias = random_query(200, random);
+  expect_equals_full_sort(items, std::vector<float>(12, 0.0f), 30, {});
+}
+
+TEST(ItemSearch, WorstOrdersAreRankedTheSame) {
+  // Ascending scores: every item beats all before it; descending: none does.
+  for (int sign : {1, -1}) {
+    Items items(3000, 3);
+    for (int64_t i = 0; i < items.count; ++i) {
+      for (int j = 0; j < 3; ++j) items.at(i, j) = static_cast<float>(sign * i) / 7;
+    }
+    expect_equals_full_sort(items, {1, 2, 3}, 100, {});
+  }
+}
+
+TEST(ItemSearch, ItemsThatComeLaterAreFound) {
+  Random random(7);
+  const Items all = random_items(1003, 20, random);
+  const auto query = random_query(20, random);
+  for (bool codes : {true, false}) {
+    ItemSearch whole(codes), grown(codes);
+    whole.assign(all.vectors.data(), all.stride, all.count, all.d, all.bias.data());
+    const std::vector<float> first(all.vectors.begin(), all.vectors.begin() + 3 * all.stride);  // another place
+    grown.assign(first.data(), all.stride, 3, all.d, all.bias.data());
+    for (int64_t count : {3, 4, 9, 17, 500, 501, 1003})
+      grown.extend(all.vectors.data(), all.stride, count, all.bias.data());
+    ItemSearch::Buffers buffers;
+    std::vector<ItemSearch::Hit> expected, found;
+    whole.top(query.data(), 50, {}, buffers, expected);
+    grown.top(query.data(), 50, {}, buffers, found);
+    EXPECT_EQ(found, expected);
+    EXPECT_EQ(grown.size(), 1003);
+  }
+}
+
+TEST(ItemSearch, NothingIsFoundWhereThereIsNothing) {
+  ItemSearch search;
+  search.assign(nullptr, 4, 0, 4, nullptr);
+  ItemSearch::Buffers buffers;
+  std::vector<ItemSearch::Hit> found(3);
+  const float query[4] = {1, 2, 3, 4};
+  search.top(query, 5, {}, buffers, found);
+  EXPECT_TRUE(found.empty());
+  search.assign(query, 4, 1, 4, nullptr);
+  search.top(query, 5, std::vector<int32_t>{0}, buffers, found);
+  EXPECT_TRUE(found.empty());
+  search.top(query, 0, {}, buffers, found);
+  EXPECT_TRUE(found.empty());
+  search.top(query, 5, std::vector<int32_t>{1, 9}, buffers, found);
+  EXPECT_EQ(found, (std::vector<ItemSearch::Hit>{{0, 30}}));
+}
+
+}  // namespace
+}  // namespace fewshop
