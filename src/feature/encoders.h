@@ -1,9 +1,11 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "feature/columns.h"
@@ -24,6 +26,12 @@ struct ColumnEncoder {
   int32_t width = 0;                        // dense features
   std::vector<std::string> vocabulary;      // id features; position = id
   std::vector<double> mean, scale;          // dense features, [width]
+
+  /// Positions in `vocabulary`, made by fit_encoder and encoders_from_json; without it look-ups scan the vocabulary.
+  std::shared_ptr<const std::unordered_map<std::string, int32_t>> index;
+  /// The id of a word, -1 when training never saw it.
+  int32_t find(const std::string& word) const;
+  void build_index();
 };
 
 /// Fitted encoders of items and task descriptions, in column order. Saved as encoders.json.

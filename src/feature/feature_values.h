@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "scenario/scenario.h"
+
+namespace fewshop {
+
+/// Whether a feature of this type becomes numbers (number, log-number, time, vector) or vocabulary entries (category,
+/// categories, text, sequence). `id` is neither: learners have their own factors of items and tasks.
+bool is_dense(FeatureType type);
+
+/// The words of an id feature, each once, in order. category: the trimmed value; categories and sequence: its parts;
+/// text: lower-cased runs of ASCII letters, digits and bytes beyond ASCII, the first kMaxWords of them. Bytes that are
+/// no UTF-8 become U+FFFD.
+std::vector<std::string> words_of(const FeatureSpec& spec, std::string_view value);
+
+inline constexpr size_t kMaxWords = 500;
+
+/// The numbers of a dense feature before standardising, without the missing indicator; nothing where the value does
+/// not parse or is not finite.
+///   number, log-number  1: x, or sign(x) log(1 + |x|)
+///   time                7: days since 1970, then sine and cosine of the month, of the weekday and of the hour
+///   vector              as many as there are
+std::optional<std::vector<double>> numbers_of(const FeatureSpec& spec, std::string_view value);
+
+}  // namespace fewshop
