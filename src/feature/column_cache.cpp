@@ -114,7 +114,8 @@ std::optional<CachedColumns> open_column_cache(const std::string& file, const st
     const size_t begin = aligned(kPrefix + header_size);
     const std::string_view body = bytes.substr(std::min(begin, bytes.size()));
     return CachedColumns{encoders_from_json(header.at("encoders")), columns_at(body, header.at("items"), mapping),
-                         columns_at(body, header.at("tasks"), mapping)};
+                         columns_at(body, header.at("tasks"), mapping),
+                         header.at("notes").get<std::vector<std::string>>()};
   } catch (const std::exception&) {
     return std::nullopt;  // written by another version: rebuilt
   }
@@ -123,7 +124,7 @@ std::optional<CachedColumns> open_column_cache(const std::string& file, const st
 bool write_column_cache(const std::string& file, const std::string& key, const CachedColumns& columns) {
   namespace fs = std::filesystem;
   Body body;
-  json header = {{"key", key}, {"encoders", encoders_to_json(columns.encoders)}};
+  json header = {{"key", key}, {"encoders", encoders_to_json(columns.encoders)}, {"notes", columns.notes}};
   header["items"] = body.add(columns.items);
   header["tasks"] = body.add(columns.tasks);
   const std::string text = header.dump();

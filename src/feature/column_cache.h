@@ -8,10 +8,11 @@
 
 namespace fewshop {
 
-/// What the cache keeps: fitted encoders and the encoded columns of items and tasks.
+/// What the cache keeps: fitted encoders, the encoded columns of items and tasks, and what was told on the way.
 struct CachedColumns {
   Encoders encoders;
   Columns items, tasks;
+  std::vector<std::string> notes;
 };
 
 /// Opens a cache file into memory; nothing where it is missing, damaged (checksum), or of another key or format.

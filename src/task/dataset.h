@@ -48,6 +48,7 @@ struct Dataset {
 struct TaskRows {
   int32_t task = 0;
   std::vector<int32_t> rows;
+  int32_t query_from = 0;  // rows before this position are support only (a time cut beside another split)
 };
 
 using TaskSet = std::vector<TaskRows>;

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "feature/encode.h"
+#include "scenario/scenario.h"
+#include "store/store.h"
+#include "task/raw_rows.h"
+
+namespace fewshop {
+
+/// A table of entities: [items] or [tasks].
+struct EntitySource {
+  const Source& source;
+  const std::string& key;
+  std::string section;  // "items", "tasks": names messages and begins feature names
+
+  bool given() const { return !source.table.empty() || !source.sql.empty(); }
+};
+
+/// Texts with more different values than this are no category unless the scenario lists them.
+inline constexpr size_t kMaxDefaultCategories = 200;
+
+/// The keys of an entity table, in its order. Rows without key and second rows of a key are counted in `notes`.
+/// Throws InvalidInput for an empty table.
+Interner read_keys(Store& store, const EntitySource& entities, std::vector<std::string>& notes);
+
+/// The feature columns of an entity table, in its order: those of `listed` that begin with the section's name, and
+/// every other column with a default type (numbers number, times time, texts with few values category; others are left
+/// out with a note). values[i] belongs to ids[i]; entities that the table does not have get missing values. The first
+/// row of a key counts.
+std::vector<RawColumn> read_features(Store& store, const EntitySource& entities, const std::vector<FeatureSpec>& listed,
+                                     const std::vector<std::string>& ids, std::vector<std::string>& notes);
+
+}  // namespace fewshop
