@@ -143,6 +143,39 @@ Part hits_part(Kind kind, int64_t k, double relevant, Hit hit) {
 
 }  // namespace
 
+std::string plain_words(const Metric& metric) {
+  const std::string k = std::to_string(metric.k);
+  switch (metric.kind) {
+    case Kind::kMae:
+      return "average distance between the predicted and the true value";
+    case Kind::kRmse:
+      return "typical distance between the predicted and the true value, large misses counting more";
+    case Kind::kNdcg:
+    case Kind::kNdcgLinear:
+    case Kind::kNdcgTop:
+      return "how close the first " + k + " of the list come to the best possible order (1 = perfect)";
+    case Kind::kPrecision:
+    case Kind::kPrecisionTanp:
+    case Kind::kPrecisionTop:
+      return "share of the first " + k + " that were right";
+    case Kind::kRecall:
+      return "share of the right answers that are among the first " + k;
+    case Kind::kHit:
+      return "share of lists with a right answer among the first " + k;
+    case Kind::kMrr:
+    case Kind::kMrrTop:
+      return "how early the first right answer stands in the list (1 = first, 0.5 = second; 0 = not in the first " + k +
+             ")";
+    case Kind::kMap:
+    case Kind::kMapTanp:
+      return "average precision at the right answers among the first " + k;
+    case Kind::kAuc:
+    case Kind::kGauc:
+      return "chance that a right answer is ranked above a wrong one (0.5 = guessing)";
+  }
+  return metric.name;
+}
+
 Metric parse_metric(const std::string& name, Problem problem) {
   const size_t at = name.find('@');
   const std::string base = name.substr(0, at);

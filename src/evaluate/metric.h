@@ -36,6 +36,9 @@ struct Metric {
   bool lower_is_better() const { return kind == Kind::kMae || kind == Kind::kRmse; }
 };
 
+/// What the metric says, for a reader who does not know it: "average distance between prediction and truth".
+std::string plain_words(const Metric& metric);
+
 /// Throws InvalidInput naming the known metrics for an unknown one, and for one that the problem cannot have (an error
 /// of predicted values in a ranking problem).
 Metric parse_metric(const std::string& name, Problem problem);

@@ -1,0 +1,124 @@
+#include "evaluate/verdict.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+
+namespace fewshop {
+
+using nlohmann::json;
+
+Interval read_interval(const json& object) {
+  const auto number = [&](const char* key) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_number() ? found->get<double>()
+                                                       : std::numeric_limits<double>::quiet_NaN();
+  };
+  return {number("value"), number("low"), number("high")};
+}
+
+Metric primary_metric(const json& report) {
+  return parse_metric(report.at("metric_names").at(0).get<std::string>(),
+                      report.at("problem") == "rating" ? Problem::kRating : Problem::kRanking);
+}
+
+std::string shot_name(const json& shot) {
+  const json& k = shot.at("k");
+  return k.is_string() ? k.get<std::string>() : k.dump();
+}
+
+Verdict judge(const json& point, const Metric& primary) {
+  Verdict verdict;
+  verdict.value = std::numeric_limits<double>::quiet_NaN();
+  const double sign = primary.lower_is_better() ? -1 : 1;
+  for (const auto& [name, metrics] : point.at("baselines").items()) {
+    const double value = read_interval(metrics.at(primary.name)).value;
+    if (std::isnan(value) || (!verdict.baseline.empty() && sign * value <= sign * verdict.value)) continue;
+    verdict.baseline = name;
+    verdict.value = value;
+  }
+  if (verdict.baseline.empty()) return verdict;
+  verdict.difference = read_interval(point.at("paired").at(verdict.baseline).at(primary.name));
+  const auto& [value, low, high] = verdict.difference;
+  if (std::isnan(low) || std::isnan(high)) return verdict;
+  if (value == 0 && low == 0 && high == 0)
+    verdict.kind = Verdict::Kind::kSame;
+  else if (sign * low > 0 && sign * high > 0)
+    verdict.kind = Verdict::Kind::kBetter;
+  else if (sign * low < 0 && sign * high < 0)
+    verdict.kind = Verdict::Kind::kWorse;
+  else
+    verdict.kind = Verdict::Kind::kUndecided;
+  return verdict;
+}
+
+std::string describe(const Verdict& verdict) {
+  const auto& [value, low, high] = verdict.difference;
+  const double a = std::abs(low), b = std::abs(high);
+  switch (verdict.kind) {
+    case Verdict::Kind::kBetter:
+      return fmt::format("better than {} by {:.4f} ({:.4f} to {:.4f})", verdict.baseline, std::abs(value),
+                         std::min(a, b), std::max(a, b));
+    case Verdict::Kind::kWorse:
+      return fmt::format("worse than {} by {:.4f} ({:.4f} to {:.4f})", verdict.baseline, std::abs(value),
+                         std::min(a, b), std::max(a, b));
+    case Verdict::Kind::kUndecided:
+      return fmt::format("no proven difference to {}: {:+.4f} ({:+.4f} to {:+.4f})", verdict.baseline, value, low,
+                         high);
+    case Verdict::Kind::kSame:
+      return fmt::format("{} itself is served", verdict.baseline);
+    case Verdict::Kind::kUnknown:
+      break;
+  }
+  return verdict.baseline.empty() ? "nothing to compare with" : "too few tasks to tell";
+}
+
+std::string headline(const json& split, const Metric& primary) {
+  struct Point {
+    std::string k;
+    Verdict verdict;
+  };
+  std::vector<Point> points;
+  for (const auto& shot : split.at("shots")) points.push_back({shot_name(shot), judge(shot, primary)});
+  const Verdict whole = judge(split, primary);
+  if (points.empty()) return fmt::format("With all known examples the served answers are {}.", describe(whole));
+
+  using Kind = Verdict::Kind;
+  size_t from = points.size();
+  while (from > 0 && points[from - 1].verdict.kind == Kind::kBetter) --from;
+  std::string text;
+  if (from < points.size()) {
+    text = fmt::format(
+        "From {} known examples on, the served answers are better than every simple method; at {} they are {} in {}.",
+        points[from].k, points[from].k, describe(points[from].verdict), primary.name);
+    if (from == 0)
+      text = fmt::format(
+          "At every number of known examples the served answers are better than every simple method; at {} they are {} "
+          "in {}.",
+          points[0].k, describe(points[0].verdict), primary.name);
+  } else if (whole.kind == Kind::kBetter) {
+    text = fmt::format(
+        "With all known examples the served answers are {} in {}; at the last measured number of examples ({}) it is "
+        "not proven.",
+        describe(whole), primary.name, points.back().k);
+  } else {
+    text = fmt::format(
+        "Adapting is not proven to be better than the best simple method at any measured number of examples; with all "
+        "known examples: {}.",
+        describe(whole));
+  }
+  std::string below, worse;
+  for (size_t i = 0; i < points.size(); ++i) {
+    const auto& [k, verdict] = points[i];
+    if (verdict.kind == Kind::kWorse)
+      worse += fmt::format("{}{} ({})", worse.empty() ? "" : ", ", k, describe(verdict));
+    if (i < from && from < points.size() && verdict.kind != Kind::kWorse)
+      below += fmt::format("{}{} ({})", below.empty() ? "" : ", ", k, describe(verdict));
+  }
+  if (!below.empty()) text += " Below that: " + below + ".";
+  if (!worse.empty()) text += " Worse at: " + worse + ".";
+  return text;
+}
+
+}  // namespace fewshop
