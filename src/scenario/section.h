@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "scenario/toml_document.h"
+#include "core/toml_document.h"
 
 namespace fewshop {
 

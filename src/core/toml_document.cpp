@@ -1,4 +1,4 @@
-#include "scenario/toml_document.h"
+#include "core/toml_document.h"
 
 #include <fmt/format.h>
 #define TOML_ENABLE_FORMATTERS 0
@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "core/error.h"
-#include "scenario/toml_guard.h"
+#include "core/toml_guard.h"
 
 namespace fewshop {
 namespace {

@@ -1,4 +1,4 @@
-#include "scenario/toml_guard.h"
+#include "core/toml_guard.h"
 
 #include <fmt/format.h>
 
