@@ -17,6 +17,7 @@ namespace {
 constexpr float kMost = std::numeric_limits<float>::max();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr int kCodeMax = 127;
+constexpr int kPrefetch = 4096;  // bytes ahead; what the processor fetches by itself ends at a page
 
 /// Better first; equal scores by the smaller index. As a heap order it keeps the worst hit on top.
 struct Better {
@@ -43,21 +44,82 @@ inline FloatLanes load(const float* p) {
   return x;
 }
 
-/// a . b in float, in no particular order.
-inline float float_dot(const float* a, const float* b, int d) {
-  FloatLanes s0{}, s1{}, s2{}, s3{};
-  int j = 0;
-  for (; j + 32 <= d; j += 32) {
-    s0 += load(a + j) * load(b + j);
-    s1 += load(a + j + 8) * load(b + j + 8);
-    s2 += load(a + j + 16) * load(b + j + 16);
-    s3 += load(a + j + 24) * load(b + j + 24);
+inline FloatLanes all(float x) { return FloatLanes{x, x, x, x, x, x, x, x}; }
+
+/// A bit for every lane that is not below or equal to the threshold; what is not a number counts as above.
+inline unsigned above(FloatLanes x, float threshold) {
+#ifdef __AVX__
+  return static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_set1_ps(threshold), _CMP_NLE_UQ)));
+#else
+  unsigned bits = 0;
+  for (int i = 0; i < 8; ++i) bits |= static_cast<unsigned>(!(x[i] <= threshold)) << i;
+  return bits;
+#endif
+}
+
+inline FloatLanes add_neighbours(FloatLanes a, FloatLanes b) {
+  return __builtin_shufflevector(a, b, 0, 2, 8, 10, 4, 6, 12, 14) +
+         __builtin_shufflevector(a, b, 1, 3, 9, 11, 5, 7, 13, 15);
+}
+
+/// The sums of eight vectors.
+inline FloatLanes sums(const FloatLanes (&x)[8]) {
+  const FloatLanes a = add_neighbours(add_neighbours(x[0], x[1]), add_neighbours(x[2], x[3]));
+  const FloatLanes b = add_neighbours(add_neighbours(x[4], x[5]), add_neighbours(x[6], x[7]));
+  return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) +
+         __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+}
+
+/// The dot products of the query's codes [pairs, 2] with those of a block [pairs, 8, 2].
+inline FloatLanes code_dots(const int16_t* query, const int8_t* block, int pairs) {
+#ifdef __AVX2__
+  __m256i even = _mm256_setzero_si256(), odd = _mm256_setzero_si256();
+  const auto product = [&](int pair) {
+    int32_t both;
+    std::memcpy(&both, query + 2 * pair, sizeof(both));
+    const __m128i rows = _mm_load_si128(reinterpret_cast<const __m128i*>(block + pair * 16));
+    return _mm256_madd_epi16(_mm256_cvtepi8_epi16(rows), _mm256_set1_epi32(both));
+  };
+  int pair = 0;
+  for (; pair + 4 <= pairs; pair += 4) {
+    __builtin_prefetch(block + pair * 16 + kPrefetch);
+    even = _mm256_add_epi32(even, product(pair));
+    odd = _mm256_add_epi32(odd, product(pair + 1));
+    even = _mm256_add_epi32(even, product(pair + 2));
+    odd = _mm256_add_epi32(odd, product(pair + 3));
   }
-  for (; j + 8 <= d; j += 8) s0 += load(a + j) * load(b + j);
-  float rest = 0;
-  for (; j < d; ++j) rest += a[j] * b[j];
-  const FloatLanes s = (s0 + s1) + (s2 + s3);
-  return rest + (((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])));
+  for (; pair < pairs; ++pair) even = _mm256_add_epi32(even, product(pair));
+  return _mm256_cvtepi32_ps(_mm256_add_epi32(even, odd));
+#else
+  int32_t dot[8] = {};
+  for (int pair = 0; pair < pairs; ++pair) {
+    const int32_t first = query[2 * pair], second = query[2 * pair + 1];
+    for (int i = 0; i < 8; ++i) dot[i] += first * block[pair * 16 + 2 * i] + second * block[pair * 16 + 2 * i + 1];
+  }
+  FloatLanes result;
+  for (int i = 0; i < 8; ++i) result[i] = static_cast<float>(dot[i]);
+  return result;
+#endif
+}
+
+/// query . row in float for eight rows, read one after the other: memory is fetched ahead best in that order.
+inline FloatLanes float_dots(const float* query, const float* rows, int64_t stride, int d) {
+  FloatLanes dot[8];
+  for (int i = 0; i < 8; ++i) {
+    const float* row = rows + i * stride;
+    FloatLanes s0{}, s1{}, s2{}, s3{};
+    int j = 0;
+    for (; j + 32 <= d; j += 32) {
+      s0 += load(query + j) * load(row + j);
+      s1 += load(query + j + 8) * load(row + j + 8);
+      s2 += load(query + j + 16) * load(row + j + 16);
+      s3 += load(query + j + 24) * load(row + j + 24);
+    }
+    for (; j + 8 <= d; j += 8) s0 += load(query + j) * load(row + j);
+    for (int lane = 0; j < d; ++j, ++lane) s0[lane] += query[j] * row[j];
+    dot[i] = (s0 + s1) + (s2 + s3);
+  }
+  return sums(dot);
 }
 
 }  // namespace
@@ -202,60 +264,21 @@ void ItemSearch::top(const float* query, int n, std::span<const int32_t> exclude
     q.slack = usable(1.0001 * (0.5 * sum + kCodeMax * lost) + rounding);
     const int64_t block_bytes = static_cast<int64_t>(pairs_) * 2 * kRows;
     const int16_t* codes = buffers.codes_.data();
-#ifdef __AVX2__
-    const __m256 scale = _mm256_set1_ps(q.scale), slack = _mm256_set1_ps(q.slack);
-    const auto bounds = [&](int64_t block, float threshold) -> unsigned {
+    const auto bounds = [&](int64_t block, float threshold) {
       const int8_t* row_codes = codes_.get() + block * block_bytes;
-      __m256i even = _mm256_setzero_si256(), odd = _mm256_setzero_si256();
-      const auto product = [&](int pair) {
-        int32_t both;
-        std::memcpy(&both, codes + 2 * pair, sizeof(both));
-        const __m128i eight = _mm_load_si128(reinterpret_cast<const __m128i*>(row_codes + pair * 2 * kRows));
-        return _mm256_madd_epi16(_mm256_cvtepi8_epi16(eight), _mm256_set1_epi32(both));
-      };
-      int pair = 0;
-      for (; pair + 2 <= pairs_; pair += 2) {
-        even = _mm256_add_epi32(even, product(pair));
-        odd = _mm256_add_epi32(odd, product(pair + 1));
-      }
-      if (pair < pairs_) even = _mm256_add_epi32(even, product(pair));
-      const __m256 estimate = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(even, odd)), scale, slack);
-      const __m256 upper = _mm256_fmadd_ps(estimate, _mm256_loadu_ps(scale_.data() + block * kRows),
-                                           _mm256_loadu_ps(upper_bias_.data() + block * kRows));
-      // "Not less or equal", so that what is not a number counts as possible.
-      return static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(upper, _mm256_set1_ps(threshold), _CMP_NLE_UQ)));
+      const FloatLanes estimate = code_dots(codes, row_codes, pairs_) * all(q.scale) + all(q.slack);
+      return above(estimate * load(scale_.data() + block * kRows) + load(upper_bias_.data() + block * kRows),
+                   threshold);
     };
-#else
-    const auto bounds = [&](int64_t block, float threshold) -> unsigned {
-      const int8_t* row_codes = codes_.get() + block * block_bytes;
-      int32_t dot[kRows] = {};
-      for (int pair = 0; pair < pairs_; ++pair) {
-        const int32_t first = codes[2 * pair], second = codes[2 * pair + 1];
-        for (int i = 0; i < kRows; ++i) {
-          dot[i] += first * row_codes[(pair * kRows + i) * 2] + second * row_codes[(pair * kRows + i) * 2 + 1];
-        }
-      }
-      unsigned bits = 0;
-      for (int i = 0; i < kRows; ++i) {
-        const float estimate = static_cast<float>(dot[i]) * q.scale + q.slack;
-        const float upper = estimate * scale_[block * kRows + i] + upper_bias_[block * kRows + i];
-        bits |= static_cast<unsigned>(!(upper <= threshold)) << i;
-      }
-      return bits;
-    };
-#endif
     scan(bounds, buffers.query_.data(), wanted, exclude, heap);
   } else {
     const float slack = usable(rounding);
     const auto bounds = [&](int64_t block, float threshold) -> unsigned {
-      unsigned bits = 0;
-      const int rows = static_cast<int>(std::min<int64_t>(kRows, count_ - block * kRows));
-      for (int i = 0; i < rows; ++i) {
-        const int64_t item = block * kRows + i;
-        const float upper = float_dot(query, row(item), d_) + (slack * scale_[item] + upper_bias_[item]);
-        bits |= static_cast<unsigned>(!(upper <= threshold)) << i;
-      }
-      return bits;
+      const int64_t first = block * kRows;
+      if (first + kRows > count_) return (1u << (count_ - first)) - 1;  // the last few: all possible
+      return above(float_dots(query, row(first), stride_, d_) +
+                       (all(slack) * load(scale_.data() + first) + load(upper_bias_.data() + first)),
+                   threshold);
     };
     scan(bounds, buffers.query_.data(), wanted, exclude, heap);
   }
