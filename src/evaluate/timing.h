@@ -1,0 +1,23 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "evaluate/outcome.h"
+#include "runtime/model.h"
+
+namespace fewshop {
+
+/// One task to be timed, ready in memory.
+struct TimedTask {
+  std::vector<SupportRow> support;
+  std::vector<ColumnView> description;
+  std::vector<int32_t> query;  // items of the model, at least one
+};
+
+/// Median and 99th percentile of adapting one task for a served answer, and the median of one prediction (the served
+/// score of one item, out of a task's query): one thread, after a warm-up, at least 1,000 adaptations, tasks taken in
+/// turns. Without tasks all are 0.
+Timing measure_timing(const Model& model, std::span<const TimedTask> tasks);
+
+}  // namespace fewshop
