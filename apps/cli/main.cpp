@@ -43,6 +43,7 @@ int run(int argc, char** argv) {
   app.set_config("--config", "", "TOML file with values for these options");
   app.parse_complete_callback([&] { set_verbose(globals.verbose); });
   // COMMANDS: every add_... of command.h is called here.
+  add_import(app, globals);
 
   try {
     app.parse(argc, argv);

@@ -40,6 +40,10 @@ int on_authorize(void* tables_read, int action, const char* first, const char* s
       return SQLITE_OK;
     case SQLITE_FUNCTION:
       return second && sqlite3_stricmp(second, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
+    case SQLITE_UPDATE:
+      // What declaring json_each() asks for. A statement that really updates the schema is refused all the same: it
+      // does not only read, and the connection is DEFENSIVE.
+      return first && sqlite3_stricmp(first, "sqlite_master") == 0 ? SQLITE_OK : SQLITE_DENY;
     default:
       return SQLITE_DENY;
   }

@@ -187,6 +187,7 @@ TEST(StoreTest, UsersSqlCannotWriteOrLeaveTheDatabase) {
     for (const std::string sql : {"delete from ratings",
                                   "insert into ratings values ('a', 1, 2)",
                                   "update ratings set rating = 0",
+                                  "update sqlite_master set sql = ''",
                                   "drop table ratings",
                                   "create table x(a)",
                                   "create temp table x(a)",
@@ -210,11 +211,12 @@ TEST(StoreTest, UsersSqlCannotWriteOrLeaveTheDatabase) {
                                   "select * from missing"})
       EXPECT_THROW(store->query(sql), InvalidInput) << sql;
     EXPECT_THROW(store->query(std::string("select 1\0 ; delete", 18)), InvalidInput);
-    for (const std::string sql : {"select * from ratings;", "select 1 -- comment", "select 1; /* one */ -- two",
-                                  "with recursive n(i) as (select 1 "
-                                  "union all select i + 1 from n where i < 3) select i from n",
-                                  "select rank() over (order by rating) from ratings",
-                                  "select json_extract('{\"a\": 1}', '$.a')", "values (1)"})
+    for (const std::string sql :
+         {"select * from ratings;", "select 1 -- comment", "select 1; /* one */ -- two",
+          "with recursive n(i) as (select 1 "
+          "union all select i + 1 from n where i < 3) select i from n",
+          "select rank() over (order by rating) from ratings", "select json_extract('{\"a\": 1}', '$.a')",
+          "select value from json_each('[1]')", "values (1)"})
       EXPECT_TRUE(store->query(sql)->next()) << sql;
     EXPECT_EQ(count(*store, "ratings"), 3);
     EXPECT_THROW(store->query("select length(randomblob(1000000000))")->next(), InvalidInput);
