@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "scenario/condition.h"
 #include "scenario/names.h"
-#include "scenario/section.h"
+#include "core/section.h"
 
 namespace fewshop {
 namespace {

@@ -1,4 +1,4 @@
-#include "scenario/section.h"
+#include "core/section.h"
 
 #include <algorithm>
 #include <numeric>
