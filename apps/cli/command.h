@@ -3,6 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
+
+#include "scenario/scenario.h"
 
 namespace fewshop::cli {
 
@@ -38,6 +41,8 @@ struct ScenarioArguments {
   std::string scenario, data, learner;
   std::vector<std::string> set;
   void add_to(CLI::App& command, bool with_data = true);
+  /// The scenario with --learner and --set applied; metrics, learner and baselines are known names.
+  Scenario read() const;
 };
 
 }  // namespace fewshop::cli

@@ -44,6 +44,8 @@ int run(int argc, char** argv) {
   app.parse_complete_callback([&] { set_verbose(globals.verbose); });
   // COMMANDS: every add_... of command.h is called here.
   add_import(app, globals);
+  add_validate(app, globals);
+  add_scenarios(app, globals);
 
   try {
     app.parse(argc, argv);

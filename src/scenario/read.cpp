@@ -449,19 +449,33 @@ std::string find_file(const std::string& path_or_name) {
                                  fmt::join(names, ", ")));
 }
 
-Scenario read_document(TomlDocument document, const std::vector<std::string>& overrides) {
+/// Options beside another learner's name mean nothing to this one; stack, gate and encoder stay.
+void replace_learner(TomlDocument& document, const std::string& name) {
+  json& section = document.values["learner"];
+  if (!section.is_object() || section.value("name", json("bayes")) != name) {
+    json kept = {{"name", name}};
+    for (const char* key : {"stack", "gate", "encoder"})
+      if (section.is_object() && section.contains(key)) kept[key] = section[key];
+    section = kept;
+  }
+}
+
+Scenario read_document(TomlDocument document, const std::vector<std::string>& overrides, const std::string& learner) {
+  if (!learner.empty()) replace_learner(document, learner);
   apply_overrides(document, overrides);
   return Reader(document).read();
 }
 
 }  // namespace
 
-Scenario read_scenario(const std::string& path_or_name, const std::vector<std::string>& overrides) {
-  return read_document(read_toml(find_file(path_or_name)), overrides);
+Scenario read_scenario(const std::string& path_or_name, const std::vector<std::string>& overrides,
+                       const std::string& learner) {
+  return read_document(read_toml(find_file(path_or_name)), overrides, learner);
 }
 
-Scenario parse_scenario(std::string_view text, const std::string& place, const std::vector<std::string>& overrides) {
-  return read_document(parse_toml(text, place), overrides);
+Scenario parse_scenario(std::string_view text, const std::string& place, const std::vector<std::string>& overrides,
+                        const std::string& learner) {
+  return read_document(parse_toml(text, place), overrides, learner);
 }
 
 }  // namespace fewshop
