@@ -1,7 +1,6 @@
 #include "command.h"
 #include "core/error.h"
 #include "evaluate/metric.h"
-#include "learner/catalogue.h"
 #include "scenario/read.h"
 
 namespace fewshop::cli {
@@ -10,10 +9,13 @@ void ScenarioArguments::add_to(CLI::App& command, bool with_data) {
   command.add_option("scenario", scenario, "scenario file, or the name of a bundled one (see 'fewshop scenarios')")
       ->required()
       ->type_name("SCENARIO");
-  if (with_data) command.add_option("--data", data, "database, as 'fewshop import' writes it")->required()->type_name("DB");
-  command.add_option("--learner", learner, "learner instead of the scenario's (see 'fewshop learners')")->type_name("NAME");
+  if (with_data)
+    command.add_option("--data", data, "database, as 'fewshop import' writes it")->required()->type_name("DB");
+  command.add_option("--learner", learner, "learner instead of the scenario's (see 'fewshop learners')")
+      ->type_name("NAME");
   command
-      .add_option("--set", set, "changes one key of the scenario: --set split.seed=3 (again for more; the value is TOML)")
+      .add_option("--set", set,
+                  "changes one key of the scenario: --set split.seed=3 (again for more; the value is TOML)")
       ->type_name("KEY=VALUE")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
@@ -22,8 +24,6 @@ void ScenarioArguments::add_to(CLI::App& command, bool with_data) {
 Scenario ScenarioArguments::read() const {
   Scenario read = read_scenario(scenario, set, learner);
   parse_metrics(read.metrics, read.problem);
-  for (const auto& name : read.baselines) find_learner(name);
-  find_learner(read.learner);
   return read;
 }
 

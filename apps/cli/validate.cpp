@@ -9,7 +9,8 @@
 namespace fewshop::cli {
 
 void add_validate(CLI::App& app, Globals& globals) {
-  auto* command = app.add_subcommand("validate", "say what is understood of a scenario and its data, and what is doubtful");
+  auto* command =
+      app.add_subcommand("validate", "say what is understood of a scenario and its data, and what is doubtful");
   auto arguments = std::make_shared<ScenarioArguments>();
   arguments->add_to(*command);
   command->callback([arguments, &globals] {

@@ -44,10 +44,8 @@ class Guard {
         while (multi && at_ < text_.size() && text_[at_] == quote) ++at_;
         return;
       }
-      if (c == '\n') {
-        ++line_;
-        if (!multi) return;  // an unclosed string: the parser says so
-      }
+      if (c == '\n' && !multi) return;  // an unclosed string: the parser says so
+      if (c == '\n') ++line_;
       at_ += c == '\\' && quote == '"' && at_ + 1 < text_.size() && text_[at_ + 1] != '\n' ? 2 : 1;
     }
   }
