@@ -1,0 +1,48 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/model.h"
+#include "task/problem.h"
+#include "task/task_input.h"
+
+namespace fewshop {
+
+/// Names of items for people, by id; items without one are absent.
+using ItemLabels = std::map<std::string, std::string>;
+
+/// What a database has for a model that was trained on it (or on an older state of it): the rows of one task, its
+/// description, items that came since.
+class ModelData {
+ public:
+  /// Makes items known to the model that came after training. The model must outlive this object.
+  /// Throws InvalidInput when the database lacks what the model's scenario reads.
+  ModelData(Model& model, const std::string& database);
+
+  /// The task's stored rows, the latest episode.support groups of them, and its description; both empty for a task that
+  /// the database does not know. Ages count from `at`, or from the latest row. Where several columns make a task, `id`
+  /// is their values joined by commas.
+  TaskInput task(const std::string& id, std::optional<Micros> at) const;
+
+  /// The columns of [tasks] for this task; empty where it has none.
+  EntityValues description(const std::string& id) const;
+
+  /// Items whose column `hidden` in the table of [items] is not 0.
+  std::vector<std::string> hidden_items() const;
+
+  /// From the first column of the table of [items] that is named like a name: title, name, description, product_name
+  /// ...
+  ItemLabels item_labels() const;
+
+ private:
+  const Model& model_;
+  std::string database_;
+  LoadedProblem problem_;
+  std::vector<int32_t> item_of_;  // item of the database -> item of the model
+  std::vector<int> kind_of_;      // kind of event of the database -> kind of the model, -1 = unknown to it
+};
+
+}  // namespace fewshop

@@ -1,0 +1,182 @@
+#include "task/task_input.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <numeric>
+#include <unordered_map>
+
+#include "core/error.h"
+#include "scenario/condition.h"
+
+namespace fewshop {
+namespace {
+
+/// One row before it is put in order.
+struct ReadRow {
+  SupportRow row;
+  std::string item;
+  std::optional<Micros> time;
+  std::string tie;
+};
+
+/// Reads rows one by one as a scenario's [rows] are read.
+class RowParser {
+ public:
+  RowParser(const Model& model, const TextRows& rows) : model_(model), s_(model.scenario()), rows_(rows) {
+    item_ = needed(s_.item, "rows.item");
+    const bool implicit = s_.problem == Problem::kRanking;
+    target_ = s_.target.empty() ? -1 : implicit ? rows.find(s_.target) : needed(s_.target, "rows.target");
+    by_time_ = s_.episode.by_time || s_.episode.ties == "time";
+    time_ = s_.time.empty() ? -1 : by_time_ ? needed(s_.time, "rows.time") : rows.find(s_.time);
+    event_ = optional(s_.event);
+    weight_ = optional(s_.weight);
+    ties_ = s_.episode.ties == "time" ? -1 : optional(s_.episode.ties);
+    if (!s_.positive.empty()) positive_ = parse_condition(s_.positive);
+  }
+
+  bool by_time() const { return by_time_; }
+
+  /// Nothing for a row that is no positive one.
+  std::optional<ReadRow> read(size_t r) const {
+    ReadRow out;
+    out.item = text(r, item_, s_.item);
+    out.row.item = model_.find_item(out.item);
+    const auto value = target(r);
+    if (!value) return std::nullopt;
+    out.row.target = *value;
+    if (weight_ >= 0 && rows_.rows[r][weight_]) {
+      const double weight = number(r, weight_, s_.weight);
+      require(weight >= 0, rows_.where(r), ": ", s_.weight, ": expected a weight of 0 or more, got ", weight);
+      out.row.weight = static_cast<float>(weight);
+    }
+    if (time_ >= 0) out.time = time(r);
+    if (event_ >= 0) out.row.kind = kind(rows_.rows[r][event_].value_or(""));
+    if (ties_ >= 0) out.tie = rows_.rows[r][ties_].value_or("");
+    return out;
+  }
+
+ private:
+  int optional(const std::string& column) const { return column.empty() ? -1 : rows_.find(column); }
+
+  int needed(const std::string& column, const char* key) const {
+    const int found = rows_.find(column);
+    require(found >= 0, rows_.place, ": expected a column '", column, "' (", key, " of scenario ", s_.name, "), got ",
+            fmt::format("{}", fmt::join(rows_.columns, ", ")));
+    return found;
+  }
+
+  std::string text(size_t r, int column, const std::string& name) const {
+    const auto& value = rows_.rows[r][column];
+    require(value && !value->empty(), rows_.where(r), ": ", name, " is empty");
+    return *value;
+  }
+
+  double number(size_t r, int column, const std::string& name) const {
+    const std::string value = text(r, column, name);
+    double number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    require(error == std::errc() && end == value.data() + value.size() && std::isfinite(number), rows_.where(r), ": ",
+            name, ": expected a number, got '", value.substr(0, 80), "'");
+    return number;
+  }
+
+  std::optional<float> target(size_t r) const {
+    if (target_ < 0) return 1.0F;
+    if (positive_) {
+      const std::string value = text(r, target_, s_.target);
+      const bool holds = positive_->numeric ? positive_->holds(number(r, target_, s_.target)) : positive_->holds(value);
+      return holds ? std::optional<float>(1.0F) : std::nullopt;
+    }
+    const double value = number(r, target_, s_.target);
+    if (s_.problem == Problem::kRanking && !(value > 0)) return std::nullopt;
+    return static_cast<float>(value);
+  }
+
+  std::optional<Micros> time(size_t r) const {
+    const auto& value = rows_.rows[r][time_];
+    if (!by_time_ && (!value || value->empty())) return std::nullopt;
+    const auto time = parse_time(text(r, time_, s_.time));
+    require(time.has_value() || !by_time_, rows_.where(r), ": ", s_.time,
+            ": expected a time such as 2011-12-09T12:50:00Z, got '", value->substr(0, 80), "'");
+    return time;
+  }
+
+  uint8_t kind(const std::string& name) const {
+    const auto& kinds = model_.kinds();
+    const auto found = std::find(kinds.begin(), kinds.end(), name);
+    require(found != kinds.end(), rows_.place, ": ", s_.event, ": unknown kind of event '", name,
+            "'; known kinds: ", fmt::format("{}", fmt::join(kinds, ", ")));
+    return static_cast<uint8_t>(found - kinds.begin());
+  }
+
+  const Model& model_;
+  const Scenario& s_;
+  const TextRows& rows_;
+  int item_ = -1, target_ = -1, time_ = -1, event_ = -1, weight_ = -1, ties_ = -1;
+  bool by_time_ = false;
+  std::optional<Condition> positive_;
+};
+
+/// Numbers groups in order of their first row and brings the rows of one group together.
+void number_groups(std::vector<ReadRow>& rows, const EpisodeSpec& episode) {
+  if (episode.ties.empty()) {
+    for (size_t i = 0; i < rows.size(); ++i) rows[i].row.group = static_cast<int32_t>(i);
+    return;
+  }
+  std::unordered_map<std::string, int32_t> groups;
+  for (ReadRow& row : rows) {
+    const std::string key = episode.ties == "time" ? std::to_string(row.time.value_or(0)) : row.tie;
+    row.row.group = groups.emplace(key, static_cast<int32_t>(groups.size())).first->second;
+  }
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const ReadRow& a, const ReadRow& b) { return a.row.group < b.row.group; });
+}
+
+/// Keeps the latest `limit` groups.
+void keep_latest(std::vector<ReadRow>& rows, int limit) {
+  if (rows.empty()) return;
+  const int32_t first = rows.back().row.group + 1 - limit;
+  std::erase_if(rows, [&](const ReadRow& row) { return row.row.group < first; });
+  const int32_t shift = rows.empty() ? 0 : rows.front().row.group;
+  for (ReadRow& row : rows) row.row.group -= shift;
+}
+
+}  // namespace
+
+TaskInput task_input(const Model& model, const TextRows& text, const EntityValues& description,
+                     std::optional<Micros> at) {
+  const RowParser parser(model, text);
+  std::vector<ReadRow> rows;
+  for (size_t r = 0; r < text.rows.size(); ++r)
+    if (auto row = parser.read(r)) rows.push_back(std::move(*row));
+  if (parser.by_time())
+    std::stable_sort(rows.begin(), rows.end(), [](const ReadRow& a, const ReadRow& b) { return a.time < b.time; });
+  number_groups(rows, model.scenario().episode);
+  keep_latest(rows, model.scenario().episode.support_max);
+
+  if (!at)
+    for (const ReadRow& row : rows) at = std::max(at, row.time);
+  TaskInput input;
+  for (ReadRow& row : rows) {
+    if (row.time && at) row.row.age = static_cast<float>(std::max<Micros>(0, *at - *row.time)) / float{kSecond};
+    input.support.push_back(row.row);
+    input.item_ids.push_back(std::move(row.item));
+  }
+  input.description = encode_entity(model.encoders().tasks, description);
+  return input;
+}
+
+EntityValues description_in(const Model& model, const TextRows& rows) {
+  EntityValues values;
+  for (const ColumnEncoder& encoder : model.encoders().tasks) {
+    const std::string name = encoder.spec.name.substr(encoder.spec.name.find('.') + 1);
+    const int column = rows.find(name);
+    for (size_t r = 0; column >= 0 && r < rows.rows.size() && !values[name]; ++r) values[name] = rows.rows[r][column];
+  }
+  return values;
+}
+
+}  // namespace fewshop
