@@ -10,21 +10,21 @@ namespace fewshop {
 
 /// What one method answered for one task at one support size, Q query rows.
 struct Answer {
-  std::vector<float> score;      // [Q] predicted value (rating) or score (ranking)
-  std::vector<float> variance;   // [Q] predictive variance, empty where the method states none
-  std::vector<int32_t> rank;     // [Q] ranking problems: 0-based rank among the candidates, ties by a seeded permutation
+  std::vector<float> score;     // [Q] predicted value (rating) or score (ranking)
+  std::vector<float> variance;  // [Q] predictive variance, empty where the method states none
+  std::vector<int32_t> rank;    // [Q] ranking problems: 0-based rank among the candidates, ties by a seeded permutation
 };
 
 /// One task at one support size: what was true, and what every method answered.
 struct TaskOutcome {
-  int32_t unit = 0;                // bootstrap unit: number of the distinct task value (not of the split)
-  uint64_t tie_seed = 0;           // of the permutation that breaks ties in targets and scores of this task
-  int32_t support = 0;             // support rows
-  int32_t candidates = 0;          // ranking: items that were ranked
-  std::vector<float> target;       // [Q]
-  std::vector<uint8_t> cold;       // [Q] 1 = the query item was not seen in training
-  std::vector<uint8_t> adapted;    // [Q] 1 = the served answer is the adapted one
-  std::vector<Answer> answers;     // by method: served, adapted, then the baselines in order
+  int32_t unit = 0;              // bootstrap unit: number of the distinct task value (not of the split)
+  uint64_t tie_seed = 0;         // of the permutation that breaks ties in targets and scores of this task
+  int32_t support = 0;           // support rows
+  int32_t candidates = 0;        // ranking: items that were ranked
+  std::vector<float> target;     // [Q]
+  std::vector<uint8_t> cold;     // [Q] 1 = the query item was not seen in training
+  std::vector<uint8_t> adapted;  // [Q] 1 = the served answer is the adapted one
+  std::vector<Answer> answers;   // by method: served, adapted, then the baselines in order
 };
 
 /// One point of the curve; label "headline" for the headline metrics, else "0", "5", "80%".
@@ -47,9 +47,9 @@ struct Timing {
 struct Outcomes {
   Problem problem = Problem::kRating;
   std::string scenario;
-  std::vector<std::string> metrics;     // the first is the primary one
-  std::vector<std::string> methods;     // "served", "adapted", then baselines
-  std::string best_baseline;            // chosen on validation
+  std::vector<std::string> metrics;  // the first is the primary one
+  std::vector<std::string> methods;  // "served", "adapted", then baselines
+  std::string best_baseline;         // chosen on validation
   std::vector<SplitOutcome> splits;
   Timing timing;
 };

@@ -1,0 +1,45 @@
+// fewshop compare: learners trained and measured side by side, with one or more seeds.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "command.h"
+#include "evaluate/evaluate.h"
+#include "evaluate/html_report.h"
+#include "evaluate/text_report.h"
+#include "output.h"
+
+namespace fewshop::cli {
+
+void add_compare(CLI::App& app, Globals& globals) {
+  struct Arguments {
+    ScenarioArguments scenario;
+    std::vector<std::string> learners;
+    int seeds = 1;
+    std::string html;
+  };
+  auto* command = app.add_subcommand("compare", "train learners with one or more seeds and measure them side by side");
+  auto arguments = std::make_shared<Arguments>();
+  arguments->scenario.add_to(*command);
+  command->add_option("--learners", arguments->learners, "learners to compare instead of the scenario's")
+      ->delimiter(',')
+      ->type_name("NAME,NAME");
+  command
+      ->add_option("--seeds", arguments->seeds,
+                   "train every learner this often with other seeds and splits, and pool the test tasks")
+      ->check(CLI::Range(1, 1000))
+      ->type_name("N");
+  command->add_option("--html", arguments->html, "write the report as one HTML page as well")->type_name("FILE");
+  command->callback([arguments, &globals] {
+    const Scenario scenario = arguments->scenario.read();
+    const nlohmann::json object = compare(
+        {scenario, arguments->scenario.data, arguments->learners, arguments->seeds, globals.seed, globals.threads});
+    if (!arguments->html.empty()) write_file(arguments->html, html_report(object, scenario.title));
+    if (globals.json)
+      print_json(object);
+    else
+      fmt::print("{}", text_report(object));
+  });
+}
+
+}  // namespace fewshop::cli

@@ -1,0 +1,109 @@
+#include "evaluate/evaluate.h"
+
+#include <fmt/format.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "core/error.h"
+#include "core/progress.h"
+#include "evaluate/metric.h"
+#include "evaluate/report.h"
+#include "evaluate/run_model.h"
+#include "learner/training.h"
+#include "runtime/model.h"
+#include "task/problem.h"
+
+namespace fewshop {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+/// What the training wrote down about itself; no checksum covers it, so a damaged one only loses the figure.
+double train_seconds(const std::string& folder) {
+  std::ifstream file(fs::path(folder) / "run.json");
+  const json run = json::parse(file, nullptr, false);
+  return run.is_object() && run.contains("train_seconds") && run["train_seconds"].is_number()
+             ? run["train_seconds"].get<double>()
+             : 0;
+}
+
+Scenario with_learner(Scenario scenario, const std::string& learner) {
+  if (learner == scenario.learner) return scenario;
+  scenario.learner = learner;
+  scenario.learner_options = json::object();  // the options in the file are those of the file's learner
+  return scenario;
+}
+
+}  // namespace
+
+Evaluation evaluate_bundle(const std::string& folder, const std::string& database, int threads) {
+  const auto model = Model::load(folder);
+  parse_metrics(model->scenario().metrics, model->scenario().problem);
+  const LoadedProblem problem = load_problem(model->scenario(), database, &model->encoders());
+  const auto trained_on = model->manifest().find("data_fingerprint");
+  if (trained_on != model->manifest().end() && trained_on->is_string() && *trained_on != problem.data_fingerprint)
+    say(fmt::format(
+        "{}: the tables have changed since this model was trained; its test tasks may be among what it learnt from",
+        database));
+  Evaluation evaluation{run_model(*model, problem, {.threads = threads}), problem.scenario.title};
+  evaluation.outcomes.timing.train_seconds = train_seconds(folder);
+  return evaluation;
+}
+
+std::vector<Scenario> fold_scenarios(const Scenario& scenario, const std::string& database) {
+  int folds = std::max(1, scenario.split.folds);
+  if (scenario.split.folds < 0) {
+    const auto units = task_units(load_problem(scenario, database).data);
+    folds = units.empty() ? 1 : *std::max_element(units.begin(), units.end()) + 1;
+  }
+  std::vector<Scenario> list(folds, scenario);
+  for (int f = 0; f < folds && scenario.split.folds != 0; ++f) list[f].split.fold = f;
+  return list;
+}
+
+json compare(const CompareRequest& request) {
+  require(request.seeds >= 1, "--seeds: expected a number from 1, got ", request.seeds);
+  std::vector<std::string> learners = request.learners;
+  if (learners.empty()) learners.push_back(request.scenario.learner);
+  parse_metrics(request.scenario.metrics, request.scenario.problem);
+  const TemporaryFolder folder;
+  json result{{"scenario", request.scenario.name}, {"seeds", request.seeds}, {"learners", json::object()}};
+  for (const auto& learner : learners) {
+    std::vector<Outcomes> runs;
+    for (int s = 0; s < request.seeds; ++s) {
+      Scenario scenario = with_learner(request.scenario, learner);
+      if (scenario.episode.role.empty()) scenario.split.seed += static_cast<uint64_t>(s);
+      const auto folds = fold_scenarios(scenario, request.database);
+      for (const auto& fold : folds) {
+        say(fmt::format("{}: training {} of {}", learner, runs.size() + 1, folds.size() * request.seeds));
+        const std::string out = folder.file("model");
+        training_library().train(
+            {fold, request.database, out, request.seed + static_cast<uint64_t>(s), request.threads, false});
+        runs.push_back(evaluate_bundle(out, request.database, request.threads).outcomes);
+        fs::remove_all(out);
+      }
+    }
+    result["learners"][learner] = report(pool(std::move(runs)), {.threads = request.threads});
+  }
+  return result;
+}
+
+TemporaryFolder::TemporaryFolder() {
+  std::error_code error;
+  const fs::path parent = fs::temp_directory_path(error);
+  path_ = ((error ? fs::path("/tmp") : parent) / "fewshop-XXXXXX").string();
+  if (!mkdtemp(path_.data())) throw Failure(path_ + ": a temporary folder cannot be made: " + std::strerror(errno));
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+}  // namespace fewshop
