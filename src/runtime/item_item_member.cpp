@@ -1,0 +1,113 @@
+#include "runtime/item_item_member.h"
+
+#include <algorithm>
+
+#include "runtime/member_support.h"
+
+namespace fewshop {
+
+struct ItemItemMember::State final : Workspace {
+  explicit State(size_t items) : sum(items, 0.0), rows_of(items, 0), is_touched(items, 0) {}
+
+  std::span<const SupportRow> support;
+  std::vector<double> factor;       // [support rows]
+  std::vector<double> sum;          // [items] without the prior; 0 but for touched items
+  std::vector<int32_t> rows_of;     // [items] support rows of an item; 0 between calls
+  std::vector<uint8_t> is_touched;  // [items]
+  std::vector<int32_t> touched;
+};
+
+ItemItemMember::ItemItemMember(Parts parts) : parts_(std::move(parts)) {
+  const auto items = static_cast<int64_t>(parts_.prior.size());
+  require(parts_.weights.rows() == items && parts_.weights.value.size() == parts_.weights.column.size(), parts_.name, ": ",
+          parts_.weights.rows(), " rows of weights for ", items, " items; the file is damaged");
+  require_sparse_rows(parts_.weights.offsets, parts_.weights.column, items, parts_.name);
+  require_finite(parts_.weights.value, parts_.name);
+  require_finite(parts_.prior, parts_.name);
+  require_finite({&parts_.repeat_power, 1}, parts_.name);
+}
+
+std::unique_ptr<Workspace> ItemItemMember::workspace() const { return std::make_unique<State>(parts_.prior.size()); }
+
+void ItemItemMember::adapt(const TaskView& task, Workspace& workspace) const {
+  auto& state = static_cast<State&>(workspace);
+  for (int32_t item : state.touched) {
+    state.sum[item] = 0;
+    state.is_touched[item] = 0;
+  }
+  state.touched.clear();
+  state.support = task.support;
+  state.factor.assign(task.support.size(), 0.0);
+
+  for (const auto& row : task.support)
+    if (knows(row.item) && evidence(row) > 0) ++state.rows_of[row.item];
+  for (size_t s = 0; s < task.support.size(); ++s) {
+    const auto& row = task.support[s];
+    if (!knows(row.item) || !(evidence(row) > 0)) continue;
+    const int32_t repeats = state.rows_of[row.item];
+    const double factor = repeats == 1 ? evidence(row) : evidence(row) * std::pow(repeats, parts_.repeat_power - 1.0);
+    state.factor[s] = factor;
+    for (int64_t e = parts_.weights.offsets[row.item]; e < parts_.weights.offsets[row.item + 1]; ++e) {
+      const int32_t item = parts_.weights.column[e];
+      if (!state.is_touched[item]) {
+        state.is_touched[item] = 1;
+        state.touched.push_back(item);
+      }
+      state.sum[item] += factor * parts_.weights.value[e];
+    }
+  }
+  for (const auto& row : task.support)
+    if (knows(row.item)) state.rows_of[row.item] = 0;
+}
+
+float ItemItemMember::score_of(const State& state, int32_t item) const {
+  return knows(item) ? static_cast<float>(parts_.prior[item] + state.sum[item]) : 0.0f;
+}
+
+void ItemItemMember::score(const Workspace& workspace, std::span<const int32_t> items, std::span<float> score,
+                           std::span<float> variance) const {
+  const auto& state = static_cast<const State&>(workspace);
+  for (size_t i = 0; i < items.size(); ++i) score[i] = score_of(state, items[i]);
+  std::fill(variance.begin(), variance.end(), 0.0f);
+}
+
+void ItemItemMember::score_all(const Workspace& workspace, std::span<float> score) const {
+  const auto& state = static_cast<const State&>(workspace);
+  for (size_t i = 0; i < score.size(); ++i) score[i] = score_of(state, static_cast<int32_t>(i));
+}
+
+double ItemItemMember::explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const {
+  const auto& state = static_cast<const State&>(workspace);
+  std::fill(contribution.begin(), contribution.end(), 0.0);
+  if (!knows(item)) return 0;
+  for (size_t s = 0; s < state.support.size(); ++s)
+    if (state.factor[s] != 0) contribution[s] = state.factor[s] * parts_.weights.at(state.support[s].item, item);
+  return parts_.prior[item];
+}
+
+void ItemItemMember::candidates(const Workspace& workspace, int n, std::vector<int32_t>& items) const {
+  const auto& state = static_cast<const State&>(workspace);
+  append_best(state.touched, n, [&](int32_t item) { return state.sum[item] + parts_.prior[item]; }, items);
+}
+
+void ItemItemMember::save(TensorFile& file) const {
+  file.put_text("kind", "item-item");
+  file.put_text("name", parts_.name);
+  put_one(file, "repeat_power", parts_.repeat_power);
+  file.put("prior", parts_.prior);
+  file.put("weights.offsets", parts_.weights.offsets);
+  file.put("weights.column", parts_.weights.column);
+  file.put("weights.value", parts_.weights.value);
+}
+
+std::unique_ptr<Member> ItemItemMember::load(const TensorFile& file) {
+  Parts parts;
+  parts.name = file.text("name");
+  parts.repeat_power = get_one<float>(file, "repeat_power");
+  parts.prior = file.get<float>("prior");
+  parts.weights = {file.get<int64_t>("weights.offsets"), file.get<int32_t>("weights.column"),
+                   file.get<float>("weights.value")};
+  return std::make_unique<ItemItemMember>(std::move(parts));
+}
+
+}  // namespace fewshop

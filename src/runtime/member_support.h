@@ -1,0 +1,66 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bundle/tensor_file.h"
+#include "core/error.h"
+#include "runtime/member.h"
+
+namespace fewshop {
+
+// What several members need when they read a file or a support row.
+
+/// Throws InvalidInput unless every value is a finite number.
+inline void require_finite(std::span<const float> values, const std::string& what) {
+  for (float value : values)
+    require(std::isfinite(value), what, ": a value is not a finite number; the file is damaged");
+}
+
+/// The only value of a tensor of one element.
+template <class T>
+T get_one(const TensorFile& file, const std::string& name) {
+  const auto values = file.get<T>(name);
+  require(values.size() == 1, "member: tensor ", name, ": expected one value, got ", values.size(), "; the file is damaged");
+  return values[0];
+}
+
+template <class T>
+void put_one(TensorFile& file, const std::string& name, T value) {
+  file.put<T>(name, std::vector<T>{value});
+}
+
+/// Sparse rows: the entries of row r are [offsets[r], offsets[r + 1]) of `column`.
+/// Throws InvalidInput unless offsets ascend from 0 to the number of entries and every column is in [0, columns).
+inline void require_sparse_rows(std::span<const int64_t> offsets, std::span<const int32_t> column, int64_t columns,
+                                const std::string& what) {
+  bool ok = !offsets.empty() && offsets.front() == 0 && offsets.back() == static_cast<int64_t>(column.size());
+  for (size_t r = 1; ok && r < offsets.size(); ++r) ok = offsets[r - 1] <= offsets[r];
+  for (size_t e = 0; ok && e < column.size(); ++e) ok = column[e] >= 0 && column[e] < columns;
+  require(ok, what, ": sparse rows are inconsistent; the file is damaged");
+}
+
+/// How strongly a support row of a ranking problem counts; rows without positive evidence do not.
+inline double evidence(const SupportRow& row) {
+  const double value = static_cast<double>(row.target) * row.weight;
+  return value > 0 && std::isfinite(value) ? value : 0;
+}
+
+/// Appends the n items of `found` with the highest positive evidence(item), best first; ties by index.
+template <class Evidence>
+void append_best(std::span<const int32_t> found, int n, const Evidence& evidence, std::vector<int32_t>& items) {
+  const auto begin = static_cast<std::ptrdiff_t>(items.size());
+  for (int32_t item : found)
+    if (evidence(item) > 0) items.push_back(item);
+  const auto count = std::min<std::ptrdiff_t>(std::max(n, 0), static_cast<std::ptrdiff_t>(items.size()) - begin);
+  std::partial_sort(items.begin() + begin, items.begin() + begin + count, items.end(), [&](int32_t a, int32_t b) {
+    const double left = evidence(a), right = evidence(b);
+    return left != right ? left > right : a < b;
+  });
+  items.resize(begin + count);
+}
+
+}  // namespace fewshop
