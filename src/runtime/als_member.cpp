@@ -24,11 +24,11 @@ double dot(const double* u, const float* v, int n) {
 
 struct AlsMember::State final : Workspace {
   std::span<const SupportRow> support;
-  std::vector<double> factor;   // [d, d] upper triangle: A = Uᵀ U
-  std::vector<double> user;     // [d]
-  std::vector<double> row;      // [d]
-  std::vector<double> target;   // [support rows] g_s
-  std::vector<int32_t> order;   // [support rows] by item, to count repeats
+  std::vector<double> factor;  // [d, d] upper triangle: A = Uᵀ U
+  std::vector<double> user;    // [d]
+  std::vector<double> row;     // [d]
+  std::vector<double> target;  // [support rows] g_s
+  std::vector<int32_t> order;  // [support rows] by item, to count repeats
 };
 
 AlsMember::AlsMember(Parts parts) : parts_(std::move(parts)) {
@@ -46,7 +46,8 @@ AlsMember::AlsMember(Parts parts) : parts_(std::move(parts)) {
   require_finite(scalars, "als");
   require(parts_.alpha >= 0 && parts_.noise >= 0, "als: alpha or noise is negative; the file is damaged");
   std::vector<double> factor = parts_.base;
-  require(cholesky_in_place(factor.data(), parts_.width), "als: base matrix is not positive definite; the file is damaged");
+  require(cholesky_in_place(factor.data(), parts_.width),
+          "als: base matrix is not positive definite; the file is damaged");
   unknown_vector_.resize(d);
   predict_vector({}, unknown_bias_, unknown_vector_.data());
 }
@@ -93,7 +94,8 @@ void AlsMember::adapt(const TaskView& task, Workspace& workspace) const {
       return support[a].item != support[b].item ? support[a].item < support[b].item : a < b;
     });
     for (size_t begin = 0, end; begin < state.order.size(); begin = end) {
-      for (end = begin + 1; end < state.order.size() && support[state.order[end]].item == support[state.order[begin]].item;)
+      for (end = begin + 1;
+           end < state.order.size() && support[state.order[end]].item == support[state.order[begin]].item;)
         ++end;
       for (size_t i = begin; i < end; ++i) {
         const double weight = parts_.alpha * evidence(support[state.order[i]]);
@@ -107,7 +109,8 @@ void AlsMember::adapt(const TaskView& task, Workspace& workspace) const {
     }
   }
   if (!cholesky_in_place(state.factor.data(), d))
-    throw Failure("als: the support of a task gives a system that cannot be solved; its weights or targets are not finite");
+    throw Failure(
+        "als: the support of a task gives a system that cannot be solved; its weights or targets are not finite");
   solve_cholesky(state.factor.data(), d, state.user.data());
 }
 
@@ -146,7 +149,8 @@ double AlsMember::explain(const Workspace& workspace, int32_t item, std::span<do
   std::copy_n(vector_of(item), parts_.width, x.begin());
   solve_cholesky(state.factor.data(), parts_.width, x.data());
   for (size_t s = 0; s < state.support.size(); ++s)
-    contribution[s] = state.target[s] == 0 ? 0.0 : state.target[s] * dot(x.data(), vector_of(state.support[s].item), parts_.width);
+    contribution[s] =
+        state.target[s] == 0 ? 0.0 : state.target[s] * dot(x.data(), vector_of(state.support[s].item), parts_.width);
   return static_cast<double>(parts_.mean) + bias_of(item);
 }
 
@@ -182,7 +186,8 @@ std::unique_ptr<Member> AlsMember::load(const TensorFile& file) {
   parts.vectors = file.get<float>("vectors");
   parts.base = file.get<double>("base");
   const auto& shape = file.shape("base");
-  require(shape.size() == 2 && shape[0] == shape[1] && shape[0] <= kMaxWidth, "als: base is not a square matrix; the file is damaged");
+  require(shape.size() == 2 && shape[0] == shape[1] && shape[0] <= kMaxWidth,
+          "als: base is not a square matrix; the file is damaged");
   parts.width = static_cast<int32_t>(shape[0]);
   parts.content = ContentMap::load(file, "content");
   return std::make_unique<AlsMember>(std::move(parts));

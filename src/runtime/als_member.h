@@ -29,12 +29,12 @@ class AlsMember final : public Member {
   struct Parts {
     bool ranking = false;
     float mean = 0, alpha = 0;
-    float noise = 0;                // residual variance of a rating; 0: no variance is stated
-    int32_t width = 0;              // d, the constant factor of ratings included
-    std::vector<float> item_bias;   // [items]
-    std::vector<float> vectors;     // [items, d]
-    std::vector<double> base;       // [d, d] symmetric, positive definite
-    ContentMap content;             // features -> item_bias, then the factors (without the constant one)
+    float noise = 0;               // residual variance of a rating; 0: no variance is stated
+    int32_t width = 0;             // d, the constant factor of ratings included
+    std::vector<float> item_bias;  // [items]
+    std::vector<float> vectors;    // [items, d]
+    std::vector<double> base;      // [d, d] symmetric, positive definite
+    ContentMap content;            // features -> item_bias, then the factors (without the constant one)
   };
   /// Throws InvalidInput where sizes disagree, a value is not finite, or base is not positive definite.
   explicit AlsMember(Parts parts);

@@ -17,10 +17,10 @@ namespace fewshop {
 class BiasMember final : public Member {
  public:
   struct Parts {
-    std::string name;                // "global-mean", "item-mean" or "bias"
+    std::string name;  // "global-mean", "item-mean" or "bias"
     float mean = 0;
-    float user_shrink = -1;          // < 0: no user term
-    std::vector<float> item_bias;    // [items], may be empty
+    float user_shrink = -1;        // < 0: no user term
+    std::vector<float> item_bias;  // [items], may be empty
   };
   /// Throws InvalidInput where a value is not finite.
   explicit BiasMember(Parts parts);

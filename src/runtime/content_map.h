@@ -42,7 +42,8 @@ struct ContentMap {
 
 /// Calls visit(row of weights, value) for every non-zero input of one entity.
 template <class Visitor>
-void visit_content(const std::vector<ContentMap::Input>& inputs, std::span<const ColumnView> features, Visitor&& visit) {
+void visit_content(const std::vector<ContentMap::Input>& inputs, std::span<const ColumnView> features,
+                   Visitor&& visit) {
   for (size_t c = 0; c < inputs.size() && c < features.size(); ++c) {
     const auto& input = inputs[c];
     const auto& view = features[c];

@@ -19,8 +19,8 @@ struct ItemItemMember::State final : Workspace {
 
 ItemItemMember::ItemItemMember(Parts parts) : parts_(std::move(parts)) {
   const auto items = static_cast<int64_t>(parts_.prior.size());
-  require(parts_.weights.rows() == items && parts_.weights.value.size() == parts_.weights.column.size(), parts_.name, ": ",
-          parts_.weights.rows(), " rows of weights for ", items, " items; the file is damaged");
+  require(parts_.weights.rows() == items && parts_.weights.value.size() == parts_.weights.column.size(), parts_.name,
+          ": ", parts_.weights.rows(), " rows of weights for ", items, " items; the file is damaged");
   require_sparse_rows(parts_.weights.offsets, parts_.weights.column, items, parts_.name);
   require_finite(parts_.weights.value, parts_.name);
   require_finite(parts_.prior, parts_.name);
@@ -87,7 +87,8 @@ double ItemItemMember::explain(const Workspace& workspace, int32_t item, std::sp
 
 void ItemItemMember::candidates(const Workspace& workspace, int n, std::vector<int32_t>& items) const {
   const auto& state = static_cast<const State&>(workspace);
-  append_best(state.touched, n, [&](int32_t item) { return state.sum[item] + parts_.prior[item]; }, items);
+  append_best(
+      state.touched, n, [&](int32_t item) { return state.sum[item] + parts_.prior[item]; }, items);
 }
 
 void ItemItemMember::save(TensorFile& file) const {

@@ -20,10 +20,10 @@ namespace fewshop {
 class ItemItemMember final : public Member {
  public:
   struct Parts {
-    std::string name;                // "item-knn" or "ease"
+    std::string name;  // "item-knn" or "ease"
     float repeat_power = 0;
-    std::vector<float> prior;        // [items]
-    SparseRows weights;              // [items, items], row = support item, column = scored item
+    std::vector<float> prior;  // [items]
+    SparseRows weights;        // [items, items], row = support item, column = scored item
   };
   /// Throws InvalidInput where sizes disagree, an index is outside, or a value is not finite.
   explicit ItemItemMember(Parts parts);

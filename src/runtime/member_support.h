@@ -24,7 +24,8 @@ inline void require_finite(std::span<const float> values, const std::string& wha
 template <class T>
 T get_one(const TensorFile& file, const std::string& name) {
   const auto values = file.get<T>(name);
-  require(values.size() == 1, "member: tensor ", name, ": expected one value, got ", values.size(), "; the file is damaged");
+  require(values.size() == 1, "member: tensor ", name, ": expected one value, got ", values.size(),
+          "; the file is damaged");
   return values[0];
 }
 

@@ -12,7 +12,8 @@ PopularityMember::PopularityMember(std::vector<float> log_share, float unseen)
   require_finite(log_share_, "popularity");
   require_finite({&unseen_, 1}, "popularity");
   std::iota(best_first_.begin(), best_first_.end(), 0);
-  std::stable_sort(best_first_.begin(), best_first_.end(), [&](int32_t a, int32_t b) { return log_share_[a] > log_share_[b]; });
+  std::stable_sort(best_first_.begin(), best_first_.end(),
+                   [&](int32_t a, int32_t b) { return log_share_[a] > log_share_[b]; });
 }
 
 std::unique_ptr<Workspace> PopularityMember::workspace() const { return std::make_unique<Workspace>(); }

@@ -10,10 +10,10 @@ struct RatingKnnMember::State final : Workspace {
   explicit State(size_t items) : weighted(items, 0.0), weight(items, 0.0) {}
 
   std::span<const SupportRow> support;
-  std::vector<double> residual;   // [support rows] target - mean - item_bias
+  std::vector<double> residual;  // [support rows] target - mean - item_bias
   double user_bias = 0, share = 0;
-  std::vector<double> weighted;   // [items] sum of w sim residual, and
-  std::vector<double> weight;     // [items] sum of w sim; 0 but for touched items
+  std::vector<double> weighted;  // [items] sum of w sim residual, and
+  std::vector<double> weight;    // [items] sum of w sim; 0 but for touched items
   std::vector<int32_t> touched;
 };
 
@@ -23,14 +23,17 @@ RatingKnnMember::RatingKnnMember(Parts parts) : parts_(std::move(parts)) {
           "item-knn: ", parts_.similarity.rows(), " rows of similarities for ", items, " items; the file is damaged");
   require_sparse_rows(parts_.similarity.offsets, parts_.similarity.column, items, "item-knn");
   require_finite(parts_.similarity.value, "item-knn");
-  for (float value : parts_.similarity.value) require(value > 0, "item-knn: a similarity is not positive; the file is damaged");
+  for (float value : parts_.similarity.value)
+    require(value > 0, "item-knn: a similarity is not positive; the file is damaged");
   require_finite(parts_.item_bias, "item-knn");
-  require(std::isfinite(parts_.mean) && parts_.user_shrink >= 0 && parts_.shrink >= 0 && std::isfinite(parts_.user_shrink) &&
-              std::isfinite(parts_.shrink),
+  require(std::isfinite(parts_.mean) && parts_.user_shrink >= 0 && parts_.shrink >= 0 &&
+              std::isfinite(parts_.user_shrink) && std::isfinite(parts_.shrink),
           "item-knn: mean or shrinkage is not a usable number; the file is damaged");
 }
 
-std::unique_ptr<Workspace> RatingKnnMember::workspace() const { return std::make_unique<State>(parts_.item_bias.size()); }
+std::unique_ptr<Workspace> RatingKnnMember::workspace() const {
+  return std::make_unique<State>(parts_.item_bias.size());
+}
 
 void RatingKnnMember::adapt(const TaskView& task, Workspace& workspace) const {
   auto& state = static_cast<State&>(workspace);

@@ -9,7 +9,8 @@
 namespace fewshop {
 
 struct SessionKnnMember::State final : Workspace {
-  State(size_t items, size_t sessions) : sum(items, 0.0), is_touched(items, 0), last_row(items, -1), similarity(sessions, 0.0) {}
+  State(size_t items, size_t sessions)
+      : sum(items, 0.0), is_touched(items, 0), last_row(items, -1), similarity(sessions, 0.0) {}
 
   struct Nearest {
     double similarity;
@@ -17,13 +18,13 @@ struct SessionKnnMember::State final : Workspace {
   };
 
   std::span<const SupportRow> support;
-  std::vector<double> weight;        // [support rows] w_s
-  std::vector<double> sum;           // [items] without prior and idf; 0 but for touched items
-  std::vector<uint8_t> is_touched;   // [items]
+  std::vector<double> weight;       // [support rows] w_s
+  std::vector<double> sum;          // [items] without prior and idf; 0 but for touched items
+  std::vector<uint8_t> is_touched;  // [items]
   std::vector<int32_t> touched;
-  std::vector<int32_t> last_row;     // [items] last support row of an item, or -1; reset by the next adapt
-  std::vector<double> similarity;    // [sessions]; 0 between calls
-  std::vector<int32_t> found;        // sessions with a similarity
+  std::vector<int32_t> last_row;   // [items] last support row of an item, or -1; reset by the next adapt
+  std::vector<double> similarity;  // [sessions]; 0 between calls
+  std::vector<int32_t> found;      // sessions with a similarity
   std::vector<Nearest> nearest;
 };
 
@@ -37,7 +38,8 @@ SessionKnnMember::SessionKnnMember(Parts parts) : parts_(std::move(parts)) {
   require_sparse_rows(parts_.index_begin, parts_.index_session, sessions, "session-knn");
   for (int64_t item = 0; item < items; ++item)
     for (int64_t e = parts_.index_begin[item] + 1; e < parts_.index_begin[item + 1]; ++e)
-      require(parts_.index_session[e] < parts_.index_session[e - 1], "session-knn: index is out of order; the file is damaged");
+      require(parts_.index_session[e] < parts_.index_session[e - 1],
+              "session-knn: index is out of order; the file is damaged");
   for (int32_t position : parts_.session_position)
     require(position >= 0, "session-knn: a position is negative; the file is damaged");
   require_finite(parts_.prior, "session-knn");
@@ -184,7 +186,8 @@ double SessionKnnMember::explain(const Workspace& workspace, int32_t item, std::
     // The rows that made the session similar; only those whose index entry led here count.
     for (int64_t e = begin; e < end; ++e) {
       const int32_t row = state.last_row[parts_.session_item[e]];
-      if (first_[e] && row >= 0 && indexed(parts_.session_item[e], entry.session)) contribution[row] += votes * state.weight[row];
+      if (first_[e] && row >= 0 && indexed(parts_.session_item[e], entry.session))
+        contribution[row] += votes * state.weight[row];
     }
   }
   return parts_.prior[item];
@@ -192,7 +195,8 @@ double SessionKnnMember::explain(const Workspace& workspace, int32_t item, std::
 
 void SessionKnnMember::candidates(const Workspace& workspace, int n, std::vector<int32_t>& items) const {
   const auto& state = static_cast<const State&>(workspace);
-  append_best(state.touched, n, [&](int32_t item) { return parts_.idf[item] * state.sum[item]; }, items);
+  append_best(
+      state.touched, n, [&](int32_t item) { return parts_.idf[item] * state.sum[item]; }, items);
 }
 
 void SessionKnnMember::save(TensorFile& file) const {

@@ -11,12 +11,12 @@ namespace fewshop {
 ///
 ///   w_s      = evidence_s exp(-recency_decay * groups after s) idf(item of s)      last row of each item; else 0
 ///   sim(n)   = sum over s with item of s in n of w_s / sqrt(rows of n)             n: a past session
-///   score(j) = prior[j] + idf(j) sum over the nearest sessions n of sim(n) sum over positions p of j in n of near(p - a)
-///   near(x)  = (x < 0 ? before : 1) / (1 + distance_decay max(0, |x| - 1))
+///   score(j) = prior[j] + idf(j) sum over the nearest sessions n of sim(n) sum over positions p of j in n of near(p -
+///   a) near(x)  = (x < 0 ? before : 1) / (1 + distance_decay max(0, |x| - 1))
 ///
 /// a is the position in n of the support's most recent item that n has. Only the newest sessions of an item are looked
-/// at, and of these the `neighbours` most similar vote. Which sessions vote, and a, depend on the support as a whole; given
-/// them, the score is a sum over support rows, which is what explain returns.
+/// at, and of these the `neighbours` most similar vote. Which sessions vote, and a, depend on the support as a whole;
+/// given them, the score is a sum over support rows, which is what explain returns.
 ///
 /// Ludewig, Jannach. "Evaluation of Session-based Recommendation Algorithms." UMUAI 2018 (V-SKNN), with the distance
 /// to the shared item and a second idf added.
@@ -26,13 +26,13 @@ class SessionKnnMember final : public Member {
     // Sessions are numbered from the oldest to the newest.
     int32_t neighbours = 500;
     float recency_decay = 0.5, before = 0.7, distance_decay = 0.3;
-    std::vector<float> prior;              // [items] tie-break, as in ItemItemMember
-    std::vector<float> idf;                // [items] >= 0
-    std::vector<int64_t> session_begin;    // [sessions + 1]
-    std::vector<int32_t> session_item;     // [rows]
-    std::vector<int32_t> session_position; // [rows] rows that happened together share one; ascending
-    std::vector<int64_t> index_begin;      // [items + 1]
-    std::vector<int32_t> index_session;    // newest sessions of an item, newest first: numbers descend
+    std::vector<float> prior;               // [items] tie-break, as in ItemItemMember
+    std::vector<float> idf;                 // [items] >= 0
+    std::vector<int64_t> session_begin;     // [sessions + 1]
+    std::vector<int32_t> session_item;      // [rows]
+    std::vector<int32_t> session_position;  // [rows] rows that happened together share one; ascending
+    std::vector<int64_t> index_begin;       // [items + 1]
+    std::vector<int32_t> index_session;     // newest sessions of an item, newest first: numbers descend
   };
   /// Throws InvalidInput where sizes disagree, an index is outside, or a value is not usable.
   explicit SessionKnnMember(Parts parts);
