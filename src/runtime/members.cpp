@@ -3,6 +3,7 @@
 #include <string>
 
 #include "runtime/als_member.h"
+#include "runtime/bayes_member.h"
 #include "runtime/bias_member.h"
 #include "runtime/item_item_member.h"
 #include "runtime/member_support.h"
@@ -22,6 +23,7 @@ struct Kind {
 // Every class of member that a bundle can hold, by the text value "kind" that its save() writes.
 constexpr Kind kKinds[] = {
     {"als", AlsMember::load},
+    {"bayes", BayesMember::load},
     {"bias", BiasMember::load},
     {"item-item", ItemItemMember::load},
     {"popularity", PopularityMember::load},
