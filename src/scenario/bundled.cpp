@@ -12,7 +12,8 @@ std::vector<std::string> bundled_scenarios() {
   if (folder.empty()) return files;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     if (entry.path().extension() == ".toml") files.push_back(entry.path().string());
-  std::sort(files.begin(), files.end());
+  std::sort(files.begin(), files.end(),
+            [](const std::filesystem::path& a, const std::filesystem::path& b) { return a.stem() < b.stem(); });
   return files;
 }
 
