@@ -1,6 +1,7 @@
 #include "command.h"
 #include "core/error.h"
 #include "evaluate/metric.h"
+#include "learner/check_scenario.h"
 #include "scenario/read.h"
 
 namespace fewshop::cli {
@@ -24,6 +25,7 @@ void ScenarioArguments::add_to(CLI::App& command, bool with_data) {
 Scenario ScenarioArguments::read() const {
   Scenario read = read_scenario(scenario, set, learner);
   parse_metrics(read.metrics, read.problem);
+  check_scenario(read);
   return read;
 }
 

@@ -1,0 +1,58 @@
+#include "learner/check_scenario.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "learner/catalogue.h"
+#include "scenario/names.h"
+
+namespace fewshop {
+namespace {
+
+bool has_type(const nlohmann::json& value, const std::string& type) {
+  if (type == "boolean") return value.is_boolean();
+  if (type == "text") return value.is_string();
+  return type == "integer" ? value.is_number_integer() : value.is_number();
+}
+
+void check_option(const FieldInfo& field, const nlohmann::json& value) {
+  const std::string place = "learner." + field.name;
+  require(has_type(value, field.type), place, ": expected ", field.type, ", got ", value.dump(),
+          "; it is: ", field.help);
+  if (!value.is_number()) return;
+  const double number = value.get<double>();
+  require(number >= field.min && number <= field.max, place, ": ", value.dump(), " is outside [", field.min, ", ",
+          field.max, "]; it is: ", field.help);
+}
+
+void check_options(const LearnerInfo& learner, const nlohmann::json& options) {
+  std::string known;
+  for (const auto& field : learner.options) known += (known.empty() ? "" : ", ") + field.name;
+  for (const auto& [name, value] : options.items()) {
+    const auto field =
+        std::find_if(learner.options.begin(), learner.options.end(), [&](const auto& f) { return f.name == name; });
+    require(field != learner.options.end(), "learner.", name, ": ", learner.name,
+            " has no such option; its options: ", known.empty() ? "none" : known);
+    check_option(*field, value);
+  }
+}
+
+void check_problem(const LearnerInfo& learner, const Scenario& scenario, const std::string& place) {
+  require(std::find(learner.problems.begin(), learner.problems.end(), scenario.problem) != learner.problems.end(),
+          place, ": '", learner.name, "' is not for problem = \"", problem_name(scenario.problem), "\"");
+}
+
+}  // namespace
+
+void check_scenario(const Scenario& scenario) {
+  const LearnerInfo& learner = find_learner(scenario.learner);
+  check_problem(learner, scenario, "learner.name");
+  check_options(learner, scenario.learner_options);
+  for (const auto& name : scenario.baselines) {
+    const LearnerInfo& baseline = find_learner(name);
+    require(baseline.baseline, "report.baselines: '", name, "' is a learner, not a baseline");
+    check_problem(baseline, scenario, "report.baselines");
+  }
+}
+
+}  // namespace fewshop
