@@ -74,6 +74,16 @@ std::string describe(const Verdict& verdict) {
   return verdict.baseline.empty() ? "nothing to compare with" : "too few tasks to tell";
 }
 
+namespace {
+
+/// "5 known examples", "80 % of the known examples"
+std::string amount(const std::string& k) {
+  if (k.ends_with('%')) return fmt::format("{} % of the known examples", k.substr(0, k.size() - 1));
+  return fmt::format("{} known example{}", k, k == "1" ? "" : "s");
+}
+
+}  // namespace
+
 std::string headline(const json& split, const Metric& primary) {
   struct Point {
     std::string k;
@@ -87,36 +97,34 @@ std::string headline(const json& split, const Metric& primary) {
   using Kind = Verdict::Kind;
   size_t from = points.size();
   while (from > 0 && points[from - 1].verdict.kind == Kind::kBetter) --from;
+  const auto list = [&](Kind kind, size_t end) {
+    std::string text;
+    for (size_t i = 0; i < end; ++i)
+      if (points[i].verdict.kind == kind)
+        text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", points[i].k, describe(points[i].verdict));
+    return text;
+  };
+  const std::string better = list(Kind::kBetter, from), worse = list(Kind::kWorse, points.size());
   std::string text;
   if (from < points.size()) {
-    text = fmt::format(
-        "From {} known examples on, the served answers are better than every simple method; at {} they are {} in {}.",
-        points[from].k, points[from].k, describe(points[from].verdict), primary.name);
-    if (from == 0)
-      text = fmt::format(
-          "At every number of known examples the served answers are better than every simple method; at {} they are {} "
-          "in {}.",
-          points[0].k, describe(points[0].verdict), primary.name);
-  } else if (whole.kind == Kind::kBetter) {
-    text = fmt::format(
-        "With all known examples the served answers are {} in {}; at the last measured number of examples ({}) it is "
-        "not proven.",
-        describe(whole), primary.name, points.back().k);
+    const auto& [k, verdict] = points[from];
+    text = fmt::format("{}, the served answers are better than the best simple method; at {} they are {} in {}.",
+                       from == 0 ? "At every number of known examples" : "From " + amount(k) + " on", k,
+                       describe(verdict), primary.name);
+    if (!better.empty()) text += " Better as well at: " + better + ".";
+  } else if (!better.empty()) {
+    text = fmt::format("In {}, the served answers are better at: {}; not proven at more.", primary.name, better);
   } else {
     text = fmt::format(
         "Adapting is not proven to be better than the best simple method at any measured number of examples; with all "
-        "known examples: {}.",
+        "known examples the served answers are: {}.",
         describe(whole));
   }
-  std::string below, worse;
-  for (size_t i = 0; i < points.size(); ++i) {
-    const auto& [k, verdict] = points[i];
-    if (verdict.kind == Kind::kWorse)
-      worse += fmt::format("{}{} ({})", worse.empty() ? "" : ", ", k, describe(verdict));
-    if (i < from && from < points.size() && verdict.kind != Kind::kWorse)
-      below += fmt::format("{}{} ({})", below.empty() ? "" : ", ", k, describe(verdict));
-  }
-  if (!below.empty()) text += " Below that: " + below + ".";
+  std::string rest;
+  for (size_t i = 0; i < from; ++i)
+    if (const auto& [k, verdict] = points[i]; verdict.kind != Kind::kBetter && verdict.kind != Kind::kWorse)
+      rest += fmt::format("{}{} ({})", rest.empty() ? "" : ", ", k, describe(verdict));
+  if (!rest.empty() && (from < points.size() || !better.empty())) text += " Not proven at: " + rest + ".";
   if (!worse.empty()) text += " Worse at: " + worse + ".";
   return text;
 }

@@ -63,10 +63,23 @@ TEST(HeadlineTest, SaysFromWhichNumberOfExamplesOnAdaptingIsProven) {
                     with_k(point(kMae, {{"als", 0.75, {-0.01, -0.02, -0.005}}}), 5),
                     with_k(point(kMae, {{"als", 0.7, {-0.02, -0.03, -0.01}}}), "80%")};
   EXPECT_EQ(headline(split, kMae),
-            "From 5 known examples on, the served answers are better than every simple method; at 5 they are better "
+            "From 5 known examples on, the served answers are better than the best simple method; at 5 they are better "
             "than als by 0.0100 "
-            "(0.0050 to 0.0200) in mae. Below that: 0 (bias itself is served). Worse at: 1 (worse than als by 0.0200 "
-            "(0.0100 to 0.0300)).");
+            "(0.0050 to 0.0200) in mae. Not proven at: 0 (bias itself is served). Worse at: 1 (worse than als by "
+            "0.0200 (0.0100 to 0.0300)).");
+}
+
+TEST(HeadlineTest, DoesNotCallAGainOnTheWayAGainFromThereOn) {
+  json split = point(kMae, {{"als", 0.70, {-0.002, -0.03, 0.01}}});
+  split["shots"] = {with_k(point(kMae, {{"als", 0.75, {-0.01, -0.02, -0.005}}}), 1), with_k(split, 5)};
+  EXPECT_THAT(headline(split, kMae), testing::AllOf(HasSubstr("better at: 1 (better than als"),
+                                                    HasSubstr("Not proven at: 5"), testing::Not(HasSubstr("From"))));
+}
+
+TEST(HeadlineTest, SharesOfTheExamplesAreCalledSo) {
+  json split = point(kMae, {{"als", 0.70, {-0.02, -0.03, -0.01}}});
+  split["shots"] = {with_k(point(kMae, {{"als", 0.7, {0, 0, 0}}}), 1), with_k(split, "80%")};
+  EXPECT_THAT(headline(split, kMae), HasSubstr("From 80 % of the known examples on"));
 }
 
 TEST(HeadlineTest, DoesNotClaimWhatIsNotProven) {
