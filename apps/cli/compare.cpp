@@ -7,6 +7,7 @@
 #include "evaluate/evaluate.h"
 #include "evaluate/html_report.h"
 #include "evaluate/text_report.h"
+#include "learner/catalogue.h"
 #include "output.h"
 
 namespace fewshop::cli {
@@ -32,6 +33,7 @@ void add_compare(CLI::App& app, Globals& globals) {
   command->add_option("--html", arguments->html, "write the report as one HTML page as well")->type_name("FILE");
   command->callback([arguments, &globals] {
     const Scenario scenario = arguments->scenario.read();
+    for (const auto& name : arguments->learners) find_learner(name);
     const nlohmann::json object = compare(
         {scenario, arguments->scenario.data, arguments->learners, arguments->seeds, globals.seed, globals.threads});
     if (!arguments->html.empty()) write_file(arguments->html, html_report(object, scenario.title));
