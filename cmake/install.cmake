@@ -2,7 +2,7 @@
 include(GNUInstallDirs)
 
 install(TARGETS fewshop RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(TARGETS fewshop_engine LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS fewshop_engine fewshop_runtime LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 if(TARGET fewshop_train)
   # Beside the engine, where training_library.cpp looks for it.
   install(TARGETS fewshop_train LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
