@@ -26,6 +26,8 @@ void install_cancel_handler() {
   action.sa_flags = SA_RESTART;  // a file that is being read is read on; loops look at the flag
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  // A file at its size limit is an error of the write, with a message, not the end of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 bool cancelled() noexcept { return flag; }

@@ -135,11 +135,25 @@ Database::Database(std::string path, Store::Access access, int busy_ms)
 Database::~Database() { close(); }
 
 void Database::close() {
-  if (handle_) sqlite3_close_v2(handle_);
+  if (!handle_) return;
+  sqlite3_close_v2(handle_);
   handle_ = nullptr;
+  if (access_ == Store::Access::kRead) tidy();
   if (!created_) return;
   created_ = false;
   for (const char* suffix : {"", "-wal", "-shm", "-journal"}) ::unlink((path_ + suffix).c_str());
+}
+
+/// A reader has to make the files of the write-ahead log, but may not remove them: a moment's writer does, if nobody
+/// else uses the database.
+void Database::tidy() const {
+  struct stat log = {};
+  if (::stat((path_ + "-wal").c_str(), &log) != 0 || log.st_size != 0) return;
+  sqlite3* writer = nullptr;
+  const std::string name = path_.starts_with('/') ? path_ : "./" + path_;
+  if (sqlite3_open_v2(name.c_str(), &writer, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr) == SQLITE_OK)
+    sqlite3_exec(writer, "select count(*) from sqlite_master", nullptr, nullptr, nullptr);
+  sqlite3_close_v2(writer);
 }
 
 void Database::check_file(Store::Access access) {

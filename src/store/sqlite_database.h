@@ -48,6 +48,7 @@ class Database {
   void open(int flags, bool immutable);
   void check_file(Store::Access access);
   void close();
+  void tidy() const;
 
   std::string path_;
   sqlite3* handle_ = nullptr;

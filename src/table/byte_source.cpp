@@ -24,8 +24,8 @@ class PlainFile : public ByteSource {
   explicit PlainFile(std::string path) : path_(std::move(path)) {
     struct stat status = {};
     require(!path_.empty(), "import: a file name is empty");
-    require(::stat(path_.c_str(), &status) == 0, path_, ": ", std::strerror(errno),
-            "; expected a file (plain, zstd or gzip)");
+    const bool exists = ::stat(path_.c_str(), &status) == 0;
+    require(exists, path_, ": ", std::strerror(errno), "; expected a file (plain, zstd or gzip)");
     require(!S_ISDIR(status.st_mode), path_, ": expected a file, got a directory");
     file_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
     require(file_ >= 0, path_, ": cannot be read: ", std::strerror(errno));

@@ -266,6 +266,21 @@ TEST(StoreTest, ReaderSeesTheOldTableWhileANewOneIsWritten) {
   EXPECT_EQ(count(*reader, "ratings"), 0);
 }
 
+TEST(StoreTest, NothingIsLeftBesideTheDatabase) {
+  TempDir dir;
+  {
+    auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+    write_ratings(*store, 10);
+    auto reader = open_store(dir / "shop.db", Store::Access::kRead);
+    EXPECT_EQ(count(*reader, "ratings"), 10);
+  }
+  auto cursor = open_store(dir / "shop.db", Store::Access::kRead)->read("ratings");
+  EXPECT_TRUE(cursor->next());
+  cursor.reset();
+  EXPECT_FALSE(std::filesystem::exists(dir / "shop.db-wal"));
+  EXPECT_FALSE(std::filesystem::exists(dir / "shop.db-shm"));
+}
+
 TEST(StoreTest, FailedFirstImportLeavesNoFile) {
   TempDir dir;
   {
