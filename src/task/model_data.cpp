@@ -10,17 +10,14 @@
 namespace fewshop {
 namespace {
 
-/// Calls use(key, cell) for every row of the table of a section; nothing for a section that is SQL or absent, or a
-/// table without the column.
-template <class Use>
-void for_each_cell(const std::string& database, const Source& source, const std::string& key, const std::string& column,
-                   Use&& use) {
-  if (source.table.empty()) return;
-  const auto store = open_store(database, Store::Access::kRead);
-  if (store->describe(source.table).index_of(column) < 0) return;
-  const auto cursor = store->read(source.table, {key, column});
-  while (cursor->next())
-    if (!cursor->at(0).is_null()) use(cursor->at(0).to_text(), cursor->at(1));
+/// Position of a column, -1 when there is none.
+int find_column(const std::vector<TableColumn>& columns, const std::string& name) {
+  const auto found = std::find_if(columns.begin(), columns.end(), [&](const TableColumn& c) { return c.name == name; });
+  return found == columns.end() ? -1 : static_cast<int>(found - columns.begin());
+}
+
+std::unique_ptr<Cursor> open_section(Store& store, const Source& source) {
+  return source.table.empty() ? store.query(source.sql) : store.read(source.table);
 }
 
 bool is_label(const TableColumn& column) {
@@ -93,13 +90,12 @@ EntityValues ModelData::description(const std::string& id) const {
   const Scenario& s = model_.scenario();
   if (s.tasks.table.empty() && s.tasks.sql.empty()) return values;
   const auto store = open_store(database_, Store::Access::kRead);
-  const auto cursor = s.tasks.sql.empty() ? store->read(s.tasks.table) : store->query(s.tasks.sql);
+  const auto cursor = open_section(*store, s.tasks);
   const auto& columns = cursor->columns();
-  const auto key = std::find_if(columns.begin(), columns.end(),
-                                [&](const TableColumn& column) { return column.name == s.tasks_key; });
-  require(key != columns.end(), "[tasks]: no column '", s.tasks_key, "' (tasks.key)");
+  const int key = find_column(columns, s.tasks_key);
+  require(key >= 0, "[tasks]: no column '", s.tasks_key, "' (tasks.key)");
   while (cursor->next()) {
-    if (cursor->at(static_cast<int>(key - columns.begin())).to_text() != id) continue;
+    if (cursor->at(key).to_text() != id) continue;
     for (size_t c = 0; c < columns.size(); ++c) {
       const Value value = cursor->at(static_cast<int>(c));
       if (!value.is_null()) values[columns[c].name] = value.to_text();
@@ -112,22 +108,33 @@ EntityValues ModelData::description(const std::string& id) const {
 std::vector<std::string> ModelData::hidden_items() const {
   std::vector<std::string> hidden;
   const Scenario& s = model_.scenario();
-  for_each_cell(database_, s.items, s.items_key, "hidden", [&](std::string id, const Value& value) {
-    if (value.number() != 0) hidden.push_back(std::move(id));
-  });
+  const auto store = open_store(database_, Store::Access::kRead);
+  // SQL of [items] rarely selects it; the shop's own table of items has it.
+  const std::string table = s.items.table.empty() ? "items" : s.items.table;
+  const std::string key = s.items.table.empty() ? "item_id" : s.items_key;
+  if (!store->has_table(table)) return hidden;
+  const TableInfo info = store->describe(table);
+  if (info.index_of("hidden") < 0 || info.index_of(key) < 0) return hidden;
+  const auto cursor = store->read(table, {key, "hidden"});
+  while (cursor->next())
+    if (cursor->at(1).number() != 0) hidden.push_back(cursor->at(0).to_text());
   return hidden;
 }
 
 ItemLabels ModelData::item_labels() const {
   ItemLabels labels;
   const Scenario& s = model_.scenario();
-  if (s.items.table.empty()) return labels;
-  const TableInfo info = open_store(database_, Store::Access::kRead)->describe(s.items.table);
-  const auto label = std::find_if(info.columns.begin(), info.columns.end(), is_label);
-  if (label == info.columns.end()) return labels;
-  for_each_cell(database_, s.items, s.items_key, label->name, [&](std::string id, const Value& value) {
-    if (!value.is_null()) labels[std::move(id)] = value.to_text();
-  });
+  if (s.items.table.empty() && s.items.sql.empty()) return labels;
+  const auto store = open_store(database_, Store::Access::kRead);
+  const auto cursor = open_section(*store, s.items);
+  const auto& columns = cursor->columns();
+  const int key = find_column(columns, s.items_key);
+  const auto label = std::find_if(columns.begin(), columns.end(), is_label);
+  if (key < 0 || label == columns.end()) return labels;
+  while (cursor->next()) {
+    std::string text = cursor->at(static_cast<int>(label - columns.begin())).to_text();
+    if (!text.empty()) labels[cursor->at(key).to_text()] = std::move(text);
+  }
   return labels;
 }
 

@@ -30,10 +30,10 @@ class ModelData {
   /// The columns of [tasks] for this task; empty where it has none.
   EntityValues description(const std::string& id) const;
 
-  /// Items whose column `hidden` in the table of [items] is not 0.
+  /// Items whose column `hidden` is not 0: of the table of [items], of the table "items" where [items] is SQL.
   std::vector<std::string> hidden_items() const;
 
-  /// From the first column of the table of [items] that is named like a name: title, name, description, product_name
+  /// From the first column of [items] that is named like a name: title, name, description, product_name
   /// ...
   ItemLabels item_labels() const;
 
