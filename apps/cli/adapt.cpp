@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "core/error.h"
+#include "evaluate/csv_writer.h"
 #include "runtime/model.h"
 #include "table/text_rows.h"
 #include "task/answer.h"
@@ -94,13 +95,6 @@ std::vector<Prediction> predict_all(Model& model, const TextRows& support, const
     for (size_t i = 0; i < rows.size(); ++i) predictions[rows[i]] = answers[i];
   }
   return predictions;
-}
-
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
 }
 
 void print_csv(const TextRows& query, const std::vector<Prediction>& predictions) {

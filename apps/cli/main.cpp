@@ -42,14 +42,18 @@ int run(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   app.set_config("--config", "", "TOML file with values for these options");
   app.parse_complete_callback([&] { set_verbose(globals.verbose); });
-  // COMMANDS: every add_... of command.h is called here.
-  add_evaluate(app, globals);
+  // COMMANDS: every add_... of command.h is called here, in the order of --help.
+  add_try(app, globals);
   add_import(app, globals);
   add_validate(app, globals);
-  add_scenarios(app, globals);
-  add_info(app, globals);
+  add_evaluate(app, globals);
   add_compare(app, globals);
   add_score(app, globals);
+  add_recommend(app, globals);
+  add_adapt(app, globals);
+  add_learners(app, globals);
+  add_scenarios(app, globals);
+  add_info(app, globals);
 
   try {
     app.parse(argc, argv);

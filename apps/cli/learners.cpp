@@ -1,0 +1,66 @@
+// fewshop learners: every learner and baseline with its options.
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "command.h"
+#include "learner/catalogue.h"
+#include "scenario/scenario.h"
+
+namespace fewshop::cli {
+namespace {
+
+std::string problem_name(Problem problem) { return problem == Problem::kRating ? "rating" : "ranking"; }
+
+/// A whole number where the option is one: 5, not 5.0.
+nlohmann::json bound(const FieldInfo& field, double value) {
+  if (field.type == "integer") return static_cast<int64_t>(value);
+  if (field.type == "number") return value;
+  return nullptr;  // texts and booleans have no range
+}
+
+nlohmann::json to_json(const LearnerInfo& learner) {
+  nlohmann::json problems = nlohmann::json::array(), options = nlohmann::json::array();
+  for (const Problem problem : learner.problems) problems.push_back(problem_name(problem));
+  for (const FieldInfo& field : learner.options)
+    options.push_back({{"name", field.name},
+                       {"type", field.type},
+                       {"default", field.default_value},
+                       {"min", bound(field, field.min)},
+                       {"max", bound(field, field.max)},
+                       {"help", field.help}});
+  return {{"name", learner.name}, {"summary", learner.summary},   {"paper", learner.paper},
+          {"problems", problems}, {"baseline", learner.baseline}, {"options", options}};
+}
+
+void print_learner(const LearnerInfo& learner) {
+  std::string problems;
+  for (const Problem problem : learner.problems) problems += (problems.empty() ? "" : ", ") + problem_name(problem);
+  fmt::print("{:<14} {}{}\n", learner.name, learner.summary, learner.baseline ? " (baseline)" : "");
+  fmt::print("{:<14} problems: {}\n", "", problems);
+  if (!learner.paper.empty()) fmt::print("{:<14} {}\n", "", learner.paper);
+  for (const FieldInfo& field : learner.options) {
+    const bool ranged = field.type == "integer" || field.type == "number";
+    const std::string range = ranged ? fmt::format(" in [{}, {}]", field.min, field.max) : "";
+    fmt::print("{:<14}   {} = {}{}: {}\n", "", field.name, field.default_value.dump(), range, field.help);
+  }
+  fmt::print("\n");
+}
+
+}  // namespace
+
+void add_learners(CLI::App& app, Globals& globals) {
+  CLI::App* command = app.add_subcommand("learners", "all learners and baselines with their options");
+  command->callback([&globals] {
+    if (globals.json) {
+      nlohmann::json list = nlohmann::json::array();
+      for (const LearnerInfo& learner : learners()) list.push_back(to_json(learner));
+      print_json({{"learners", list}});
+      return;
+    }
+    for (const LearnerInfo& learner : learners()) print_learner(learner);
+    fmt::print("Options are set in a scenario's [learner], or by --set learner.NAME=VALUE.\n");
+  });
+}
+
+}  // namespace fewshop::cli
