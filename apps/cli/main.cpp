@@ -46,6 +46,7 @@ int run(int argc, char** argv) {
   add_try(app, globals);
   add_import(app, globals);
   add_validate(app, globals);
+  add_train(app, globals);
   add_evaluate(app, globals);
   add_compare(app, globals);
   add_score(app, globals);

@@ -23,10 +23,9 @@ std::vector<LearnerInfo> make_learners() {
   const std::vector<Problem> rating{Problem::kRating}, ranking{Problem::kRanking},
       both{Problem::kRating, Problem::kRanking};
   return {
-      {"bayes",
-       "linear head on learned features, with a learned prior, solved in closed form and trained through the solve",
-       "Bertinetto et al. Meta-learning with differentiable closed-form solvers. ICLR 2019", both, false,
-       describe_fields<BayesOptions>()},
+      {"bayes", "learned Gaussian prior over a linear head, solved in closed form, trained through the solve",
+       "Harrison, Sharma, Pavone. Meta-learning priors for efficient online Bayesian regression. WAFR 2018", both,
+       false, describe_fields<BayesOptions>()},
       {"global-mean", "the mean of all targets", "", rating, true, describe_fields<GlobalMeanOptions>()},
       {"item-mean", "the item's mean, shrunk to the global mean", "", rating, true, describe_fields<ItemMeanOptions>()},
       {"bias", "global mean + item bias + user bias from the support, both shrunk",

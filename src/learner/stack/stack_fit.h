@@ -1,0 +1,21 @@
+#pragma once
+
+#include <vector>
+
+#include "learner/held_out.h"
+#include "runtime/stack.h"
+
+namespace fewshop {
+
+/// Weights for predictions: weighted least squares (or least absolute errors by reweighting, where the primary metric
+/// is an absolute error) on held-out samples, shrunk first towards the learner alone and then, cell by cell, towards
+/// what all cells share. Also fits the factor that calibrates the learner's variance. docs/stack-and-gate.md.
+Stack fit_rating_stack(const std::vector<Sample>& samples, int members, int learner, bool absolute);
+
+/// Weights for ranks: softmax loss of the query items among the sampled candidates, from the learner alone.
+Stack fit_ranking_stack(const std::vector<Sample>& samples, int members, int learner, int threads);
+
+/// The mixed scores of a sample: out [n].
+void mix(const Stack& stack, const Sample& sample, std::span<float> out);
+
+}  // namespace fewshop
