@@ -21,7 +21,8 @@ constexpr size_t kTimedTasks = 2000;
 /// What a thread needs to answer.
 struct Scratch {
   std::unique_ptr<ModelSession> session;
-  std::vector<float> score;  // [items]
+  std::vector<float> score;    // [items]
+  std::vector<float> members;  // [members, items]
 };
 
 class Runner {
@@ -139,16 +140,24 @@ class Runner {
     outcome.target.assign(items.size(), 1.0F);
     outcome.candidates = static_cast<int32_t>(model_.item_ids().size() - excluded.size());
     describe_query(items, scratch, outcome);
-    scratch.score.resize(model_.item_ids().size());
-    const auto ranks = [&](int model_method) {
+    // Every member scores the items once, whether as a baseline or in the stack.
+    const size_t count = model_.item_ids().size(), members = model_.parts().members.size();
+    scratch.members.resize(members * count);
+    model_.score_all_members(*scratch.session, scratch.members);
+    const auto ranks = [&](std::span<const float> score) {
       std::vector<int32_t> rank(items.size());
-      model_.score_all(*scratch.session, model_method, scratch.score);
-      count_ranks(scratch.score, items, excluded, outcome.tie_seed, rank);
+      count_ranks(score, items, excluded, outcome.tie_seed, rank);
       return rank;
     };
-    for (size_t b = 0; b < baselines_.size(); ++b) outcome.answers[2 + b].rank = ranks(baselines_[b]);
-    if (can_adapt_) outcome.answers[1].rank = ranks(Model::kAdapted);
-    // What is served is one of the answers that are there already: scoring everything again would double the work.
+    const auto member_ranks = [&](int method) {
+      return ranks(std::span(scratch.members).subspan((method - Model::kFirstMember) * count, count));
+    };
+    for (size_t b = 0; b < baselines_.size(); ++b) outcome.answers[2 + b].rank = member_ranks(baselines_[b]);
+    if (can_adapt_) {
+      scratch.score.resize(count);
+      model_.adapted_of_members(*scratch.session, scratch.members, scratch.score);
+      outcome.answers[1].rank = ranks(scratch.score);
+    }
     const int served = can_adapt_ && model_.served_adapted(*scratch.session, -1)
                            ? Model::kAdapted
                            : model_.served_baseline(*scratch.session);
@@ -158,7 +167,7 @@ class Runner {
     else if (known != baselines_.end())
       outcome.answers[0].rank = outcome.answers[2 + (known - baselines_.begin())].rank;
     else
-      outcome.answers[0].rank = ranks(served);
+      outcome.answers[0].rank = member_ranks(served);
     if (!can_adapt_) outcome.answers[1].rank = outcome.answers[0].rank;
   }
 

@@ -193,17 +193,34 @@ void Model::score_all(ModelSession& session, int method, std::span<float> out) c
     p_.members[member]->score_all(*session.workspaces[member], out);
     return;
   }
+  const size_t items = p_.item_ids.size();
+  session.buffer.resize(p_.members.size() * items);
+  for (const int m : p_.stack.members) {
+    member_scores(session, m, {}, {}, {});
+    p_.members[m]->score_all(*session.workspaces[m], std::span(session.buffer).subspan(m * items, items));
+  }
+  adapted_of_members(session, session.buffer, out);
+}
+
+void Model::score_all_members(ModelSession& session, std::span<float> out) const {
+  const size_t items = p_.item_ids.size();
+  for (size_t m = 0; m < p_.members.size(); ++m) {
+    member_scores(session, static_cast<int>(m), {}, {}, {});
+    p_.members[m]->score_all(*session.workspaces[m], out.subspan(m * items, items));
+  }
+}
+
+void Model::adapted_of_members(const ModelSession& session, std::span<const float> scores, std::span<float> out) const {
   const size_t members = p_.stack.members.size(), width = members + 1, items = p_.item_ids.size();
-  session.buffer.resize(members * items);
-  for (size_t m = 0; m < members; ++m) {
-    const int member = p_.stack.members[m];
-    member_scores(session, member, {}, {}, {});
-    p_.members[member]->score_all(*session.workspaces[member], std::span(session.buffer).subspan(m * items, items));
+  if (p_.stack.empty()) {
+    require(learner_ >= 0, "model: it has baselines only, nothing adapts");
+    std::copy_n(scores.begin() + static_cast<int64_t>(learner_ * items), items, out.begin());
+    return;
   }
   for (size_t i = 0; i < items; ++i) {
     const double* w = session.weights.data() + item_cell(p_.item_counts[i]) * width;
     double sum = w[members];
-    for (size_t m = 0; m < members; ++m) sum += w[m] * session.buffer[m * items + i];
+    for (size_t m = 0; m < members; ++m) sum += w[m] * scores[p_.stack.members[m] * items + i];
     out[i] = static_cast<float>(sum);
   }
 }

@@ -57,6 +57,11 @@ class Model {
              std::span<float> variance) const;
   /// Scores of all items.
   void score_all(ModelSession& session, int method, std::span<float> score) const;
+  /// Scores of all items by every member, each once: score [members, items]. With adapted_of_members this answers for
+  /// all methods at the cost of one (evaluation).
+  void score_all_members(ModelSession& session, std::span<float> score) const;
+  /// What score_all gives for kAdapted, from the members' scores.
+  void adapted_of_members(const ModelSession& session, std::span<const float> members, std::span<float> score) const;
 
   /// Whether the served answer for `item` is adapted (true) or the baseline's. For ranks it is the same for all items.
   bool served_adapted(const ModelSession& session, int32_t item) const;

@@ -66,6 +66,32 @@ TEST(RunModelTest, RanksAmongCandidatesWithoutTheSupport) {
   EXPECT_EQ(same.answers[0].rank, (std::vector<int32_t>{2, 3}));
 }
 
+TEST(RunModelTest, AdaptedRanksAreThoseOfTheStack) {
+  const LoadedProblem problem = small_problem(Problem::kRanking);
+  const auto with_weights = [&](float constant, float mean) {
+    Model::Parts parts;
+    parts.scenario.problem = Problem::kRanking;
+    parts.item_ids = problem.data.item_ids;
+    parts.kinds = {""};
+    parts.item_counts.assign(5, 10);
+    parts.members.push_back(std::make_unique<PlainMember>("constant", 0, 3, 1));
+    parts.members.push_back(std::make_unique<PlainMember>("mean", 1, 0, -1));
+    parts.baselines = {"constant"};
+    parts.learner = "mean";
+    parts.gate.enabled = false;
+    parts.stack.members = {1, 0};
+    for (int cell = 0; cell < kItemCells; ++cell)
+      for (const float weight : {mean, constant, 0.0F})
+        for (int b = 0; b < Stack::kBasis; ++b) parts.stack.coefficient.push_back(b == 0 ? weight : 0);
+    Model model(std::move(parts));
+    return run_model(model, problem, {.threads = 1, .timing = false}).splits[0].headline.tasks.at(0);
+  };
+  const TaskOutcome like_baseline = with_weights(1, 0.5), like_learner = with_weights(0.5, 1);
+  EXPECT_EQ(like_baseline.answers[1].rank, like_baseline.answers[2].rank);
+  EXPECT_EQ(like_learner.answers[1].rank, (std::vector<int32_t>{0, 1}));
+  EXPECT_EQ(like_learner.answers[0].rank, like_learner.answers[1].rank);
+}
+
 TEST(RunModelTest, NumberOfThreadsDoesNotChangeTheReport) {
   for (const Problem kind : {Problem::kRating, Problem::kRanking}) {
     const LoadedProblem problem = small_problem(kind);
