@@ -44,18 +44,18 @@ void ContentMap::save(TensorFile& file, const std::string& prefix) const {
 ContentMap ContentMap::load(const TensorFile& file, const std::string& prefix) {
   ContentMap map;
   const auto sizes = file.get<int32_t>(prefix + ".inputs");
-  require(sizes.size() % 2 == 0, prefix, ": list of inputs is incomplete; the file is damaged");
-  int64_t begin = 0;
-  for (size_t i = 0; i < sizes.size(); i += 2) {
-    require(sizes[i] >= 0 && sizes[i + 1] >= 0, prefix, ": an input has a negative size; the file is damaged");
-    map.inputs.push_back({sizes[i], sizes[i + 1], begin});
-    begin += sizes[i] > 0 ? sizes[i] : sizes[i + 1];
-  }
   map.intercept = file.get<float>(prefix + ".intercept");
   map.weights = file.get<float>(prefix + ".weights");
   map.outputs = static_cast<int32_t>(map.intercept.size());
-  require(static_cast<int64_t>(map.weights.size()) == begin * map.outputs, prefix, ": ", map.weights.size(),
-          " weights, expected ", begin, " x ", map.outputs, "; the file is damaged");
+  const auto weights = static_cast<int64_t>(map.weights.size());
+  bool ok = sizes.size() % 2 == 0 && map.outputs > 0;
+  int64_t begin = 0;
+  for (size_t i = 0; ok && i + 1 < sizes.size(); i += 2) {
+    map.inputs.push_back({sizes[i], sizes[i + 1], begin});
+    begin += sizes[i] > 0 ? sizes[i] : sizes[i + 1];
+    ok = sizes[i] >= 0 && sizes[i + 1] >= 0 && begin <= weights;  // before the product below can overflow
+  }
+  require(ok && weights == begin * map.outputs, prefix, ": inputs, outputs and weights disagree; the file is damaged");
   require_finite(map.intercept, prefix);
   require_finite(map.weights, prefix);
   return map;

@@ -87,8 +87,8 @@ double ItemItemMember::explain(const Workspace& workspace, int32_t item, std::sp
 
 void ItemItemMember::candidates(const Workspace& workspace, int n, std::vector<int32_t>& items) const {
   const auto& state = static_cast<const State&>(workspace);
-  append_best(
-      state.touched, n, [&](int32_t item) { return state.sum[item] + parts_.prior[item]; }, items);
+  const auto found = [&](int32_t item) { return state.sum[item] > 0 ? score_of(state, item) : 0.0f; };
+  append_best(state.touched, n, found, items);
 }
 
 void ItemItemMember::save(TensorFile& file) const {

@@ -195,8 +195,8 @@ double SessionKnnMember::explain(const Workspace& workspace, int32_t item, std::
 
 void SessionKnnMember::candidates(const Workspace& workspace, int n, std::vector<int32_t>& items) const {
   const auto& state = static_cast<const State&>(workspace);
-  append_best(
-      state.touched, n, [&](int32_t item) { return parts_.idf[item] * state.sum[item]; }, items);
+  const auto voted = [&](int32_t item) { return state.sum[item] > 0 ? score_of(state, item) : 0.0f; };
+  append_best(state.touched, n, voted, items);
 }
 
 void SessionKnnMember::save(TensorFile& file) const {

@@ -57,7 +57,8 @@ int32_t DatasetBuilder::item(const std::string& id) {
   return found->second;
 }
 
-void DatasetBuilder::add(const std::string& task, const std::string& item_id, float target, int8_t role, int32_t group) {
+void DatasetBuilder::add(const std::string& task, const std::string& item_id, float target, int8_t role,
+                         int32_t group) {
   if (data_.task_ids.empty() || data_.task_ids.back() != task) {
     data_.task_begin.push_back(data_.rows());
     data_.task_ids.push_back(task);
@@ -114,7 +115,10 @@ Dataset melu_split() {
   std::vector<Row> rows;
   for (size_t i = 1; i < lines.size(); ++i) {
     const auto f = split(lines[i], "\t");
-    rows.push_back({f[0] + "\x1f" + f[1], f[2], std::stof(f[3]), static_cast<int8_t>(f[4] == "support" ? 1 : f[4] == "query" ? 2 : 0),
+    rows.push_back({f[0] + "\x1f" + f[1], f[2], std::stof(f[3]),
+                    static_cast<int8_t>(f[4] == "support" ? 1
+                                        : f[4] == "query" ? 2
+                                                          : 0),
                     std::stoi(f[5])});
   }
   std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
@@ -134,7 +138,9 @@ Dataset melu_split() {
   for (const auto& id : peek.item_ids) {
     const auto found = movies.find(id);
     const bool known = found != movies.end();
-    const auto bag = [&](int column) { return known ? split(found->second[column], ", ") : std::vector<std::string>{}; };
+    const auto bag = [&](int column) {
+      return known ? split(found->second[column], ", ") : std::vector<std::string>{};
+    };
     rate.push_back(known ? std::vector<std::string>{found->second[3]} : std::vector<std::string>{});
     genre.push_back(bag(5));
     director.push_back(bag(6));
@@ -186,7 +192,8 @@ std::vector<SupportRow> support_of(const Dataset& data, const std::vector<int32_
   return support;
 }
 
-RatingErrors rating_errors(const Member& member, const Dataset& data, const std::vector<Episode>& episodes, float low, float high) {
+RatingErrors rating_errors(const Member& member, const Dataset& data, const std::vector<Episode>& episodes, float low,
+                           float high) {
   RatingErrors errors;
   const auto workspace = member.workspace();
   double square = 0, standard = 0;

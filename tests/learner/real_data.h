@@ -32,8 +32,8 @@ class DatasetBuilder {
   std::unordered_map<std::string, int32_t> items_;
 };
 
-/// The MovieLens-1M ratings in MeLU's split: tasks are (cell, user), task_split the cell, roles as published, item features
-/// genres, director, actors and MPAA rate.
+/// The MovieLens-1M ratings in MeLU's split: tasks are (cell, user), task_split the cell, roles as published, item
+/// features genres, director, actors and MPAA rate.
 Dataset melu_split();
 
 /// MovieLens-1M ratings by user, in a random order per user.
@@ -45,12 +45,13 @@ TaskRows all_rows(const Dataset& data, int32_t task);
 std::vector<SupportRow> support_of(const Dataset& data, const std::vector<int32_t>& rows);
 
 struct RatingErrors {
-  double mae = 0, rmse = 0, ndcg3 = 0;   // means over tasks (rmse over rows); ndcg exponential
-  double calibration = 0;                // mean of squared error / stated variance; 0 without variance
+  double mae = 0, rmse = 0, ndcg3 = 0;  // means over tasks (rmse over rows); ndcg exponential
+  double calibration = 0;               // mean of squared error / stated variance; 0 without variance
 };
 
 /// Scores every episode, clipped to [low, high].
-RatingErrors rating_errors(const Member& member, const Dataset& data, const std::vector<Episode>& episodes, float low, float high);
+RatingErrors rating_errors(const Member& member, const Dataset& data, const std::vector<Episode>& episodes, float low,
+                           float high);
 
 /// Mean over tasks of nDCG@k (binary) when all items but the support's are ranked.
 double ranking_ndcg(const Member& member, const Dataset& data, const std::vector<Episode>& episodes, int k);

@@ -113,8 +113,9 @@ std::vector<std::unique_ptr<Member>> fit_ranking(const FitInput& input, const st
   });
   std::vector<std::unique_ptr<Member>> members;
   for (size_t k = 0; k < options.size(); ++k) {
-    members.push_back(std::make_unique<ItemItemMember>(ItemItemMember::Parts{
-        "item-knn", static_cast<float>(options[k].repeat_power), tie_break(counts), sparse_rows(weights[k])}));
+    members.push_back(std::make_unique<ItemItemMember>(
+        ItemItemMember::Parts{"item-knn", static_cast<float>(options[k].repeat_power), tie_break(counts),
+                              options[k].per_scored_item ? by_support_item(weights[k]) : sparse_rows(weights[k])}));
   }
   return members;
 }
@@ -129,10 +130,13 @@ class ItemKnn final : public Baseline {
               {{"similarity_shrink", 300}, {"shrink", 0.3}},
               {{"similarity_shrink", 100}, {"shrink", 1}},
               {{"similarity_shrink", 30}, {"shrink", 1}}};
-    if (input.scenario.exclude_seen) return {{{"shrink", 20}}, {{"shrink", 0}}, {{"shrink", 200}}};
+    // Weights kept per scored item do better with long supports, per support item with short ones.
+    if (input.scenario.exclude_seen)
+      return {{{"shrink", 20}}, {{"shrink", 20}, {"per_scored_item", true}}, {{"shrink", 0}}, {{"shrink", 200}}};
     return {{{"shrink", 20}},
             {{"shrink", 20}, {"self", 0.1}, {"repeat_power", 0.5}},
-            {{"shrink", 20}, {"self", 0.5}, {"repeat_power", 0.5}}};
+            {{"shrink", 20}, {"self", 0.5}, {"repeat_power", 0.5}},
+            {{"shrink", 20}, {"self", 0.5}, {"repeat_power", 0.5}, {"per_scored_item", true}}};
   }
   std::vector<std::unique_ptr<Member>> fit(const FitInput& input,
                                            const std::vector<nlohmann::json>& constants) const override {

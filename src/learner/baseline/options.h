@@ -58,6 +58,7 @@ struct RankingKnnOptions {
   double repeat_power = 0;
   int keep = 200;
   int max_items = 20'000;
+  bool per_scored_item = false;
 };
 
 template <class Visitor>
@@ -67,6 +68,8 @@ void fields(RankingKnnOptions& o, Visitor&& visit) {
   visit("repeat_power", o.repeat_power, Field{0, 1, "n support rows of an item count n to this power"});
   visit("keep", o.keep, Field{1, 1e6, "largest weights kept for every item"});
   visit("max_items", o.max_items, Field{1, 1e7, "most frequent items that have weights"});
+  visit("per_scored_item", o.per_scored_item,
+        Field{0, 1, "keep the largest weights into every scored item, not out of every support item"});
 }
 
 struct EaseOptions {
