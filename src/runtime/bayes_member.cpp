@@ -16,8 +16,8 @@ struct BayesWorkspace : Workspace {
   HeadPosterior posterior;
   std::vector<int32_t> rows;
   std::vector<float> target, precision, prior;
-  std::vector<std::pair<float, int32_t>> best;  // candidates
-  std::vector<float> scores;
+  ItemSearch::Buffers search;
+  std::vector<ItemSearch::Hit> best;
 };
 
 float dot(const float* a, const float* b, int32_t n) {
@@ -76,6 +76,7 @@ BayesMember::BayesMember(Arrays arrays) : a_(std::move(arrays)) {
   fits(d, a_.ranking ? a_.raw : a_.raw + 1, "head");
   for (const auto* inputs : {&a_.item_inputs, &a_.description_inputs})
     require(inputs->front() == 0 && std::is_sorted(inputs->begin(), inputs->end()), "bayes: inputs are not in order");
+  search_.assign(a_.vectors.data(), a_.head, items(), a_.head, a_.bias.data());
 }
 
 std::unique_ptr<Workspace> BayesMember::workspace() const { return std::make_unique<BayesWorkspace>(); }
@@ -136,13 +137,8 @@ double BayesMember::explain(const Workspace& workspace, int32_t item, std::span<
 void BayesMember::candidates(const Workspace& workspace, int n, std::vector<int32_t>& out) const {
   // The workspace is one thread's own; its buffers are scratch.
   auto& w = const_cast<BayesWorkspace&>(static_cast<const BayesWorkspace&>(workspace));
-  w.scores.resize(items());
-  score_all(workspace, w.scores);
-  w.best.resize(items());
-  for (int32_t i = 0; i < items(); ++i) w.best[i] = {-w.scores[i], i};
-  const size_t keep = std::min<size_t>(n, w.best.size());
-  std::nth_element(w.best.begin(), w.best.begin() + static_cast<int64_t>(keep), w.best.end());
-  for (size_t i = 0; i < keep; ++i) out.push_back(w.best[i].second);
+  search_.top(w.posterior.weights().data(), n, {}, w.search, w.best);
+  for (const auto& hit : w.best) out.push_back(hit.item);
 }
 
 std::span<const float> BayesMember::head(const Workspace& workspace) const {
@@ -163,6 +159,7 @@ void BayesMember::add_item(std::span<const ColumnView> features) {
     white[i] = sum / a_.whitening[i * a_.head + i];
     a_.vectors.push_back(static_cast<float>(white[i]));
   }
+  search_.extend(a_.vectors.data(), a_.head, items(), a_.bias.data());
 }
 
 void BayesMember::save(TensorFile& file) const {

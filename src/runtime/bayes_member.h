@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "runtime/member.h"
+#include "runtime/search.h"
 
 namespace fewshop {
 
@@ -60,6 +61,7 @@ class BayesMember : public Member {
   const float* vector(int32_t item) const { return a_.vectors.data() + static_cast<int64_t>(item) * a_.head; }
 
   Arrays a_;
+  ItemSearch search_;  // over vectors and bias
 };
 
 }  // namespace fewshop

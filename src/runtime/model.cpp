@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <tuple>
 
 #include "core/error.h"
 #include "runtime/bayes_member.h"
@@ -275,19 +276,21 @@ void Model::recommend(ModelSession& session, int n, std::span<const int32_t> exc
   }
   std::erase_if(candidates, [&](int32_t item) { return std::binary_search(exclude.begin(), exclude.end(), item); });
   session.scores.resize(candidates.size());
-  session.variances.resize(candidates.size());
-  score(session, kServed, candidates, session.scores, session.variances);
+  score(session, kServed, candidates, session.scores, {});
   auto& found = session.found;
   found.resize(candidates.size());
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    const auto [low, high] = interval(session.scores[i], session.variances[i]);
-    found[i] = {candidates[i], session.scores[i], low, high};
-  }
+  for (size_t i = 0; i < candidates.size(); ++i) found[i] = {candidates[i], session.scores[i], 0, 0};
   const size_t keep = std::min<size_t>(n, found.size());
   std::partial_sort(
       found.begin(), found.begin() + static_cast<int64_t>(keep), found.end(),
       [](const Scored& a, const Scored& b) { return a.score > b.score || (a.score == b.score && a.item < b.item); });
   out.assign(found.begin(), found.begin() + static_cast<int64_t>(keep));
+  // A variance costs far more than a score: only what is returned gets one.
+  candidates.resize(keep);
+  for (size_t i = 0; i < keep; ++i) candidates[i] = out[i].item;
+  session.variances.resize(keep);
+  score(session, kServed, candidates, std::span(session.scores).first(keep), session.variances);
+  for (size_t i = 0; i < keep; ++i) std::tie(out[i].low, out[i].high) = interval(out[i].score, session.variances[i]);
 }
 
 }  // namespace fewshop

@@ -172,13 +172,19 @@ void ItemSearch::encode(int64_t from) {
   for (int64_t i = from; i < count_; ++i) {
     const float* v = row(i);
     float largest = 0;
-    for (int j = 0; j < d_; ++j) largest = std::max(largest, std::abs(v[j]));
+    bool finite = true;
+    for (int j = 0; j < d_; ++j) {
+      largest = std::max(largest, std::abs(v[j]));
+      finite = finite && std::isfinite(v[j]);
+    }
     // Not below 1e-35, so that the scale is no subnormal number and half a step still bounds the error of a code.
     const float scale = scale_[i] = std::max(largest / kCodeMax, 1e-35f);
     const float b = bias_ ? bias_[i] : 0.0f;
     const double upper = b + 1e-6 * std::abs(static_cast<double>(b)) + 1e-36;
-    upper_bias_[i] = upper > kMost ? kInfinity : static_cast<float>(upper);
-    if (!with_codes_) continue;
+    // Infinity where float cannot bound the score: it is always computed.
+    upper_bias_[i] = finite && upper <= kMost ? static_cast<float>(upper) : kInfinity;
+    if (!finite) scale_[i] = 1;
+    if (!with_codes_ || !finite) continue;
     int8_t* block = codes_.get() + i / kRows * block_bytes + i % kRows * 2;
     for (int j = 0; j < d_; ++j) {
       const double code = std::clamp(std::nearbyint(static_cast<double>(v[j]) / scale), -127.0, 127.0);
@@ -201,7 +207,7 @@ float ItemSearch::exact(const Number* query, int64_t item) const {
   }
   for (; j < d_; ++j) s0 += double{query[j]} * v[j];
   const double score = (bias_ ? bias_[item] : 0.0) + ((s0 + s1) + (s2 + s3));
-  return static_cast<float>(std::clamp<double>(score, -kMost, kMost));
+  return std::isnan(score) ? -kMost : static_cast<float>(std::clamp<double>(score, -kMost, kMost));
 }
 
 float ItemSearch::score(const float* query, int32_t item) const { return exact(query, item); }

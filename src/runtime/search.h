@@ -13,8 +13,8 @@ namespace fewshop {
 /// a known error, and only where the largest possible score beats the n-th best so far is the score itself computed. So
 /// the answer is that of the exact scan, for about a quarter of its memory traffic (docs/runtime.md).
 ///
-/// Scores are computed in double and rounded once to float; equal scores are ranked by the smaller index. Vectors, bias
-/// and query must not contain NaN; scores beyond the range of float are cut to it.
+/// Scores are computed in double and rounded once to float; equal scores are ranked by the smaller index. Scores beyond
+/// the range of float are cut to it; what is not a number counts as the least score.
 ///
 /// The vectors and the bias stay where they are and must outlive the search (or the next assign / extend). Any number
 /// of threads may search at once, each with its own Buffers; nobody may search during assign and extend.

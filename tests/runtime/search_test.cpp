@@ -198,6 +198,30 @@ TEST(ItemSearch, ItemsThatComeLaterAreFound) {
   }
 }
 
+TEST(ItemSearch, ItemsWithoutAScoreComeLast) {
+  Random random(8);
+  Items items = random_items(40, 9, random);
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+  items.at(3, 2) = nan;
+  items.at(11, 4) = infinity, items.at(11, 5) = -infinity;
+  items.bias[20] = nan;
+  for (bool codes : {true, false}) {
+    ItemSearch search(codes);
+    search.assign(items.vectors.data(), items.stride, items.count, items.d, items.bias.data());
+    ItemSearch::Buffers buffers;
+    std::vector<ItemSearch::Hit> found;
+    search.top(std::vector<float>(9, 1.0f).data(), 40, {}, buffers, found);
+    ASSERT_EQ(found.size(), 40u);
+    EXPECT_EQ(found[37].item, 3);
+    EXPECT_EQ(found[38].item, 11);
+    EXPECT_EQ(found[39].item, 20);
+    EXPECT_TRUE(std::all_of(found.begin(), found.end(), [](const auto& hit) { return std::isfinite(hit.score); }));
+    search.top(std::vector<float>(9, nan).data(), 3, {}, buffers, found);
+    EXPECT_EQ(found[0].item, 0);
+    EXPECT_EQ(found[2].item, 2);
+  }
+}
+
 TEST(ItemSearch, NothingIsFoundWhereThereIsNothing) {
   ItemSearch search;
   search.assign(nullptr, 4, 0, 4, nullptr);
