@@ -90,7 +90,8 @@ std::string headline(const json& split, const Metric& primary) {
     Verdict verdict;
   };
   std::vector<Point> points;
-  for (const auto& shot : split.at("shots")) points.push_back({shot_name(shot), judge(shot, primary)});
+  for (const auto& shot : split.at("shots"))
+    if (shot.value("tasks", 1) > 0) points.push_back({shot_name(shot), judge(shot, primary)});
   const Verdict whole = judge(split, primary);
   if (points.empty()) return fmt::format("With all known examples the served answers are {}.", describe(whole));
 

@@ -46,8 +46,8 @@ std::string data_fingerprint(Store& store, const Scenario& s) {
   for (const auto* source : {&s.rows, &s.items, &s.tasks}) fingerprint.add(source_fingerprint(store, *source));
   for (const char* section : {"problem", "rows", "items", "tasks", "split", "episode"})
     fingerprint.add(all[section].dump());
-  for (const auto& spec : s.features)
-    if (spec.chosen) fingerprint.add(spec.name).add(feature_type_name(spec.type)).add(spec.separator);
+  // All of them, whether listed or by default: a bundle's scenario no longer knows the difference.
+  for (const auto& spec : s.features) fingerprint.add(spec.name).add(feature_type_name(spec.type)).add(spec.separator);
   return fingerprint.hex();
 }
 
@@ -191,8 +191,8 @@ LoadedProblem load_problem(const Scenario& scenario, const std::string& database
   problem.data = order_rows(std::move(rows), scenario);
   problem.partition = make_partition(problem.data, scenario);
   problem.partition.notes.insert(problem.partition.notes.begin(), notes.begin(), notes.end());
-  problem.data_fingerprint = data_fingerprint(*store, scenario);
   ColumnLoader(*store, problem, fitted).run();
+  problem.data_fingerprint = data_fingerprint(*store, problem.scenario);
   return problem;
 }
 

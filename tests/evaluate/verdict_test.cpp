@@ -82,6 +82,13 @@ TEST(HeadlineTest, SharesOfTheExamplesAreCalledSo) {
   EXPECT_THAT(headline(split, kMae), HasSubstr("From 80 % of the known examples on"));
 }
 
+TEST(HeadlineTest, PointsWithoutTasksDoNotCount) {
+  json split = point(kMae, {{"als", 0.70, {-0.02, -0.03, -0.01}}}), empty = point(kMae, {});
+  empty["tasks"] = 0;
+  split["shots"] = {with_k(split, 5), with_k(empty, "80%")};
+  EXPECT_THAT(headline(split, kMae), HasSubstr("At every number of known examples"));
+}
+
 TEST(HeadlineTest, DoesNotClaimWhatIsNotProven) {
   json split = point(kMae, {{"als", 0.70, {-0.002, -0.03, 0.01}}});
   split["shots"] = {with_k(split, 0), with_k(split, 5)};

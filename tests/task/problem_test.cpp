@@ -284,6 +284,14 @@ TEST(LoadProblemTest, OtherDataOrOtherSplitsHaveTheirOwnCache) {
   EXPECT_NE(changed.data_fingerprint, "");
 }
 
+TEST(LoadProblemTest, AStoredScenarioHasTheSameFingerprintAsItsFile) {
+  const Database db;
+  write_shop(db);
+  const LoadedProblem trained = load(db, kShop);
+  const Scenario stored = scenario_from_json(scenario_to_json(trained.scenario));
+  EXPECT_EQ(load_problem(stored, db.path(), &trained.encoders).data_fingerprint, trained.data_fingerprint);
+}
+
 TEST(LoadProblemTest, TimeIsNeededOnlyWhereItOrders) {
   const Database db;
   db.write("events", {{"user", ColumnType::kText}, {"item", ColumnType::kText}, {"at", ColumnType::kTime}},
