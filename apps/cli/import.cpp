@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "core/error.h"
+#include "core/resources.h"
 #include "store/store.h"
 #include "table/import.h"
 
@@ -41,16 +42,18 @@ std::string recipe_file(const Arguments& arguments) {
   return "";
 }
 
-/// Where the files of a recipe are: --from, else the folder of its name beside it (data that comes with the program).
+/// Where the files of a recipe are: --from, else data that comes with the program (data/NAME).
 std::string folder_of(const Arguments& arguments, const Recipe& recipe) {
   if (!arguments.from.empty()) {
     require(fs::is_directory(arguments.from), "--from ", arguments.from, ": no such folder");
     return arguments.from;
   }
-  const auto beside = fs::path(recipe.file).replace_extension();
-  require(fs::is_directory(beside), recipe.name, ": give the folder that holds the raw files: --from DIR",
+  const auto data = resource_folder("data");
+  const auto folder = fs::path(data) / recipe.name;
+  require(!data.empty() && fs::is_directory(folder), recipe.name,
+          ": give the folder that holds the raw files: --from DIR",
           recipe.source.empty() ? "" : " (they come from: " + recipe.source + ")");
-  return beside.string();
+  return folder.string();
 }
 
 ImportReport run(const Arguments& arguments) {

@@ -12,7 +12,7 @@ class DatasetsTest : public ::testing::Test {
  protected:
   /// Imports a recipe, or says why not.
   bool import(const std::string& name, const std::string& folder) {
-    const std::string data = FEWSHOP_SOURCE_DIR "/../shared/data/" + folder;
+    const std::string data = folder[0] == '/' ? folder : FEWSHOP_SOURCE_DIR "/../shared/data/" + folder;
     if (!std::filesystem::exists(data)) return false;
     store_ = open_store(dir_ / "shop.db", Store::Access::kWrite);
     report_ = import_recipe(read_recipe(FEWSHOP_SOURCE_DIR "/datasets/" + name + ".toml"), data, *store_);
@@ -42,7 +42,7 @@ class DatasetsTest : public ::testing::Test {
 };
 
 #define IMPORT_OR_SKIP(name, folder) \
-  if (!import(name, folder)) GTEST_SKIP() << "no data in ../shared/data/" << folder
+  if (!import(name, folder)) GTEST_SKIP() << "no data: " << folder
 
 TEST_F(DatasetsTest, Movielens1m) {
   IMPORT_OR_SKIP("movielens-1m", "movielens-1m");
@@ -76,7 +76,7 @@ TEST_F(DatasetsTest, RecboleDirectory) {
 }
 
 TEST_F(DatasetsTest, OnlineRetail) {
-  IMPORT_OR_SKIP("online-retail", "online-retail-uci");
+  IMPORT_OR_SKIP("online-retail", FEWSHOP_SOURCE_DIR "/data/online-retail");
   const auto& lines = report_.tables[0];
   EXPECT_EQ(lines.records, 541'909);
   using Reason = std::pair<std::string, int64_t>;
