@@ -1,5 +1,7 @@
 #include "core/section.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "core/error.h"

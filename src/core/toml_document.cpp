@@ -1,12 +1,23 @@
 #include "core/toml_document.h"
 
 #include <fmt/format.h>
-#define TOML_ENABLE_FORMATTERS 0
-#include <toml++/toml.h>
 
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <stdexcept>
+
+// toml++ 3.3 asserts what text can violate ("[" at the end of a line), and with NDEBUG lets the compiler rely on it. So
+// its assertions stay on here, and throw.
+namespace fewshop {
+struct TomlAssertion : std::logic_error {
+  using std::logic_error::logic_error;
+};
+}  // namespace fewshop
+#undef NDEBUG
+#define TOML_ASSERT(expr) (static_cast<bool>(expr) ? void() : throw fewshop::TomlAssertion(#expr))
+#define TOML_ENABLE_FORMATTERS 0
+#include <toml++/toml.h>
 
 #include "core/error.h"
 #include "core/toml_guard.h"
@@ -56,6 +67,7 @@ json parse_value(const std::string& text, const std::string& place) {
     if (table.size() == 1) return to_json(*table.get("value"), "", lines);
   } catch (const toml::parse_error&) {
     // Not TOML: plain text, so that nobody has to quote quotes for a shell.
+  } catch (const TomlAssertion&) {
   }
   return text;
 }
@@ -99,6 +111,8 @@ TomlDocument parse_toml(std::string_view text, const std::string& place) {
     document.values = to_json(table, "", document.lines);
   } catch (const toml::parse_error& error) {
     throw InvalidInput(fmt::format("{}:{}: {}", place, error.source().begin.line, error.description()));
+  } catch (const TomlAssertion&) {
+    throw InvalidInput(place + ": not TOML (a bracket or a key that is not finished on its line?)");
   }
   return document;
 }

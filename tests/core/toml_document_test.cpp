@@ -45,6 +45,13 @@ TEST(TomlDocumentTest, NamesPlaceAndLineOfAMistake) {
   EXPECT_THAT(refusal([] { parse_toml("a = 1\na = 2\n", "x.toml"); }), HasSubstr("x.toml:2: "));
 }
 
+TEST(TomlDocumentTest, RefusesWhatTheLibraryOnlyAsserts) {
+  EXPECT_THAT(refusal([] { parse_toml("[\nrows]\n", "x.toml"); }), HasSubstr("x.toml: not TOML"));
+  auto document = parse_toml("", "x");
+  apply_overrides(document, {"a=1\n[\n"});
+  EXPECT_EQ(document.values["a"], "1\n[\n");
+}
+
 TEST(TomlDocumentTest, RefusesWhatIsNoFileBeforeReadingIt) {
   const TempDir folder;
   EXPECT_THAT(refusal([&] { read_toml(folder / "absent.toml"); }), HasSubstr("absent.toml: no such file"));
