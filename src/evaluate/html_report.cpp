@@ -180,23 +180,29 @@ class HtmlReport {
 
   std::string differences(const json& split) const {
     if (baselines_.empty()) return "";
-    std::vector<IntervalRow> rows;
+    std::vector<IntervalRow> whole, shots;
     for (size_t b = 0; b < baselines_.size(); ++b)
-      rows.push_back({served_ + " \u2212 " + baselines_[b], fmt::format("b{}", b % 8),
-                      read_interval(split.at("paired").at(baselines_[b]).at(primary_.name))});
+      whole.push_back({served_ + " \u2212 " + baselines_[b], fmt::format("b{}", b % 8),
+                       read_interval(split.at("paired").at(baselines_[b]).at(primary_.name))});
     for (const auto& shot : split.at("shots")) {
       const Verdict verdict = judge(shot, primary_);
       if (!verdict.baseline.empty())
-        rows.push_back(
-            {fmt::format("at {}: \u2212 {}", shot_name(shot), verdict.baseline), "served", verdict.difference});
+        shots.push_back(
+            {fmt::format("{} known: \u2212 {}", shot_name(shot), verdict.baseline), "served", verdict.difference});
     }
+    return "<h3>Differences, task by task</h3>\n" +
+           paragraph(primary_.name + " of the served answers minus that of a simple method, on the same tasks.") +
+           difference_plot(whole, "With all known examples, against each simple method") +
+           (shots.empty()
+                ? ""
+                : difference_plot(shots, "At each number of known examples, against the best simple method there"));
+  }
+
+  std::string difference_plot(const std::vector<IntervalRow>& rows, const std::string& caption) const {
     const std::string good = served_ + " is better", bad = "the simple method is better";
-    return "<h3>Differences, task by task</h3>\n<figure>\n" +
-           interval_plot(rows, 0.0, primary_.lower_is_better() ? good : bad, primary_.lower_is_better() ? bad : good) +
-           "<figcaption>" + escape_html(primary_.name) +
-           " of the served answers minus that of each simple method, on the same tasks: first with "
-           "all known examples, then at each number of examples against the best simple method "
-           "there.</figcaption></figure>\n";
+    const bool lower = primary_.lower_is_better();
+    return "<figure>\n" + interval_plot(rows, 0.0, lower ? good : bad, lower ? bad : good) + "<figcaption>" +
+           escape_html(caption) + "</figcaption></figure>\n";
   }
 
   std::string groups(const json& split) const {

@@ -15,9 +15,9 @@ struct TimedTask {
   std::vector<int32_t> query;  // items of the model, at least one
 };
 
-/// Median and 99th percentile of adapting one task for a served answer, and the median of one prediction (the served
-/// score of one item, out of a task's query): one thread, after a warm-up, at least 1,000 adaptations, tasks taken in
-/// turns. Without tasks all are 0.
+/// Median and 99th percentile over tasks of the time to adapt to one for a served answer, and the median of one
+/// prediction (the served score of one item, out of a task's query): one thread, after a warm-up, at least 1,000
+/// adaptations. A task's time is the median of at least five in a row. Without tasks all are 0.
 Timing measure_timing(const Model& model, std::span<const TimedTask> tasks);
 
 }  // namespace fewshop

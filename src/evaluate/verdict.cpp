@@ -114,7 +114,7 @@ std::string headline(const json& split, const Metric& primary) {
                        describe(verdict), primary.name);
     if (!better.empty()) text += " Better as well at: " + better + ".";
   } else if (!better.empty()) {
-    text = fmt::format("In {}, the served answers are better at: {}; not proven at more.", primary.name, better);
+    text = fmt::format("In {}, the served answers are better at: {}.", primary.name, better);
   } else {
     text = fmt::format(
         "Adapting is not proven to be better than the best simple method at any measured number of examples; with all "
