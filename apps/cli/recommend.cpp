@@ -26,6 +26,25 @@ std::string labelled(const ItemLabels& labels, const std::string& item) {
   return found == labels.end() || found->second.empty() ? item : fmt::format("{} ({})", item, found->second);
 }
 
+/// Prior and contributions, largest first; many small ones as one line, so that what is shown still adds up.
+void print_reasons(const RecommendedItem& item, const ItemLabels& labels) {
+  constexpr size_t kShown = 5;
+  fmt::print("       {:+.4f}  prior\n", item.prior);
+  double rest = 0;
+  size_t others = 0;
+  for (size_t i = 0; i < item.reasons.size(); ++i) {
+    const Reason& reason = item.reasons[i];
+    if (reason.contribution == 0) continue;
+    if (i < kShown) {
+      fmt::print("       {:+.4f}  row {}: {}\n", reason.contribution, reason.row, labelled(labels, reason.item));
+    } else {
+      rest += reason.contribution;
+      ++others;
+    }
+  }
+  if (others > 0) fmt::print("       {:+.4f}  {} other rows (--json lists them)\n", rest, others);
+}
+
 void print(const Recommendation& answer, const TaskInput& input, const ItemLabels& labels, bool explain) {
   fmt::print("{}: {} support rows, served: {}\n", answer.task.empty() ? "task" : answer.task, input.support.size(),
              answer.served);
@@ -35,12 +54,7 @@ void print(const Recommendation& answer, const TaskInput& input, const ItemLabel
     fmt::print("{:>3}. {}  {:.4g}", ++rank, labelled(labels, item.item), item.prediction);
     if (item.high > item.low) fmt::print("  [{:.4g}, {:.4g}]", item.low, item.high);
     fmt::print("\n");
-    if (!explain) continue;
-    fmt::print("       prior {:+.4f}\n", item.prior);
-    for (const Reason& reason : item.reasons)
-      if (reason.contribution != 0)
-        fmt::print("             {:+.4f}  row {}: {}\n", reason.contribution, reason.row,
-                   labelled(labels, reason.item));
+    if (explain) print_reasons(item, labels);
   }
 }
 

@@ -55,11 +55,11 @@ Guess import_and_guess(const TryRequest& request, const std::string& name, const
   for (const ImportedTable& table : imported.tables)
     if (table.rejected > 0)
       say(fmt::format("try: {} rows do not fit and are left out, see {}", table.rejected, table.reject_file));
-  Guess guess = guess_scenario(*store, kTable, name, request.hints);
+  const Guess guess = guess_scenario(*store, kTable, name, request.hints);
   const int64_t rows = store->describe(kTable).rows;
   if (rows <= request.max_rows) return guess;
   write_sample(*store, guess.user, rows, request.max_rows);
-  return guess_scenario(*store, kSample, name, {guess.user, guess.item, guess.rating, guess.time});
+  return guess_scenario(*store, kSample, name, request.hints);
 }
 
 void write_text(const std::string& path, const std::string& text) {

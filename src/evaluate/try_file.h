@@ -12,7 +12,7 @@ struct TryRequest {
   std::string file;
   std::string folder;  // for what comes of it; "" = FILE's name with ".fewshop", beside it
   GuessHints hints;
-  int64_t max_rows = 200'000;  // larger files are cut to some of their users
+  int64_t max_rows = 100'000;  // larger files are cut to some of their users
   int threads = 0;
   uint64_t seed = 0;
 };

@@ -37,6 +37,7 @@ constexpr std::array<std::string_view, 22> kOtherWords = {
     "name", "title",    "description", "desc",  "category", "categories", "type",  "price",
     "age",  "gender",   "country",     "city",  "text",     "summary",    "count", "brand",
     "qty",  "quantity", "url",         "image", "status",   "group"};
+constexpr std::array<std::string_view, 4> kLabelWords = {"name", "title", "description", "desc"};
 // Numbers with such names may tell the answer (an average of the ratings that are to be predicted).
 constexpr std::array<std::string_view, 10> kLeakWords = {"rating", "score", "stars", "avg",  "average",
                                                          "count",  "rank",  "votes", "mean", "overall"};
@@ -89,8 +90,11 @@ std::string sql_name(const std::string& name) {
   return out + "\"";
 }
 
-/// A TOML basic string.
+/// A TOML string: literal where that is possible, so that SQL stays readable.
 std::string toml_text(const std::string& text) {
+  const auto plain = [](unsigned char c) { return c >= 0x20 && c != 0x7f && c != '\''; };
+  if (text.find_first_of("\"\\") != std::string::npos && std::all_of(text.begin(), text.end(), plain))
+    return "'" + text + "'";
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -263,7 +267,9 @@ class Guesser {
       if (taken(c.name) || used_.count(c.name) || c.name == key || c.type == ColumnType::kTime) continue;
       const bool numeric = c.type == ColumnType::kInteger || c.type == ColumnType::kReal;
       if (numeric && has_word(kLeakWords, words_of_name(c.name))) continue;
-      if (distinct(c.name) < 2 || pairs(key, c.name) > distinct(key) * 105 / 100) continue;
+      // Names are typed again and again, and not always alike; everything else has to be one value each.
+      const int64_t allowed = has_word(kLabelWords, words_of_name(c.name)) ? 200 : 105;
+      if (distinct(c.name) < 2 || pairs(key, c.name) > distinct(key) * allowed / 100) continue;
       names.push_back(c.name);
       used_.insert(c.name);
     }
@@ -276,7 +282,7 @@ class Guesser {
     for (const std::string& name : names) sql += fmt::format(", max({0}) as {0}", sql_name(name));
     sql += fmt::format(" from {0} where {1} is not null group by {1}", sql_name(table_), sql_name(key));
     if (names.empty()) return "";
-    guess_.reasons.push_back(fmt::format("{}: {}, because each {} has one value there", what,
+    guess_.reasons.push_back(fmt::format("features of the {}: {}, because each {} has one value there", what,
                                          fmt::format("'{}'", fmt::join(names, "', '")), what));
     return fmt::format("\n[{}]\nsql = {}\nkey = {}\n", section, toml_text(sql), toml_text(key));
   }
@@ -295,33 +301,33 @@ class Guesser {
 
   std::string toml() {
     const bool rating = guess_.problem == Problem::kRating;
-    std::string text = fmt::format(
-        "# Guessed from the table {}. Correct what is wrong, then:  fewshop train THIS_FILE --data DB --out MODEL\n",
-        table_);
-    for (const std::string& reason : guess_.reasons) text += "#   " + one_line(reason) + "\n";
-    text +=
-        fmt::format("name    = {}\nproblem = \"{}\"\n\n[rows]\ntable = {}\ntask  = {}\nitem  = {}\n", toml_text(name_),
-                    problem_name(guess_.problem), toml_text(table_), toml_text(guess_.user), toml_text(guess_.item));
-    if (rating) text += "target = " + toml_text(guess_.rating) + "\n";
-    if (!guess_.time.empty()) text += "time  = " + toml_text(guess_.time) + "\n";
-    if (!guess_.event.empty()) text += "event = " + toml_text(guess_.event) + "\n";
+    std::string rows = fmt::format("[rows]\ntable = {}\ntask  = {}\nitem  = {}\n", toml_text(table_),
+                                   toml_text(guess_.user), toml_text(guess_.item));
+    if (rating) rows += "target = " + toml_text(guess_.rating) + "\n";
+    if (!guess_.time.empty()) rows += "time  = " + toml_text(guess_.time) + "\n";
+    if (!guess_.event.empty()) rows += "event = " + toml_text(guess_.event) + "\n";
 
     std::string items = entity_section("items", guess_.item, "item");
-    const bool repeats = !rating && pairs(guess_.user, guess_.item) * 10 < info_.rows * 9;
     if (!rating) {
+      const bool again = pairs(guess_.user, guess_.item) * 10 < info_.rows * 9;
       if (items.empty()) items = "\n[items]\n" + items_source();
-      items += fmt::format("seen = \"{}\"   # users {} items again\n", repeats ? "include" : "exclude",
-                           repeats ? "take" : "hardly take");
+      items += fmt::format("seen = \"{}\"   # users {} items again\n", again ? "include" : "exclude",
+                           again ? "take" : "hardly take");
     }
-    text += items + entity_section("tasks", guess_.user, "user");
+    const std::string tasks = entity_section("tasks", guess_.user, "user");
 
     const int64_t query = std::clamp<int64_t>(median_size() / 3, 1, rating ? 10 : 5);
-    text += fmt::format(
-        "\n[split]\ntrain = 0.7\nvalid = 0.15\ntest  = 0.15\n\n[episode]\nsupport = [0, 100]\nquery   = {}\n", query);
-    text += fmt::format("rows    = {}\n", query + 1);
-    if (!guess_.ties.empty()) text += "ties    = " + toml_text(guess_.ties) + "\n";
-    text += "shots   = [0, 1, 3, 5, 10]\n";
-    return text;
+    std::string episode = fmt::format("\n[episode]\nsupport = [0, {}]\nquery   = {}\nrows    = {}\n",
+                                      guess_.ties.empty() ? 100 : 20, query, query + 1);
+    if (!guess_.ties.empty()) episode += "ties    = " + toml_text(guess_.ties) + "\n";
+    episode += "shots   = [0, 1, 3, 5, 10]\n";
+
+    std::string head = fmt::format(
+        "# Guessed from the table {}. Correct what is wrong, then:  fewshop train THIS_FILE --data DB --out MODEL\n",
+        one_line(table_));
+    for (const std::string& reason : guess_.reasons) head += "#   " + one_line(reason) + "\n";
+    head += fmt::format("name    = {}\nproblem = \"{}\"\n\n", toml_text(name_), problem_name(guess_.problem));
+    return head + rows + items + tasks + "\n[split]\ntrain = 0.7\nvalid = 0.15\ntest  = 0.15\n" + episode;
   }
 
   std::string items_source() const {
