@@ -77,6 +77,7 @@ std::optional<Episode> new_query_episode(const Dataset& data, const Scenario& sc
 std::optional<Episode> new_only_episode(const Dataset& data, const Scenario& scenario, int32_t task,
                                         const std::vector<int32_t>& hidden_rows, int support) {
   const int groups = count_groups(data, hidden_rows);
+  if (scenario.episode.rows_max > 0 && groups > scenario.episode.rows_max) return std::nullopt;
   const int query = std::min(wanted_query(scenario), (groups + 1) / 2);
   if (query < 1 || support > groups - query) return std::nullopt;
   return Episode{task, first_groups(data, hidden_rows, support), last_groups(data, hidden_rows, query)};
@@ -240,10 +241,13 @@ std::vector<HeldOutEpisode> held_out_episodes(const Dataset& data, const Scenari
     const TaskRows natural{task.task, hidden ? split_hidden(data, task.rows, *hidden, false) : task.rows};
     const std::vector<int32_t> new_rows =
         hidden ? split_hidden(data, task.rows, *hidden, true) : std::vector<int32_t>();
+    const int groups = count_groups(data, task.rows);
+    const bool admitted = groups >= scenario.episode.rows_min &&
+                          (scenario.episode.rows_max == 0 || groups <= scenario.episode.rows_max);
     for (const int size : sizes) {
       Shot shot;
       shot.count = size;
-      if (auto episode = episode_at(data, scenario, natural, shot)) {
+      if (auto episode = admitted ? episode_at(data, scenario, natural, shot) : std::nullopt) {
         if (auto with_new = new_query_episode(data, scenario, *episode, new_rows))
           add(std::move(*with_new), Way::kNewQuery);
         add(std::move(*episode), Way::kNatural);
@@ -251,6 +255,7 @@ std::vector<HeldOutEpisode> held_out_episodes(const Dataset& data, const Scenari
       if (auto episode = new_only_episode(data, scenario, task.task, new_rows, size))
         add(std::move(*episode), Way::kNewOnly);
     }
+    if (!admitted) continue;
     if (auto episode = headline_episode(data, scenario, natural)) add(std::move(*episode), Way::kNatural);
   }
   return out;

@@ -23,6 +23,10 @@ namespace {
 constexpr int kShards = 4;
 constexpr double kBeta1 = 0.9, kBeta2 = 0.99, kEpsilon = 1e-8;
 
+// The parameters that are validated and kept are an average over about this many outer steps: single steps move the
+// biases of new items by more than what there is to choose between epochs.
+constexpr double kAveragedSteps = 60;
+
 /// Kingma, Ba. "Adam: a method for stochastic optimization." ICLR 2015.
 class Adam {
  public:
@@ -69,6 +73,7 @@ void get(const TensorFile& file, const std::string& name, at::Tensor& tensor) {
 /// Everything that meta_train needs to go on after an epoch.
 struct State {
   int epoch = 0, best_epoch = 0;
+  std::vector<at::Tensor> average;   // of the parameters over the last steps
   double best = std::numeric_limits<double>::infinity();
   std::vector<at::Tensor> best_values;
   MetaTrainResult result;
@@ -80,6 +85,7 @@ void save_checkpoint(const std::string& path, const std::vector<Parameter>& para
   for (size_t i = 0; i < parameters.size(); ++i) {
     put(file, "value." + std::to_string(i), parameters[i].value);
     put(file, "best." + std::to_string(i), state.best_values[i]);
+    put(file, "average." + std::to_string(i), state.average[i]);
     put(file, "first." + std::to_string(i), adam.first_[i]);
     put(file, "second." + std::to_string(i), adam.second_[i]);
   }
@@ -95,6 +101,7 @@ void load_checkpoint(const std::string& path, std::vector<Parameter>& parameters
   for (size_t i = 0; i < parameters.size(); ++i) {
     get(file, "value." + std::to_string(i), parameters[i].value);
     get(file, "best." + std::to_string(i), state.best_values[i]);
+    get(file, "average." + std::to_string(i), state.average[i]);
     get(file, "first." + std::to_string(i), adam.first_[i]);
     get(file, "second." + std::to_string(i), adam.second_[i]);
   }
@@ -114,7 +121,10 @@ MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const 
   auto& parameters = learner.parameters;
   Adam adam(parameters);
   State state;
-  for (const auto& p : parameters) state.best_values.push_back(p.value.detach().clone());
+  for (const auto& p : parameters) {
+    state.best_values.push_back(p.value.detach().clone());
+    state.average.push_back(p.value.detach().clone());
+  }
   if (!run.checkpoint.empty() && std::filesystem::exists(run.checkpoint)) {
     load_checkpoint(run.checkpoint, parameters, adam, state);
     verbose(run.what + ": continues after epoch " + std::to_string(state.epoch));
@@ -137,8 +147,8 @@ MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const 
     int64_t counted = 0;
     for (int64_t batch = 0; batch < batches; ++batch) {
       std::vector<Episode> episodes;
-      for (size_t i = batch * options.batch_tasks;
-           i < std::min<size_t>((batch + 1) * options.batch_tasks, order.size()); ++i) {
+      // Batches of equal size: a small last one would move the parameters more than its tasks are worth.
+      for (size_t i = order.size() * batch / batches; i < order.size() * (batch + 1) / batches; ++i) {
         Random draw = random.fork("draw").fork(order[i]);
         if (auto episode = draw_episode(data, scenario, tasks[order[i]], options.query, draw))
           episodes.push_back(std::move(*episode));
@@ -187,15 +197,33 @@ MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const 
           static_cast<double>(state.epoch) + static_cast<double>(batch) / static_cast<double>(batches);
       const double cosine = 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, passed / options.schedule_epochs)));
       adam.step(sum, options.lr * std::max(cosine, 0.01));
+      // Early on the average is over the steps there were.
+      const double keep = 1 - 1 / std::min(kAveragedSteps, static_cast<double>(adam.steps_));
+      at::NoGradGuard no_grad;
+      for (size_t k = 0; k < parameters.size(); ++k)
+        state.average[k].mul_(keep).add_(parameters[k].value, 1 - keep);
       epoch_loss += loss;
       ++counted;
     }
     ++state.epoch;
     state.result.train_loss.push_back(epoch_loss / static_cast<double>(std::max<int64_t>(1, counted)));
     const bool choose = static_cast<bool>(learner.validation_loss);
+    std::vector<at::Tensor> present;   // validated are the averaged parameters
+    {
+      at::NoGradGuard no_grad;
+      for (size_t i = 0; i < parameters.size(); ++i) {
+        present.push_back(parameters[i].value.detach().clone());
+        parameters[i].value.copy_(state.average[i]);
+      }
+    }
     const double validation = choose ? learner.validation_loss() : -static_cast<double>(state.epoch);
+    {
+      at::NoGradGuard no_grad;
+      for (size_t i = 0; i < parameters.size(); ++i) parameters[i].value.copy_(present[i]);
+    }
     if (choose) {
-      require(std::isfinite(validation), run.what, ": the meta-validation loss is not a finite number");
+      if (!std::isfinite(validation))
+        throw Failure(run.what + ": training diverged (the meta-validation loss is not a finite number); lower learner.lr");
       state.result.validation_loss.push_back(validation);
       verbose(fmt::format("{}: epoch {} train loss {:.5f} validation {:.5f}", run.what, state.epoch,
                           state.result.train_loss.back(), validation));
@@ -203,7 +231,7 @@ MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const 
     if (validation < state.best) {
       state.best = validation;
       state.best_epoch = state.epoch;
-      for (size_t i = 0; i < parameters.size(); ++i) state.best_values[i] = parameters[i].value.detach().clone();
+      for (size_t i = 0; i < parameters.size(); ++i) state.best_values[i] = state.average[i].clone();
     }
     if (!run.checkpoint.empty()) save_checkpoint(run.checkpoint, parameters, adam, state);
     check_cancelled();

@@ -289,15 +289,6 @@ class Trainer {
     return members;
   }
 
-  /// Whether a task would be admitted as a test task.
-  bool admitted(const TaskRows& task) const {
-    int groups = 0;
-    for (size_t i = 0; i < task.rows.size(); ++i)
-      groups += i == 0 || data_.group[task.rows[i]] != data_.group[task.rows[i - 1]];
-    return groups >= scenario_.episode.rows_min &&
-           (scenario_.episode.rows_max == 0 || groups <= scenario_.episode.rows_max);
-  }
-
   /// The fits and episodes that stack and gate are fitted on: the second half of many validation tasks, or a cross-fit
   /// over training and validation tasks.
   std::vector<Fold> held_out_fits() {
@@ -326,7 +317,7 @@ class Trainer {
         for (size_t i = 0; i < all.size(); ++i) {
           if (fold_of[i] != f)
             fit_on.push_back(all[i]);
-          else if (admitted(all[i]))
+          else
             held_out.push_back(all[i]);
         }
         if (held_out.empty() || fit_on.empty()) continue;
