@@ -95,13 +95,15 @@ Start start_values(const FitInput& input, bool ranking) {
 
 BayesParameters initial_parameters(const FitInput& input, const BayesInputs& inputs, int d, bool ranking,
                                    uint64_t seed) {
-  constexpr double kScale = 0.1;  // of an embedding entry
+  constexpr double kScale = 0.1, kContentScale = 0.01;  // of an embedding entry
   Random random = Random(seed).fork("bayes");
   const Start start = start_values(input, ranking);
   const int64_t head = ranking ? d : d + 1;
   const auto kinds = static_cast<int64_t>(std::max<size_t>(1, input.data.kinds.size()));
   BayesParameters p;
   p.item_weight = random_normal({inputs.content + inputs.item_count, d + 1}, kScale, random);
+  // Content begins near zero: what it is worth has to be learnt, and until then it would be noise in new items.
+  p.item_weight.narrow(0, 0, inputs.content).mul_(kContentScale / kScale);
   float* weight = p.item_weight.data_ptr<float>();
   for (int64_t r = 0; r < p.item_weight.size(0); ++r)
     weight[r * (d + 1) + d] = r < inputs.content ? 0 : start.item_bias[r - inputs.content];
@@ -422,7 +424,7 @@ std::unique_ptr<BayesMember> BayesModel::runtime_form(const Columns& item_column
 BayesFit fit_bayes(const FitInput& input, const BayesOptions& options, int schedule_epochs,
                    const std::function<double(const Member&)>& validate, const Run& run) {
   const bool ranking = input.scenario.problem == Problem::kRanking;
-  const int d = options.d > 0 ? options.d : ranking ? 64 : 16;
+  const int d = options.d > 0 ? options.d : ranking ? 64 : 24;
   const auto inputs = make_inputs(input);
   BayesParameters parameters = initial_parameters(input, *inputs, d, ranking, run.seed);
   EpisodicLearner learner;

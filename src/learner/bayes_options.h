@@ -7,8 +7,8 @@ namespace fewshop {
 /// Options of the learner `bayes` (docs/learners/bayes.md). No libtorch: the catalogue and validate read them.
 struct BayesOptions {
   int d = 0;
-  int epochs = 40;
-  int patience = 8;
+  int epochs = 20;
+  int patience = 5;
   int batch_tasks = 64;
   int query = 64;
   double lr = 0.02;
@@ -21,7 +21,7 @@ struct BayesOptions {
 
 template <class Visitor>
 void fields(BayesOptions& o, Visitor&& visit) {
-  visit("d", o.d, Field{0, 256, "size of item vectors and head; 0 = 16 for ratings, 64 for ranks"});
+  visit("d", o.d, Field{0, 256, "size of item vectors and head; 0 = 24 for ratings, 64 for ranks"});
   visit("epochs", o.epochs, Field{1, 10000, "passes over the training tasks at most"});
   visit("patience", o.patience, Field{1, 1000, "epochs without a better meta-validation metric before training stops"});
   visit("batch_tasks", o.batch_tasks, Field{1, 4096, "tasks of one outer step (meta-batch)"});

@@ -242,8 +242,8 @@ std::vector<HeldOutEpisode> held_out_episodes(const Dataset& data, const Scenari
     const std::vector<int32_t> new_rows =
         hidden ? split_hidden(data, task.rows, *hidden, true) : std::vector<int32_t>();
     const int groups = count_groups(data, task.rows);
-    const bool admitted = groups >= scenario.episode.rows_min &&
-                          (scenario.episode.rows_max == 0 || groups <= scenario.episode.rows_max);
+    const bool admitted =
+        groups >= scenario.episode.rows_min && (scenario.episode.rows_max == 0 || groups <= scenario.episode.rows_max);
     for (const int size : sizes) {
       Shot shot;
       shot.count = size;

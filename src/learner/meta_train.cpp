@@ -21,7 +21,8 @@ namespace fewshop::learning {
 namespace {
 
 constexpr int kShards = 4;
-constexpr double kBeta1 = 0.9, kBeta2 = 0.99, kEpsilon = 1e-8;
+// A large epsilon: embeddings of rare values have tiny gradients, and Adam would move them as far as all others.
+constexpr double kBeta1 = 0.9, kBeta2 = 0.99, kEpsilon = 3e-3;
 
 // The parameters that are validated and kept are an average over about this many outer steps: single steps move the
 // biases of new items by more than what there is to choose between epochs.
@@ -73,7 +74,7 @@ void get(const TensorFile& file, const std::string& name, at::Tensor& tensor) {
 /// Everything that meta_train needs to go on after an epoch.
 struct State {
   int epoch = 0, best_epoch = 0;
-  std::vector<at::Tensor> average;   // of the parameters over the last steps
+  std::vector<at::Tensor> average;  // of the parameters over the last steps
   double best = std::numeric_limits<double>::infinity();
   std::vector<at::Tensor> best_values;
   MetaTrainResult result;
@@ -200,15 +201,14 @@ MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const 
       // Early on the average is over the steps there were.
       const double keep = 1 - 1 / std::min(kAveragedSteps, static_cast<double>(adam.steps_));
       at::NoGradGuard no_grad;
-      for (size_t k = 0; k < parameters.size(); ++k)
-        state.average[k].mul_(keep).add_(parameters[k].value, 1 - keep);
+      for (size_t k = 0; k < parameters.size(); ++k) state.average[k].mul_(keep).add_(parameters[k].value, 1 - keep);
       epoch_loss += loss;
       ++counted;
     }
     ++state.epoch;
     state.result.train_loss.push_back(epoch_loss / static_cast<double>(std::max<int64_t>(1, counted)));
     const bool choose = static_cast<bool>(learner.validation_loss);
-    std::vector<at::Tensor> present;   // validated are the averaged parameters
+    std::vector<at::Tensor> present;  // validated are the averaged parameters
     {
       at::NoGradGuard no_grad;
       for (size_t i = 0; i < parameters.size(); ++i) {
@@ -223,7 +223,8 @@ MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const 
     }
     if (choose) {
       if (!std::isfinite(validation))
-        throw Failure(run.what + ": training diverged (the meta-validation loss is not a finite number); lower learner.lr");
+        throw Failure(run.what +
+                      ": training diverged (the meta-validation loss is not a finite number); lower learner.lr");
       state.result.validation_loss.push_back(validation);
       verbose(fmt::format("{}: epoch {} train loss {:.5f} validation {:.5f}", run.what, state.epoch,
                           state.result.train_loss.back(), validation));

@@ -1,0 +1,213 @@
+#include "learner/bayes.h"
+
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "bundle/tensor_file.h"
+#include "core/error.h"
+#include "learner/held_out.h"
+#include "learner/synthetic.h"
+#include "runtime/members.h"
+#include "task/support_rows.h"
+
+namespace fewshop::learning {
+namespace {
+
+using testing::synthetic_shop;
+using testing::SyntheticShop;
+
+BayesFit quick_fit(const SyntheticShop& shop, const Run& run, int epochs = 3) {
+  BayesOptions options;
+  options.d = 8;
+  options.epochs = epochs;
+  options.batch_tasks = 16;
+  const FitInput input{shop.data, shop.scenario, shop.tasks, nullptr, run.threads, run.seed};
+  return fit_bayes(input, options, epochs, nullptr, run);
+}
+
+std::vector<Episode> some_episodes(const SyntheticShop& shop) {
+  std::vector<Episode> episodes;
+  for (size_t t = 0; t < 30; ++t) {
+    const auto& rows = shop.tasks[t].rows;
+    const auto k = static_cast<int64_t>(t % 18);
+    episodes.push_back({shop.tasks[t].task, {rows.begin(), rows.begin() + k}, {rows.end() - 5, rows.end()}});
+  }
+  return episodes;
+}
+
+class BayesTest : public ::testing::TestWithParam<Problem> {};
+
+TEST_P(BayesTest, RuntimeFormAnswersAsTheTorchForm) {
+  const SyntheticShop shop = synthetic_shop(GetParam(), 80, 1);
+  const BayesFit fit = quick_fit(shop, {});
+  const auto episodes = some_episodes(shop);
+  const Batch batch = make_batch(shop.data, episodes);
+  const Adapted adapted = fit.model->adapt(batch.support, batch.task);
+  const Distribution predicted = fit.model->predict(adapted, batch.query);
+  const auto explained = fit.model->explain(adapted, batch.query);
+  const auto workspace = fit.member->workspace();
+  for (size_t t = 0; t < episodes.size(); ++t) {
+    const auto support = support_rows(shop.data, episodes[t].support, 0);
+    const auto description = shop.data.task_features.row(episodes[t].task);
+    fit.member->adapt({support, description}, *workspace);
+    std::vector<int32_t> items;
+    for (const int32_t r : episodes[t].query) items.push_back(shop.data.item[r]);
+    std::vector<float> score(items.size()), variance(items.size());
+    fit.member->score(*workspace, items, score, variance);
+    std::vector<double> terms(support.size());
+    for (size_t q = 0; q < items.size(); ++q) {
+      const float mean = predicted.mean()[t][q].item<float>();
+      EXPECT_NEAR(score[q], mean, 1e-5 * (1 + std::abs(mean)));
+      EXPECT_NEAR(variance[q], predicted.variance()[t][q].item<float>(), 1e-5 * (1 + variance[q]));
+      const double prior = fit.member->explain(*workspace, items[q], terms);
+      EXPECT_NEAR(prior, explained.prior[t][q].item<double>(), 1e-4 * (1 + std::abs(prior)));
+      double sum = prior, magnitude = std::abs(prior);
+      for (size_t s = 0; s < terms.size(); ++s) {
+        EXPECT_NEAR(terms[s], explained.evidence[t][q][s].item<double>(), 1e-4 * (1 + std::abs(terms[s])));
+        sum += terms[s];
+        magnitude += std::abs(terms[s]);
+      }
+      EXPECT_NEAR(sum, score[q], 1e-6 * magnitude + 1e-6);
+    }
+  }
+}
+
+TEST_P(BayesTest, ReadsBackWhatItSaved) {
+  const SyntheticShop shop = synthetic_shop(GetParam(), 40, 2);
+  const BayesFit fit = quick_fit(shop, {}, 1);
+  TensorFile file;
+  fit.member->save(file);
+  const std::string bytes = file.serialize();
+  const auto loaded = load_member(TensorFile::parse(bytes, "test"));
+  TensorFile again;
+  loaded->save(again);
+  EXPECT_EQ(again.serialize(), bytes);
+}
+
+TEST_P(BayesTest, SameSeedGivesTheSameBytesForAnyNumberOfThreads) {
+  const SyntheticShop shop = synthetic_shop(GetParam(), 60, 3);
+  const auto bytes = [&](int threads, uint64_t seed) {
+    TensorFile file;
+    Run run;
+    run.threads = threads;
+    run.seed = seed;
+    quick_fit(shop, run, 2).member->save(file);
+    return file.serialize();
+  };
+  const std::string one = bytes(1, 7);
+  EXPECT_EQ(one, bytes(2, 7));
+  EXPECT_NE(one, bytes(1, 8));
+}
+
+TEST_P(BayesTest, TrainingLowersTheLossOfNewTasks) {
+  const SyntheticShop shop = synthetic_shop(GetParam(), 300, 4), fresh = synthetic_shop(GetParam(), 300, 4);
+  SyntheticShop train = shop;
+  const TaskSet held_out(train.tasks.end() - 100, train.tasks.end());
+  train.tasks.resize(200);
+  const Metric metric = parse_metric(train.scenario.metrics.front(), GetParam());
+  const auto episodes = held_out_episodes(train.data, train.scenario, held_out, {0, 1, 3, 5, 10}, nullptr);
+  const double before =
+      member_loss(train.data, train.scenario, *quick_fit(train, {}, 1).member, metric, 3, episodes, 2);
+  const double after =
+      member_loss(train.data, train.scenario, *quick_fit(train, {}, 25).member, metric, 3, episodes, 2);
+  EXPECT_LT(after, before);
+}
+
+TEST_P(BayesTest, AStateThatTakesOneMoreRowEqualsAdaptingToAllRows) {
+  const SyntheticShop shop = synthetic_shop(GetParam(), 40, 5);
+  const BayesFit fit = quick_fit(shop, {}, 1);
+  std::vector<Episode> all, first, last;
+  for (const auto& task : shop.tasks) {
+    all.push_back({task.task, {task.rows.begin(), task.rows.begin() + 6}, {task.rows.back()}});
+    first.push_back({task.task, {task.rows.begin(), task.rows.begin() + 5}, {task.rows.back()}});
+    last.push_back({task.task, {task.rows[5]}, {task.rows.back()}});
+  }
+  const Batch whole = make_batch(shop.data, all), start = make_batch(shop.data, first),
+              row = make_batch(shop.data, last);
+  const Adapted at_once = fit.model->adapt(whole.support, whole.task);
+  const Adapted stepwise = fit.model->update(fit.model->adapt(start.support, start.task), row.support);
+  EXPECT_TRUE(at::allclose(at_once.at("weights"), stepwise.at("weights"), 1e-3, 1e-4));
+  EXPECT_TRUE(at::allclose(fit.model->predict(at_once, whole.query).variance(),
+                           fit.model->predict(stepwise, whole.query).variance(), 1e-3, 1e-4));
+}
+
+TEST_P(BayesTest, DrawsOfTheHeadHaveThePosteriorMeanAndVariance) {
+  const SyntheticShop shop = synthetic_shop(GetParam(), 40, 6);
+  const BayesFit fit = quick_fit(shop, {}, 1);
+  const Batch batch =
+      make_batch(shop.data, std::vector<Episode>(some_episodes(shop).begin() + 5, some_episodes(shop).begin() + 6));
+  const Adapted adapted = fit.model->adapt(batch.support, batch.task);
+  constexpr int kDraws = 20000;
+  const at::Tensor heads = fit.model->sample_heads(adapted, kDraws, 1).squeeze(1);  // [draws, H]
+  const at::Tensor mean = heads.mean(0), expected = adapted.at("weights")[0];
+  const at::Tensor l = adapted.at("factor")[0].to(at::kDouble);
+  const at::Tensor covariance = at::cholesky_inverse(l);
+  const at::Tensor centred = (heads - expected).to(at::kDouble);
+  const at::Tensor observed = at::matmul(centred.t(), centred) / kDraws;
+  const double scale = covariance.diag().max().item<double>();
+  EXPECT_LT((mean - expected).abs().max().item<double>(), 5 * std::sqrt(scale / kDraws));
+  EXPECT_LT((observed - covariance).abs().max().item<double>(), 8 * scale / std::sqrt(kDraws));
+}
+
+TEST_P(BayesTest, AnItemAddedLaterIsScoredByItsContent) {
+  const SyntheticShop shop = synthetic_shop(GetParam(), 80, 9);
+  const BayesFit fit = quick_fit(shop, {}, 3);
+  const int32_t before = fit.member->items();
+  const auto views = shop.data.item_features.row(0);
+  fit.member->add_item(views);
+  fit.member->add_item(views);
+  const auto workspace = fit.member->workspace();
+  fit.member->adapt({{}, {}}, *workspace);
+  const std::vector<int32_t> items{before, before + 1};
+  std::vector<float> score(2), variance(2);
+  fit.member->score(*workspace, items, score, variance);
+  EXPECT_EQ(score[0], score[1]);
+  EXPECT_TRUE(std::isfinite(score[0]));
+  EXPECT_THROW(fit.member->add_item({}), InvalidInput);
+}
+
+TEST_P(BayesTest, ContinuesFromItsCheckpointToTheSameBytes) {
+  const SyntheticShop shop = synthetic_shop(GetParam(), 40, 10);
+  const std::string path =
+      ::testing::TempDir() + "fewshop_bayes_checkpoint_" + std::to_string(static_cast<int>(GetParam()));
+  std::filesystem::remove(path);
+  const auto bytes = [](const BayesFit& fit) {
+    TensorFile file;
+    fit.member->save(file);
+    return file.serialize();
+  };
+  BayesOptions options;
+  options.d = 8;
+  options.batch_tasks = 16;
+  const FitInput input{shop.data, shop.scenario, shop.tasks, nullptr, 1, 0};
+  Run plain, kept;
+  kept.checkpoint = path;
+  options.epochs = 4;
+  const std::string whole = bytes(fit_bayes(input, options, 4, nullptr, plain));
+  options.epochs = 2;
+  fit_bayes(input, options, 4, nullptr, kept);  // as if killed after two of four epochs
+  options.epochs = 4;
+  EXPECT_EQ(bytes(fit_bayes(input, options, 4, nullptr, kept)), whole);
+  std::filesystem::remove(path);
+}
+
+TEST_P(BayesTest, DivergenceSaysWhatToChange) {
+  SyntheticShop shop = synthetic_shop(GetParam(), 40, 11);
+  for (auto& target : shop.data.target) target *= 1e30F;
+  try {
+    quick_fit(shop, {}, 3);
+    if (GetParam() == Problem::kRating) FAIL() << "expected training to diverge";
+  } catch (const Failure& e) {
+    EXPECT_NE(std::string(e.what()).find("learner.lr"), std::string::npos) << e.what();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Problems, BayesTest, ::testing::Values(Problem::kRating, Problem::kRanking),
+                         [](const auto& info) { return info.param == Problem::kRating ? "rating" : "ranking"; });
+
+}  // namespace
+}  // namespace fewshop::learning
