@@ -20,7 +20,7 @@ namespace {
 using testing::synthetic_shop;
 using testing::SyntheticShop;
 
-BayesFit quick_fit(const SyntheticShop& shop, const Run& run, int epochs = 3) {
+BayesFit quick_fit(const SyntheticShop& shop, const learning::Run& run, int epochs = 3) {
   BayesOptions options;
   options.d = 8;
   options.epochs = epochs;
@@ -92,7 +92,7 @@ TEST_P(BayesTest, SameSeedGivesTheSameBytesForAnyNumberOfThreads) {
   const SyntheticShop shop = synthetic_shop(GetParam(), 60, 3);
   const auto bytes = [&](int threads, uint64_t seed) {
     TensorFile file;
-    Run run;
+    learning::Run run;
     run.threads = threads;
     run.seed = seed;
     quick_fit(shop, run, 2).member->save(file);
@@ -184,7 +184,7 @@ TEST_P(BayesTest, ContinuesFromItsCheckpointToTheSameBytes) {
   options.d = 8;
   options.batch_tasks = 16;
   const FitInput input{shop.data, shop.scenario, shop.tasks, nullptr, 1, 0};
-  Run plain, kept;
+  learning::Run plain, kept;
   kept.checkpoint = path;
   options.epochs = 4;
   const std::string whole = bytes(fit_bayes(input, options, 4, nullptr, plain));
