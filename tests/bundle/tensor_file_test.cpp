@@ -4,6 +4,7 @@
 #include <rapidcheck.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/random.h"
