@@ -148,9 +148,9 @@ Sample ranking_sample(const Dataset& data, const Scenario& scenario, const Membe
   const Asked asked = ask(data, held.episode);
   std::vector<uint8_t> excluded(items, 0);
   for (const int32_t item : excluded_items(data, scenario, held.episode)) excluded[item] = 1;
-  std::vector<int32_t> pool;  // what is ranked: items seen in training
+  std::vector<int32_t> pool;  // what is ranked: everything, unseen items too, or nothing would hold their scores down
   for (int32_t i = 0; i < items; ++i)
-    if (counts[i] > 0 && !excluded[i]) pool.push_back(i);
+    if (!excluded[i]) pool.push_back(i);
   const auto positives = sorted_unique(items_of(data, held.episode.query));
   std::vector<int32_t> chosen = positives, order;
   for (size_t m = 0; m < members; ++m) {

@@ -138,8 +138,7 @@ TEST_P(BayesTest, AStateThatTakesOneMoreRowEqualsAdaptingToAllRows) {
 TEST_P(BayesTest, DrawsOfTheHeadHaveThePosteriorMeanAndVariance) {
   const SyntheticShop shop = synthetic_shop(GetParam(), 40, 6);
   const BayesFit fit = quick_fit(shop, {}, 1);
-  const Batch batch =
-      make_batch(shop.data, std::vector<Episode>(some_episodes(shop).begin() + 5, some_episodes(shop).begin() + 6));
+  const Batch batch = make_batch(shop.data, std::vector<Episode>{some_episodes(shop)[5]});
   const Adapted adapted = fit.model->adapt(batch.support, batch.task);
   constexpr int kDraws = 20000;
   const at::Tensor heads = fit.model->sample_heads(adapted, kDraws, 1).squeeze(1);  // [draws, H]

@@ -188,8 +188,9 @@ Stack fit_ranking_stack(const std::vector<Sample>& samples, int members, int lea
   // theta [kItemCells + 1, members, kB]: what all cells share comes last. Adam on the whole sample; the loss is convex.
   constexpr int kSteps = 250;
   constexpr double kRate = 0.05, kHoldShared = 1e-5, kHoldCell = 2e-3;
-  const int width = members * kB;
-  std::vector<double> scale(members, 0), count(members, 0);
+  // The last of the `mixed` scores is the constant 1: the level of a cell.
+  const int mixed = members + 1, width = mixed * kB;
+  std::vector<double> scale(mixed, 0), count(members, 0);
   for (const Sample& s : samples) {
     const size_t n = s.cell.size();
     for (int m = 0; m < members; ++m) {
@@ -212,7 +213,7 @@ Stack fit_ranking_stack(const std::vector<Sample>& samples, int members, int lea
   std::vector<std::vector<double>> partial(chunks);
   for (int step = 1; step <= kSteps; ++step) {
     parallel_for(chunks, threads, 1, [&](int64_t begin, int64_t end, int) {
-      std::vector<double> u, w(kItemCells * members), g(kItemCells * members);
+      std::vector<double> u, w(kItemCells * mixed), g(kItemCells * mixed);
       for (int64_t chunk = begin; chunk < end; ++chunk) {
         auto& sum = partial[chunk];
         sum.assign(kItemCells * width, 0);
@@ -225,25 +226,27 @@ Stack fit_ranking_stack(const std::vector<Sample>& samples, int members, int lea
           if (positives == 0) continue;
           const auto b = Stack::basis(s.support);
           for (int c = 0; c < kItemCells; ++c)
-            for (int m = 0; m < members; ++m) {
+            for (int m = 0; m < mixed; ++m) {
               double value = 0;
               for (int j = 0; j < kB; ++j)
                 value += b[j] * (theta[c * width + m * kB + j] + theta[kItemCells * width + m * kB + j]);
-              w[c * members + m] = value * scale[m];
+              w[c * mixed + m] = value * scale[m];
             }
-          u.assign(n, 0);
+          u.resize(n);
+          for (size_t i = 0; i < n; ++i) u[i] = w[s.cell[i] * mixed + members];
           for (int m = 0; m < members; ++m)
-            for (size_t i = 0; i < n; ++i) u[i] += w[s.cell[i] * members + m] * s.score[m * n + i];
+            for (size_t i = 0; i < n; ++i) u[i] += w[s.cell[i] * mixed + m] * s.score[m * n + i];
           double top = -1e300, total = 0;
           for (size_t i = 0; i < n; ++i) top = std::max(top, u[i] += s.log_weight[i]);
           for (auto& value : u) total += value = std::exp(value - top);
           std::fill(g.begin(), g.end(), 0.0);
           for (size_t i = 0; i < n; ++i) u[i] = u[i] / total - s.target[i] / positives;
           for (int m = 0; m < members; ++m)
-            for (size_t i = 0; i < n; ++i) g[s.cell[i] * members + m] += u[i] * s.score[m * n + i];
+            for (size_t i = 0; i < n; ++i) g[s.cell[i] * mixed + m] += u[i] * s.score[m * n + i];
+          for (size_t i = 0; i < n; ++i) g[s.cell[i] * mixed + members] += u[i];
           for (int c = 0; c < kItemCells; ++c)
-            for (int m = 0; m < members; ++m)
-              for (int j = 0; j < kB; ++j) sum[c * width + m * kB + j] += g[c * members + m] * scale[m] * b[j];
+            for (int m = 0; m < mixed; ++m)
+              for (int j = 0; j < kB; ++j) sum[c * width + m * kB + j] += g[c * mixed + m] * scale[m] * b[j];
         }
       }
     });
@@ -269,7 +272,7 @@ Stack fit_ranking_stack(const std::vector<Sample>& samples, int members, int lea
   for (int m = 0; m < members; ++m) stack.members.push_back(m);
   stack.coefficient.assign(static_cast<size_t>(kItemCells) * (members + 1) * kB, 0);
   for (int c = 0; c < kItemCells; ++c)
-    for (int m = 0; m < members; ++m)
+    for (int m = 0; m < mixed; ++m)
       for (int j = 0; j < kB; ++j)
         stack.coefficient[(c * (members + 1) + m) * kB + j] =
             static_cast<float>(scale[m] * (theta[c * width + m * kB + j] + theta[kItemCells * width + m * kB + j]));
