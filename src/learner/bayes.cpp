@@ -116,6 +116,8 @@ BayesParameters initial_parameters(const FitInput& input, const BayesInputs& inp
   p.target_scale = at::ones({kinds}, at::kFloat);
   p.log_beta = at::full({kinds}, ranking ? std::log(5.0) : -std::log(0.7 * start.variance), at::kFloat);
   p.raw_decay = at::full({kinds}, -5.0, at::kFloat);
+  p.repeat = at::zeros({kinds}, at::kFloat);
+  p.raw_repeat_decay = at::full({kinds}, -5.0, at::kFloat);
   return p;
 }
 
@@ -123,6 +125,15 @@ Tensor gather_rows(const Tensor& table, const Tensor& index) {
   auto shape = index.sizes().vec();
   shape.push_back(table.size(1));
   return table.index_select(0, index.reshape(-1)).view(shape);
+}
+
+/// What support rows add to the score of their own item: [T, S].
+Tensor own_item_terms(const BayesParameters& p, const Rows& rows) {
+  const auto of_kind = [&](const Tensor& table) {
+    return table.index_select(0, rows.kind.reshape(-1)).view(rows.kind.sizes());
+  };
+  return of_kind(p.repeat) * (-of_kind(at::softplus(p.raw_repeat_decay)) * (rows.age / kSecondsPerDay)).exp() *
+         rows.weight * rows.mask;
 }
 
 /// Drops the rows of hidden items and gives the row lists of an input as the training sees them.
@@ -179,7 +190,10 @@ class BayesLoss {
       const auto solution = nn::head_solve(raw_support.narrow(2, 0, d), y, beta, diagonal + p_.log_gram.exp() * gram,
                                            mean, at::empty({support.size(0), 0, d}, z.options()));
       Tensor logits = at::addmm(step.raw.select(1, d).unsqueeze(0), solution.weights, z.t());
-      if (input_.scenario.exclude_seen) logits = logits + seen_mask(support, batch.support.mask, logits.size(1));
+      if (input_.scenario.exclude_seen)
+        logits = logits + seen_mask(support, batch.support.mask, logits.size(1));
+      else
+        logits = logits.scatter_add(1, support, own_item_terms(p_, batch.support));
       const Tensor chosen = at::log_softmax(logits, 1).gather(1, query);
       return -((chosen * batch.query.mask).sum(1) / per_task).mean();
     }
@@ -262,7 +276,7 @@ std::vector<int32_t> first_inputs(const Columns& columns) {
 
 }  // namespace
 
-std::vector<Parameter> BayesParameters::list(const BayesOptions& o, int64_t content, bool ranking) const {
+std::vector<Parameter> BayesParameters::list(const BayesOptions& o, int64_t content, bool ranking, bool repeats) const {
   // The bias of an item is worth about ten embedding entries: its own scale is larger.
   Tensor decay = at::full({item_weight.size(0), item_weight.size(1)}, o.id_decay, at::kFloat);
   decay.narrow(0, 0, content).fill_(o.content_decay);
@@ -276,6 +290,10 @@ std::vector<Parameter> BayesParameters::list(const BayesOptions& o, int64_t cont
   if (ranking) {
     list.push_back({"log_gram", log_gram, {}});
     list.push_back({"target_scale", target_scale, {}});
+    if (repeats) {
+      list.push_back({"repeat", repeat, {}});
+      list.push_back({"raw_repeat_decay", raw_repeat_decay, {}});
+    }
   } else {
     list.push_back({"log_noise", log_noise, {}});
     list.push_back({"offset", offset, {}});
@@ -342,7 +360,19 @@ Adapted BayesModel::adapt(const Rows& support, const Task& task) const {
           {"prior", mean},
           {"x", x},
           {"residual", residual_target(support) - (x * mean.unsqueeze(1)).sum(2)},
-          {"beta", beta}};
+          {"beta", beta},
+          {"item", support.item},
+          {"repeat", repeat_terms(support)}};
+}
+
+Tensor BayesModel::repeat_terms(const Rows& rows) const {
+  at::NoGradGuard no_grad;
+  return ranking_ ? own_item_terms(p_, rows) : at::zeros_like(rows.mask);
+}
+
+Tensor BayesModel::own_item_evidence(const Adapted& adapted, const Tensor& items) const {
+  const Tensor same = items.unsqueeze(2).eq(adapted.at("item").unsqueeze(1));
+  return same.to(adapted.at("repeat").scalar_type()) * adapted.at("repeat").unsqueeze(1);
 }
 
 Distribution BayesModel::predict(const Adapted& adapted, const Rows& query) const {
@@ -350,7 +380,8 @@ Distribution BayesModel::predict(const Adapted& adapted, const Rows& query) cons
   const Tensor x = features(query.item);
   const Tensor bias = bias_.index_select(0, query.item.reshape(-1)).view(query.item.sizes());
   const Tensor u = at::cholesky_solve(x.transpose(1, 2), adapted.at("factor"));
-  Tensor mean = bias + (x * adapted.at("weights").unsqueeze(1)).sum(2), variance = (x * u.transpose(1, 2)).sum(2);
+  Tensor mean = bias + (x * adapted.at("weights").unsqueeze(1)).sum(2) + own_item_evidence(adapted, query.item).sum(2),
+         variance = (x * u.transpose(1, 2)).sum(2);
   if (ranking_) return {Distribution::Family::kScores, {{"mean", mean}, {"variance", variance}}};
   return {Distribution::Family::kGaussian, {{"mean", mean + p_.offset}, {"variance", variance + p_.log_noise.exp()}}};
 }
@@ -363,7 +394,8 @@ Explains::Explanation BayesModel::explain(const Adapted& adapted, const Rows& qu
   if (!ranking_) prior = prior + p_.offset;
   const Tensor u = at::cholesky_solve(x.transpose(1, 2), adapted.at("factor"));  // [T, H, Q]
   const Tensor kernel = at::matmul(adapted.at("x"), u).transpose(1, 2);          // [T, Q, S]
-  return {prior, kernel * (adapted.at("beta") * adapted.at("residual")).unsqueeze(1)};
+  return {prior,
+          kernel * (adapted.at("beta") * adapted.at("residual")).unsqueeze(1) + own_item_evidence(adapted, query.item)};
 }
 
 Tensor BayesModel::query_vectors(const Adapted& adapted) const { return adapted.at("weights"); }
@@ -393,7 +425,9 @@ Adapted BayesModel::update(const Adapted& adapted, const Rows& row) const {
           {"prior", adapted.at("prior")},
           {"x", at::cat({adapted.at("x"), x}, 1)},
           {"residual", at::cat({adapted.at("residual"), residual}, 1)},
-          {"beta", at::cat({adapted.at("beta"), beta}, 1)}};
+          {"beta", at::cat({adapted.at("beta"), beta}, 1)},
+          {"item", at::cat({adapted.at("item"), row.item}, 1)},
+          {"repeat", at::cat({adapted.at("repeat"), repeat_terms(row)}, 1)}};
 }
 
 std::unique_ptr<BayesMember> BayesModel::runtime_form(const Columns& item_columns, const Columns& task_columns) const {
@@ -414,6 +448,8 @@ std::unique_ptr<BayesMember> BayesModel::runtime_form(const Columns& item_column
   a.target_scale = to_vector<float>(p_.target_scale);
   a.precision = to_vector<float>(p_.log_beta.exp());
   a.decay = to_vector<float>(at::softplus(p_.raw_decay));
+  a.repeat = to_vector<float>(ranking_ ? p_.repeat : at::zeros_like(p_.repeat));
+  a.repeat_decay = to_vector<float>(at::softplus(p_.raw_repeat_decay));
   a.item_weight = to_vector<float>(p_.item_weight.narrow(0, 0, inputs_->content));
   a.whitening = to_vector<double>(factor);
   a.item_inputs = first_inputs(item_columns);
@@ -428,7 +464,7 @@ BayesFit fit_bayes(const FitInput& input, const BayesOptions& options, int sched
   const auto inputs = make_inputs(input);
   BayesParameters parameters = initial_parameters(input, *inputs, d, ranking, run.seed);
   EpisodicLearner learner;
-  learner.parameters = parameters.list(options, inputs->content, ranking);
+  learner.parameters = parameters.list(options, inputs->content, ranking, ranking && !input.scenario.exclude_seen);
   BayesLoss loss(input, *inputs, parameters, options, ranking);
   learner.query_loss = [&](std::span<const Episode> episodes, const std::vector<uint8_t>& hidden, Random random) {
     return loss(episodes, hidden, random);

@@ -26,8 +26,10 @@ struct BayesParameters {
   Tensor target_scale;        // [K]
   Tensor log_beta;            // [K] precision of a support row
   Tensor raw_decay;           // [K] softplus of it is the decay per day
+  Tensor repeat;              // [K] ranks: what a support row adds to the score of its own item
+  Tensor raw_repeat_decay;    // [K] likewise its decay
 
-  std::vector<Parameter> list(const BayesOptions& options, int64_t content_inputs, bool ranking) const;
+  std::vector<Parameter> list(const BayesOptions& options, int64_t content_inputs, bool ranking, bool repeats) const;
 };
 
 /// Encoder inputs of all items and task descriptions, and which items were seen in training.
@@ -52,7 +54,7 @@ class BayesModel : public Model,
   BayesModel(BayesParameters parameters, std::shared_ptr<const BayesInputs> inputs, bool ranking);
 
   /// weights [T, H], factor [T, H, H] (lower Cholesky factor of the posterior precision), prior [T, H], and the support
-  /// as the head saw it: x [T, S, H], residual [T, S], beta [T, S].
+  /// as the head saw it: x [T, S, H], residual [T, S], beta [T, S]; item and repeat [T, S].
   Adapted adapt(const Rows& support, const Task& task) const override;
   Distribution predict(const Adapted& adapted, const Rows& query) const override;
   Explanation explain(const Adapted& adapted, const Rows& query) const override;
@@ -70,6 +72,8 @@ class BayesModel : public Model,
   Tensor residual_target(const Rows& rows) const;
   Tensor row_precision(const Rows& rows) const;
   Tensor prior_mean(const Task& task) const;
+  Tensor repeat_terms(const Rows& rows) const;                                  // [T, S]
+  Tensor own_item_evidence(const Adapted& adapted, const Tensor& items) const;  // [T, Q] -> [T, Q, S]
 
   BayesParameters p_;
   std::shared_ptr<const BayesInputs> inputs_;

@@ -16,6 +16,8 @@ struct BayesWorkspace : Workspace {
   HeadPosterior posterior;
   std::vector<int32_t> rows;
   std::vector<float> target, precision, prior;
+  std::vector<float> repeat;   // [support rows] what each adds to the score of its own item; empty where none does
+  std::vector<int32_t> items;  // [support rows] -1 = unknown
   ItemSearch::Buffers search;
   std::vector<ItemSearch::Hit> best;
 };
@@ -71,6 +73,8 @@ BayesMember::BayesMember(Arrays arrays) : a_(std::move(arrays)) {
   fits(a_.prior_weight.size(), static_cast<size_t>(a_.description_inputs.back()) * d, "prior_weight");
   fits(a_.target_scale.size(), kinds, "target_scale");
   fits(a_.decay.size(), kinds, "decay");
+  fits(a_.repeat.size(), kinds, "repeat");
+  fits(a_.repeat_decay.size(), kinds, "repeat_decay");
   fits(a_.item_weight.size(), static_cast<size_t>(a_.item_inputs.back()) * (a_.raw + 1), "item_weight");
   fits(a_.whitening.size(), d * d, "whitening");
   fits(d, a_.ranking ? a_.raw : a_.raw + 1, "head");
@@ -95,6 +99,15 @@ void BayesMember::adapt(const TaskView& task, Workspace& workspace) const {
     w.target[s] = row.target * a_.target_scale[kind] - (a_.ranking || !known ? 0 : a_.offset + a_.bias[row.item]);
     w.precision[s] = known ? row.weight * a_.precision[kind] * std::exp(-a_.decay[kind] * row.age / kSecondsPerDay) : 0;
   }
+  const bool repeats = std::any_of(a_.repeat.begin(), a_.repeat.end(), [](float r) { return r != 0; });
+  w.repeat.resize(repeats ? n : 0);
+  w.items.resize(w.repeat.size());
+  for (size_t s = 0; s < w.repeat.size(); ++s) {
+    const SupportRow& row = task.support[s];
+    const size_t kind = std::min<size_t>(row.kind, a_.precision.size() - 1);
+    w.items[s] = knows(row.item) ? row.item : -1;
+    w.repeat[s] = row.weight * a_.repeat[kind] * std::exp(-a_.repeat_decay[kind] * row.age / kSecondsPerDay);
+  }
   w.prior = a_.prior;
   if (!task.description.empty()) {
     check_columns(task.description, a_.description_inputs, "description");
@@ -103,6 +116,18 @@ void BayesMember::adapt(const TaskView& task, Workspace& workspace) const {
   w.posterior.solve(a_.vectors.data(), a_.head, a_.head, w.rows, w.target, w.precision, w.prior);
 }
 
+namespace {
+
+/// What the support adds to the score of an item that is in it, summed in the order of the rows.
+float own_item_score(const BayesWorkspace& w, int32_t item) {
+  float sum = 0;
+  for (size_t s = 0; s < w.repeat.size(); ++s)
+    if (w.items[s] == item) sum += w.repeat[s];
+  return sum;
+}
+
+}  // namespace
+
 void BayesMember::score(const Workspace& workspace, std::span<const int32_t> items, std::span<float> score,
                         std::span<float> variance) const {
   const auto& w = static_cast<const BayesWorkspace&>(workspace);
@@ -110,6 +135,7 @@ void BayesMember::score(const Workspace& workspace, std::span<const int32_t> ite
   for (size_t i = 0; i < items.size(); ++i) {
     const bool known = knows(items[i]);
     score[i] = known ? a_.offset + a_.bias[items[i]] + dot(vector(items[i]), head, a_.head) : a_.offset;
+    if (known && !w.repeat.empty()) score[i] += own_item_score(w, items[i]);
     if (!variance.empty()) variance[i] = a_.noise + (known ? w.posterior.variance(vector(items[i])) : 1.0F);
   }
 }
@@ -118,6 +144,11 @@ void BayesMember::score_all(const Workspace& workspace, std::span<float> score) 
   const auto& w = static_cast<const BayesWorkspace&>(workspace);
   const float* head = w.posterior.weights().data();
   for (int32_t i = 0; i < items(); ++i) score[i] = a_.offset + a_.bias[i] + dot(vector(i), head, a_.head);
+  // Every item of the support once, at its first row.
+  for (size_t s = 0; s < w.repeat.size(); ++s) {
+    const auto row = w.items.begin() + static_cast<int64_t>(s);
+    if (*row >= 0 && std::find(w.items.begin(), row, *row) == row) score[*row] += own_item_score(w, *row);
+  }
 }
 
 double BayesMember::explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const {
@@ -129,6 +160,8 @@ double BayesMember::explain(const Workspace& workspace, int32_t item, std::span<
   w.posterior.equivalent_kernel(vector(item), contribution);
   const auto residuals = w.posterior.residuals();
   for (size_t s = 0; s < contribution.size(); ++s) contribution[s] *= residuals[s];
+  for (size_t s = 0; s < w.repeat.size(); ++s)
+    if (w.items[s] == item) contribution[s] += w.repeat[s];
   double prior = static_cast<double>(a_.offset) + a_.bias[item];
   for (int32_t j = 0; j < a_.head; ++j) prior += static_cast<double>(vector(item)[j]) * w.prior[j];
   return prior;
@@ -173,6 +206,8 @@ void BayesMember::save(TensorFile& file) const {
   file.put("target_scale", a_.target_scale);
   file.put("precision", a_.precision);
   file.put("decay", a_.decay);
+  file.put("repeat", a_.repeat);
+  file.put("repeat_decay", a_.repeat_decay);
   file.put("item_weight", a_.item_weight, {a_.item_inputs.back(), a_.raw + 1});
   file.put("whitening", a_.whitening, {a_.head, a_.head});
   file.put("item_inputs", a_.item_inputs);
@@ -196,6 +231,8 @@ std::unique_ptr<Member> BayesMember::load(const TensorFile& file) {
   a.target_scale = file.get<float>("target_scale");
   a.precision = file.get<float>("precision");
   a.decay = file.get<float>("decay");
+  a.repeat = file.get<float>("repeat");
+  a.repeat_decay = file.get<float>("repeat_decay");
   a.item_weight = file.get<float>("item_weight");
   a.whitening = file.get<double>("whitening");
   a.item_inputs = file.get<int32_t>("item_inputs");

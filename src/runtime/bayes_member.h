@@ -12,6 +12,8 @@ namespace fewshop {
 ///
 ///   score(item) = offset + bias[item] + vector[item] . w,   w ~ N(prior(description), I) given the support
 ///
+/// For ranks a row also adds v * repeat[e] * exp(-repeat_decay[e] * age in days) to the score of its own item: what is
+/// bought is bought again.
 /// Vectors are whitened with the learned prior precision (for ranks that includes the shared Gram matrix of all items),
 /// so the prior covariance is the identity. A support row of kind e with target y and weight v enters with target
 /// y * target_scale[e] (minus offset and bias for ratings) and precision v * precision[e] * exp(-decay[e] * age in
@@ -21,14 +23,15 @@ class BayesMember : public Member {
   /// Plain arrays, I items, D whitened head size, d embedding size (raw), P item inputs, Q description inputs.
   struct Arrays {
     bool ranking = false;
-    int32_t head = 0;                                   // D
-    int32_t raw = 0;                                    // d
-    std::vector<float> vectors;                         // [I, D] whitened
-    std::vector<float> bias;                            // [I]
-    float offset = 0;                                   // mean target (ratings)
-    float noise = 0;                                    // variance of a target beside that of the head (ratings)
-    std::vector<float> prior;                           // [D] prior mean without description, whitened
-    std::vector<float> prior_weight;                    // [Q, D] description inputs to prior mean, whitened
+    int32_t head = 0;                         // D
+    int32_t raw = 0;                          // d
+    std::vector<float> vectors;               // [I, D] whitened
+    std::vector<float> bias;                  // [I]
+    float offset = 0;                         // mean target (ratings)
+    float noise = 0;                          // variance of a target beside that of the head (ratings)
+    std::vector<float> prior;                 // [D] prior mean without description, whitened
+    std::vector<float> prior_weight;          // [Q, D] description inputs to prior mean, whitened
+    std::vector<float> repeat, repeat_decay;  // [kinds] ranks: what a support row adds to its own item's score
     std::vector<float> target_scale, precision, decay;  // [kinds]
     // What encodes an item that comes later.
     std::vector<float> item_weight;    // [P, d + 1] content inputs to raw vector and bias

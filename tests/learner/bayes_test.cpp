@@ -76,6 +76,34 @@ TEST_P(BayesTest, RuntimeFormAnswersAsTheTorchForm) {
   }
 }
 
+TEST(BayesRepeatTest, AnItemThatWasBoughtIsLearntToBeBoughtAgain) {
+  SyntheticShop shop = synthetic_shop(Problem::kRanking, 120, 12);
+  shop.scenario.exclude_seen = false;
+  for (size_t r = 0; r < shop.data.item.size(); ++r)  // every second purchase is one made before
+    if (r % 24 >= 12) shop.data.item[r] = shop.data.item[r - 12];
+  const BayesFit fit = quick_fit(shop, {}, 10);
+  EXPECT_GT(fit.member->arrays().repeat[0], 0.1F);
+  const Episode episode{0, {0, 1, 2, 0}, {12}};
+  const Batch batch = make_batch(shop.data, std::vector<Episode>{episode});
+  const Adapted adapted = fit.model->adapt(batch.support, batch.task);
+  const auto workspace = fit.member->workspace();
+  const auto support = support_rows(shop.data, episode.support, 0);
+  const auto description = shop.data.task_features.row(0);
+  fit.member->adapt({support, description}, *workspace);
+  const std::vector<int32_t> item{shop.data.item[12]};
+  std::vector<float> score(1), all(shop.data.items());
+  fit.member->score(*workspace, item, score, {});
+  fit.member->score_all(*workspace, all);
+  EXPECT_EQ(score[0], all[item[0]]);
+  EXPECT_NEAR(score[0], fit.model->predict(adapted, batch.query).mean()[0][0].item<float>(),
+              1e-5 * (1 + std::abs(score[0])));
+  std::vector<double> terms(4);
+  double sum = fit.member->explain(*workspace, item[0], terms);
+  for (const double t : terms) sum += t;
+  EXPECT_NEAR(sum, score[0], 1e-5);
+  EXPECT_GT(terms[0], terms[1]);
+}
+
 TEST_P(BayesTest, ReadsBackWhatItSaved) {
   const SyntheticShop shop = synthetic_shop(GetParam(), 40, 2);
   const BayesFit fit = quick_fit(shop, {}, 1);

@@ -46,6 +46,8 @@ inline std::shared_ptr<Model> small_model(const SmallModelOptions& options = {})
   a.target_scale = {1, 0.5f};
   a.precision = {2, 1};
   a.decay = {0.01f, 0.02f};
+  a.repeat.assign(a.decay.size(), a.ranking ? 0.5F : 0);
+  a.repeat_decay.assign(a.decay.size(), 0.01F);
   a.item_weight = numbers(3 * (options.d + 1), 0.5);
   a.whitening.assign(static_cast<size_t>(head) * head, 0.0);
   for (int i = 0; i < head; ++i) a.whitening[i * head + i] = 1.5;
