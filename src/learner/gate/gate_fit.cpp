@@ -146,7 +146,8 @@ Gate fit_gate(const Metric& metric, const std::vector<int>& sizes, const std::ve
   Gate gate;
   gate.sizes = sizes;
   const auto count = static_cast<int>(sizes.size()), baselines = static_cast<int>(methods.baselines.size());
-  // The best baseline of each size, over natural episodes; a size without any does as the one before.
+  // The best baseline of each size over natural episodes, neighbouring sizes pooled; too few episodes do as the size
+  // before.
   std::vector<std::vector<double>> sum(count, std::vector<double>(baselines, 0));
   std::vector<int> seen(count, 0);
   for (const auto& j : judgements) {
@@ -156,10 +157,16 @@ Gate fit_gate(const Metric& metric, const std::vector<int>& sizes, const std::ve
     for (int b = 0; b < baselines; ++b) sum[entry][b] += value_of(metric, j.methods[methods.baselines[b]][kItemCells]);
   }
   for (int i = 0; i < count; ++i) {
+    std::vector<double> pooled(baselines, 0);
+    int episodes = 0;
+    for (int n = std::max(0, i - 1); n <= std::min(count - 1, i + 1); ++n) {
+      episodes += seen[n];
+      for (int b = 0; b < baselines && seen[n] > 0; ++b) pooled[b] += sum[n][b] / seen[n];
+    }
     int best = i > 0 ? gate.baseline[i - 1] : best_baseline(metric, judgements, methods);
-    if (seen[i] >= kFewestTasks)
+    if (episodes >= kFewestTasks)
       for (int b = 0; b < baselines; ++b)
-        if (sum[i][b] > sum[i][best]) best = b;
+        if (pooled[b] > pooled[best]) best = b;
     gate.baseline.push_back(best);
   }
   std::vector<std::vector<TaskGains>> gains(kItemCells + 1, std::vector<TaskGains>(count));

@@ -62,6 +62,13 @@ TEST(GateFitTest, RanksNeedNotBeMonotone) {
   EXPECT_EQ(gate.baseline[2], 1);  // 1.1 is the better baseline when larger is better
 }
 
+TEST(GateFitTest, ABaselineThatIsBestAtOneSizeByChanceGivesWayToItsNeighbours) {
+  auto all = judgements({1.2, 1.2, 1.2});
+  for (auto& j : all)
+    if (j.support == 1) j.methods[1][kItemCells].numerator -= 0.11;  // 0.99 against 1.0 at one size, 1.1 at the others
+  EXPECT_EQ(fit_gate(mae(), {0, 1, 5}, all, kMethods).baseline, (std::vector<int>{0, 0, 0}));
+}
+
 TEST(GateFitTest, FewTasksProveNothing) {
   const Gate gate = fit_gate(mae(), {0, 1, 5}, judgements({0.5, 0.5, 0.5}, 0.0, 5), kMethods);
   for (const int k : {0, 1, 5}) EXPECT_FALSE(gate.adapted(k, 4)) << k;
