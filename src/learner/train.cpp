@@ -1,4 +1,7 @@
 #include <ATen/Parallel.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cmath>
@@ -162,6 +165,7 @@ class Trainer {
     std::string found;
     std::ifstream(work_ + "/key") >> found;
     if (found == key) {
+      lock_work_folder();
       say("train: continues the interrupted training in " + work_);
       return;
     }
@@ -171,6 +175,19 @@ class Trainer {
     fs::create_directories(work_, error);
     if (error) throw Failure(work_ + ": cannot be created: " + error.message());
     std::ofstream(work_ + "/key") << key;
+    lock_work_folder();
+  }
+
+  /// Two trainings into one folder would write over each other's fits. The lock goes with the process, killed or not.
+  void lock_work_folder() {
+    const int file = open((work_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (file < 0) throw Failure(work_ + ": cannot be written");
+    lock_ = std::shared_ptr<int>(new int(file), [](int* f) {
+      close(*f);
+      delete f;
+    });
+    if (flock(file, LOCK_EX | LOCK_NB) != 0)
+      throw Failure(work_ + ": another training is writing this model; wait for it, or choose another --out");
   }
 
   /// One fifth of the items, drawn anew for every fold; none for ranks (docs/stack-and-gate.md says why).
@@ -519,6 +536,7 @@ class Trainer {
   bool has_learner_ = true;
   BayesOptions options_;
   std::string work_;
+  std::shared_ptr<int> lock_;
   std::vector<const Baseline*> baselines_;
   std::vector<json> constants_;
   std::vector<std::unique_ptr<Member>> selection_members_;
