@@ -11,10 +11,10 @@ namespace fewshop::cli {
 
 /// Options that every command takes.
 struct Globals {
-  bool json = false;      // print one JSON object on standard output
+  bool json = false;  // print one JSON object on standard output
   bool verbose = false;
-  int threads = 0;        // 0 = all cores
-  uint64_t seed = 0;      // training only
+  int threads = 0;    // 0 = all cores
+  uint64_t seed = 0;  // training only
   std::string config;
 };
 

@@ -1,7 +1,7 @@
 /* fewshop at serving time, from C and from everything that can call C.
  *
- * Opens a model bundle (a folder that `fewshop train` wrote) and answers for one task (one user, say) at a time: adapt to
- * its events, then predict, explain, recommend. Needs neither libtorch nor a database. Link with -lfewshop_runtime.
+ * Opens a model bundle (a folder that `fewshop train` wrote) and answers for one task (one user, say) at a time: adapt
+ * to its events, then predict, explain, recommend. Needs neither libtorch nor a database. Link with -lfewshop_runtime.
  *
  *   fewshop_model* model;
  *   fewshop_session* session;
@@ -39,8 +39,8 @@ extern "C" {
 /* The same numbers as the exit statuses of the program. */
 typedef enum fewshop_status {
   FEWSHOP_OK = 0,
-  FEWSHOP_FAILED = 1,  /* the operation cannot go on although the call may be right: memory, disk */
-  FEWSHOP_INVALID = 2  /* something wrong in what was given: bundle, arguments, items */
+  FEWSHOP_FAILED = 1, /* the operation cannot go on although the call may be right: memory, disk */
+  FEWSHOP_INVALID = 2 /* something wrong in what was given: bundle, arguments, items */
 } fewshop_status;
 
 /* What went wrong in the last call of this thread that failed; "" before the first. */
@@ -60,13 +60,13 @@ FEWSHOP_API fewshop_status fewshop_open(const char* folder, fewshop_model** mode
 FEWSHOP_API void fewshop_close(fewshop_model* model);
 
 typedef struct fewshop_info {
-  const char* scenario;   /* its name */
-  const char* manifest;   /* JSON: scenario with all defaults, options, fingerprints, metrics */
-  const char* learner;    /* "" where the bundle holds baselines only */
-  int32_t ranking;        /* 1: scores rank items (larger is better); 0: scores predict the target */
-  int32_t excludes_seen;  /* 1: fewshop_recommend leaves out the items of the support */
-  int32_t items;          /* known items, numbered 0 .. items - 1; grows by fewshop_add_item */
-  int32_t kinds;          /* kinds of event, numbered 0 .. kinds - 1 */
+  const char* scenario;  /* its name */
+  const char* manifest;  /* JSON: scenario with all defaults, options, fingerprints, metrics */
+  const char* learner;   /* "" where the bundle holds baselines only */
+  int32_t ranking;       /* 1: scores rank items (larger is better); 0: scores predict the target */
+  int32_t excludes_seen; /* 1: fewshop_recommend leaves out the items of the support */
+  int32_t items;         /* known items, numbered 0 .. items - 1; grows by fewshop_add_item */
+  int32_t kinds;         /* kinds of event, numbered 0 .. kinds - 1 */
 } fewshop_info;
 
 FEWSHOP_API fewshop_status fewshop_describe(const fewshop_model* model, fewshop_info* info);
@@ -141,9 +141,10 @@ FEWSHOP_API fewshop_status fewshop_recommend(fewshop_session* session, const int
                                              fewshop_item* items, size_t* count);
 
 /* Takes a score apart:  score = *prior + sum of contributions, before a prediction is cut to the range of the training
- * targets. contributions [count]: one per support row, in the order given to fewshop_adapt; count must be their number. */
-FEWSHOP_API fewshop_status fewshop_explain(fewshop_session* session, int32_t item, double* prior,
-                                           double* contributions, size_t count);
+ * targets. contributions [count]: one per support row, in the order given to fewshop_adapt; count must be their number.
+ */
+FEWSHOP_API fewshop_status fewshop_explain(fewshop_session* session, int32_t item, double* prior, double* contributions,
+                                           size_t count);
 
 #ifdef __cplusplus
 }

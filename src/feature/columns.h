@@ -10,8 +10,8 @@ namespace fewshop {
 
 /// The encoded value of one feature of one entity. Exactly one of the two is used.
 struct ColumnView {
-  std::span<const float> dense;   // [width] numbers, standardised; no NaN
-  std::span<const int32_t> ids;   // vocabulary entries in [0, vocabulary); unknown and missing values have none
+  std::span<const float> dense;  // [width] numbers, standardised; no NaN
+  std::span<const int32_t> ids;  // vocabulary entries in [0, vocabulary); unknown and missing values have none
 };
 
 /// One encoded feature of every entity of a table (items, or task descriptions).

@@ -15,17 +15,17 @@ namespace fewshop {
 
 /// The encoded features of one entity, owning its memory (runtime: an item or task that arrives as text).
 struct EncodedEntity {
-  std::vector<std::vector<float>> dense;    // per column, empty for id features
-  std::vector<std::vector<int32_t>> ids;    // per column, empty for dense features
-  std::vector<ColumnView> views;            // what members take; points into the two above
+  std::vector<std::vector<float>> dense;  // per column, empty for id features
+  std::vector<std::vector<int32_t>> ids;  // per column, empty for dense features
+  std::vector<ColumnView> views;          // what members take; points into the two above
 };
 
 /// A fitted encoder of one column: vocabulary of an id feature, or mean and scale of a dense one.
 struct ColumnEncoder {
   FeatureSpec spec;
-  int32_t width = 0;                        // dense features
-  std::vector<std::string> vocabulary;      // id features; position = id
-  std::vector<double> mean, scale;          // dense features, [width]
+  int32_t width = 0;                    // dense features
+  std::vector<std::string> vocabulary;  // id features; position = id
+  std::vector<double> mean, scale;      // dense features, [width]
 
   /// Positions in `vocabulary`, made by fit_encoder and encoders_from_json; without it look-ups scan the vocabulary.
   std::shared_ptr<const std::unordered_map<std::string, int32_t>> index;

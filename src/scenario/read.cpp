@@ -6,9 +6,9 @@
 #include <filesystem>
 
 #include "core/error.h"
+#include "core/section.h"
 #include "scenario/condition.h"
 #include "scenario/names.h"
-#include "core/section.h"
 
 namespace fewshop {
 namespace {

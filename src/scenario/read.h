@@ -17,8 +17,8 @@ Scenario read_scenario(const std::string& path_or_name, const std::vector<std::s
                        const std::string& learner = {});
 
 /// As read_scenario, from text; `place` begins every message and its stem is the default name.
-Scenario parse_scenario(std::string_view text, const std::string& place,
-                        const std::vector<std::string>& overrides = {}, const std::string& learner = {});
+Scenario parse_scenario(std::string_view text, const std::string& place, const std::vector<std::string>& overrides = {},
+                        const std::string& learner = {});
 
 /// Files of the bundled scenarios (resource_folder("scenarios")), sorted by name.
 std::vector<std::string> bundled_scenarios();

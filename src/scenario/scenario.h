@@ -30,9 +30,9 @@ struct Source {
 
 struct SplitSpec {
   double train = 0.8, valid = 0.1, test = 0.1;
-  int folds = 0;                    // 0: none; -1: each task its own fold
-  int fold = 0;                     // the fold that is tested, with folds
-  std::string column;               // a column of the rows
+  int folds = 0;                                                     // 0: none; -1: each task its own fold
+  int fold = 0;                                                      // the fold that is tested, with folds
+  std::string column;                                                // a column of the rows
   std::vector<std::string> train_values, valid_values, test_values;  // with column; valid_values empty: share `valid`
   std::optional<Micros> time_valid, time_test;
   uint64_t seed = 0;
@@ -43,7 +43,7 @@ struct SplitSpec {
 /// A support size of the curve: a number of groups, or a share of the task's groups.
 struct Shot {
   int count = 0;
-  double share = 0;  // > 0: a share, count is not used
+  double share = 0;           // > 0: a share, count is not used
   std::string label() const;  // "5" or "80%"
 };
 
@@ -51,15 +51,15 @@ struct EpisodeSpec {
   enum class Query { kCount, kRest, kNext };
   int support_min = 0, support_max = 100;
   Query query = Query::kCount;
-  int query_count = 10;             // with kCount
-  int query_after = 0;              // with kRest: the query is what follows this many groups, at every k; 0: follows k
-  int rows_min = 0, rows_max = 0;   // 0: not limited above
-  bool by_time = false;             // order = "time"; else "random" by split.seed
-  std::string ties;                 // column whose equal values within a task are one group; "" = every row its own
+  int query_count = 10;            // with kCount
+  int query_after = 0;             // with kRest: the query is what follows this many groups, at every k; 0: follows k
+  int rows_min = 0, rows_max = 0;  // 0: not limited above
+  bool by_time = false;            // order = "time"; else "random" by split.seed
+  std::string ties;                // column whose equal values within a task are one group; "" = every row its own
   std::vector<Shot> shots;
   bool drop_unseen_items = false;
   double hold_out_items = 0.1;
-  std::string role;                 // column with "support" and "query"
+  std::string role;  // column with "support" and "query"
 };
 
 /// A checked problem definition with every default filled in. docs/scenario-file.md is its manual.
@@ -69,10 +69,10 @@ struct Scenario {
   std::vector<std::string> covers;
 
   Source rows;
-  std::vector<std::string> task;    // columns; rows with equal values form one task
+  std::vector<std::string> task;  // columns; rows with equal values form one task
   std::string target, item, time, event, weight, positive;
 
-  Source items;                     // both empty: distinct values of the rows
+  Source items;  // both empty: distinct values of the rows
   std::string items_key;
   bool exclude_seen = true;
 
@@ -85,14 +85,14 @@ struct Scenario {
   EpisodeSpec episode;
 
   std::string learner = "bayes";
-  nlohmann::json learner_options = nlohmann::json::object();   // without name, stack, gate, encoder
+  nlohmann::json learner_options = nlohmann::json::object();  // without name, stack, gate, encoder
   nlohmann::json encoder_options = nlohmann::json::object();
   bool stack = true, gate = true;
 
-  std::vector<std::string> metrics;    // the first one is the primary metric
+  std::vector<std::string> metrics;  // the first one is the primary metric
   std::vector<std::string> baselines;
 
-  std::vector<std::string> defaults;   // what was chosen because the file is silent, one sentence each
+  std::vector<std::string> defaults;  // what was chosen because the file is silent, one sentence each
   std::vector<std::string> warnings;
 };
 

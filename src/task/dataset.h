@@ -19,24 +19,24 @@ namespace fewshop {
 /// support and query are mostly ranges.
 struct Dataset {
   // Rows, each [R].
-  std::vector<int32_t> task;      // index into task_ids
-  std::vector<int32_t> item;      // index into item_ids
-  std::vector<float> target;      // rating: the value; ranking: 1, or the row's weight of evidence
-  std::vector<float> weight;      // importance, 1 by default
-  std::vector<Micros> time;       // 0 where the scenario has no time
-  std::vector<uint8_t> kind;      // index into kinds
-  std::vector<int32_t> group;     // ordinal of the group (ties) within the task, 0-based, ascending within the task
-  std::vector<int8_t> role;       // 0 none, 1 support, 2 query; empty where the scenario has no role
-  std::vector<int64_t> source;    // position of the row in the result of [rows], for exports
+  std::vector<int32_t> task;    // index into task_ids
+  std::vector<int32_t> item;    // index into item_ids
+  std::vector<float> target;    // rating: the value; ranking: 1, or the row's weight of evidence
+  std::vector<float> weight;    // importance, 1 by default
+  std::vector<Micros> time;     // 0 where the scenario has no time
+  std::vector<uint8_t> kind;    // index into kinds
+  std::vector<int32_t> group;   // ordinal of the group (ties) within the task, 0-based, ascending within the task
+  std::vector<int8_t> role;     // 0 none, 1 support, 2 query; empty where the scenario has no role
+  std::vector<int64_t> source;  // position of the row in the result of [rows], for exports
 
-  std::vector<int64_t> task_begin;       // [tasks + 1]: rows of task t are [task_begin[t], task_begin[t + 1])
-  std::vector<std::string> task_ids;     // [tasks] the task value as text; several columns joined by '\x1f'
-  std::vector<std::string> task_split;   // [tasks] value of the split column, empty without one
-  std::vector<std::string> item_ids;     // [items]
-  std::vector<std::string> kinds;        // event kinds; one empty string where the scenario has no event column
+  std::vector<int64_t> task_begin;      // [tasks + 1]: rows of task t are [task_begin[t], task_begin[t + 1])
+  std::vector<std::string> task_ids;    // [tasks] the task value as text; several columns joined by '\x1f'
+  std::vector<std::string> task_split;  // [tasks] value of the split column, empty without one
+  std::vector<std::string> item_ids;    // [items]
+  std::vector<std::string> kinds;       // event kinds; one empty string where the scenario has no event column
 
-  Columns item_features;   // [items]
-  Columns task_features;   // [tasks]
+  Columns item_features;  // [items]
+  Columns task_features;  // [tasks]
 
   int64_t rows() const { return static_cast<int64_t>(item.size()); }
   int64_t tasks() const { return static_cast<int64_t>(task_ids.size()); }
@@ -62,15 +62,15 @@ struct Episode {
 /// Test tasks of one reported split ("test", or a value of the split column).
 struct TestCell {
   std::string name;
-  TaskSet tasks;      // only tasks that rows = [min, max] admits
+  TaskSet tasks;  // only tasks that rows = [min, max] admits
 };
 
 /// Which task is used for what. Splits are over tasks; a time cut also ends the rows.
 struct Partition {
-  TaskSet train;        // meta-training: fits that choose something; rows end at split.time.valid
-  TaskSet valid;        // meta-validation tasks that rows = [min, max] admits; rows end at split.time.test
-  TaskSet train_last;   // the training tasks for the last fit: as train, but rows end at split.time.test
-  TaskSet valid_last;   // the validation tasks for the last fit when members are cross-fitted (all of them)
+  TaskSet train;       // meta-training: fits that choose something; rows end at split.time.valid
+  TaskSet valid;       // meta-validation tasks that rows = [min, max] admits; rows end at split.time.test
+  TaskSet train_last;  // the training tasks for the last fit: as train, but rows end at split.time.test
+  TaskSet valid_last;  // the validation tasks for the last fit when members are cross-fitted (all of them)
   std::vector<TestCell> test;
   std::vector<std::string> notes;  // counted removals, for validate
 };
@@ -79,7 +79,8 @@ struct Partition {
 /// support = the first k groups; query as the scenario says (the last `query` groups, the rest, the next group).
 /// With seen = "exclude" in a ranking problem, query rows whose item is in the support are left out; a task whose
 /// query would be empty has no episode.
-std::optional<Episode> episode_at(const Dataset& data, const Scenario& scenario, const TaskRows& task, const Shot& shot);
+std::optional<Episode> episode_at(const Dataset& data, const Scenario& scenario, const TaskRows& task,
+                                  const Shot& shot);
 
 /// The headline episode: all rows that are not query as support, at most the latest `support_max` groups of them
 /// (with query = "rest": the first support_max groups, the query is what follows).

@@ -14,8 +14,8 @@ namespace fewshop {
 struct FitInput {
   const Dataset& data;
   const Scenario& scenario;
-  const TaskSet& tasks;                    // rows that may be trained on
-  const std::vector<uint8_t>* hidden;      // [items] 1 = item is treated as never seen: its rows are left out; or null
+  const TaskSet& tasks;                // rows that may be trained on
+  const std::vector<uint8_t>* hidden;  // [items] 1 = item is treated as never seen: its rows are left out; or null
   int threads = 1;
   uint64_t seed = 0;
 
@@ -32,7 +32,8 @@ class Baseline {
   /// The constants to choose between on meta-validation tasks, the most usual first; one empty object = none.
   virtual std::vector<nlohmann::json> grid(const FitInput& input) const = 0;
   /// Fits one member per entry of `constants` (sharing what they have in common).
-  virtual std::vector<std::unique_ptr<Member>> fit(const FitInput& input, const std::vector<nlohmann::json>& constants) const = 0;
+  virtual std::vector<std::unique_ptr<Member>> fit(const FitInput& input,
+                                                   const std::vector<nlohmann::json>& constants) const = 0;
 };
 
 /// All baselines by name; nullptr for an unknown one.
