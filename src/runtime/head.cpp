@@ -47,6 +47,14 @@ inline void store_floats(float* p, Lanes x) {
 #endif
 }
 
+inline Lanes roots(Lanes x) {
+#ifdef __AVX__
+  return _mm256_sqrt_pd(x);
+#else
+  return Lanes{std::sqrt(x[0]), std::sqrt(x[1]), std::sqrt(x[2]), std::sqrt(x[3])};
+#endif
+}
+
 inline double sum(Lanes x) { return (x[0] + x[1]) + (x[2] + x[3]); }
 
 /// The four sums of four vectors.
@@ -127,22 +135,27 @@ inline Lanes times_inverse(Lanes x, const double* inverse) {
 
 /// Inverse, by columns, of the Cholesky factor of a 4 x 4 block. In exact arithmetic no pivot is below the part of the
 /// diagonal that was added to the Gram matrix; rounding may not take it lower.
+///
+/// Everything waits for this chain of dependent operations: so it divides only (block = U D U^T with ones on U's
+/// diagonal), and takes the roots of all pivots at once at the end (inverse of the factor = D^-1/2 U^-1).
 inline void inverse_of_factor(const Lanes (&block)[4], const double* floor, double* out) {
-  const double p0 = 1 / std::sqrt(std::max(block[0][0], floor[0]));
-  const double l10 = block[1][0] * p0, l20 = block[2][0] * p0, l30 = block[3][0] * p0;
-  const double p1 = 1 / std::sqrt(std::max(block[1][1] - l10 * l10, floor[1]));
-  const double l21 = (block[2][1] - l20 * l10) * p1, l31 = (block[3][1] - l30 * l10) * p1;
-  const double p2 = 1 / std::sqrt(std::max(block[2][2] - l20 * l20 - l21 * l21, floor[2]));
-  const double l32 = (block[3][2] - l30 * l20 - l31 * l21) * p2;
-  const double p3 = 1 / std::sqrt(std::max(block[3][3] - l30 * l30 - l31 * l31 - l32 * l32, floor[3]));
-  const double i10 = -p1 * (l10 * p0);
-  const double i20 = -p2 * (l20 * p0 + l21 * i10), i21 = -p2 * (l21 * p1);
-  const double i30 = -p3 * (l30 * p0 + l31 * i10 + l32 * i20), i31 = -p3 * (l31 * p1 + l32 * i21),
-               i32 = -p3 * (l32 * p2);
-  store(out, Lanes{p0, i10, i20, i30});
-  store(out + 4, Lanes{0, p1, i21, i31});
-  store(out + 8, Lanes{0, 0, p2, i32});
-  store(out + 12, Lanes{0, 0, 0, p3});
+  const double a10 = block[1][0], a20 = block[2][0], a30 = block[3][0];
+  const double r0 = 1 / std::max(block[0][0], floor[0]);
+  const double u10 = a10 * r0, u20 = a20 * r0, u30 = a30 * r0;
+  const double a21 = block[2][1] - u20 * a10, a31 = block[3][1] - u30 * a10;
+  const double r1 = 1 / std::max(block[1][1] - u10 * a10, floor[1]);
+  const double u21 = a21 * r1, u31 = a31 * r1;
+  const double a32 = block[3][2] - u30 * a20 - u31 * a21;
+  const double r2 = 1 / std::max(block[2][2] - u20 * a20 - u21 * a21, floor[2]);
+  const double u32 = a32 * r2;
+  const double r3 = 1 / std::max(block[3][3] - u30 * a30 - u31 * a31 - u32 * a32, floor[3]);
+  const double i20 = u21 * u10 - u20, i31 = u32 * u21 - u31;
+  const double i30 = u31 * u10 - u32 * i20 - u30;
+  const Lanes scale = roots(Lanes{r0, r1, r2, r3});
+  store(out, scale * Lanes{1, -u10, i20, i30});
+  store(out + 4, scale * Lanes{0, 1, -u21, i31});
+  store(out + 8, scale * Lanes{0, 0, 1, -u32});
+  store(out + 12, scale * Lanes{0, 0, 0, 1});
 }
 
 /// Solves the block row j of L x = b:  x_j = inverse_j (b_j - L[j, :j] x[:j]).
