@@ -54,7 +54,10 @@ template <class T>
 void set_fields(T& options, const nlohmann::json& values, const std::string& where) {
   require(values.is_object(), where, ": expected names with values, got ", values.dump());
   std::string known;
-  for (const auto& [key, value] : values.items()) {
+  for (const auto& item : values.items()) {
+    // Names, not structured bindings: clang captures those in no lambda.
+    const std::string& key = item.key();
+    const nlohmann::json& value = item.value();
     bool found = false;
     known.clear();
     fields(options, [&](const char* name, auto& target, const Field& field) {

@@ -75,7 +75,8 @@ void write_test_rows(const LoadedProblem& problem, const RowColumns& columns, co
   const Dataset& data = problem.data;
   for (const auto& cell : problem.partition.test) {
     for (const auto& point : point_episodes(problem, cell)) {
-      for (const auto& [position, episode] : point.episodes) {
+      for (const auto& asked : point.episodes) {
+        const auto& episode = asked.second;
         const auto write = [&](const char* role, int32_t row, bool answer) {
           std::vector<std::string> fields;
           if (!fold.empty()) fields.push_back(fold);

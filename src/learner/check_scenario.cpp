@@ -28,12 +28,13 @@ void check_option(const FieldInfo& field, const nlohmann::json& value) {
 void check_options(const LearnerInfo& learner, const nlohmann::json& options) {
   std::string known;
   for (const auto& field : learner.options) known += (known.empty() ? "" : ", ") + field.name;
-  for (const auto& [name, value] : options.items()) {
+  for (const auto& item : options.items()) {
+    const std::string& name = item.key();
     const auto field =
         std::find_if(learner.options.begin(), learner.options.end(), [&](const auto& f) { return f.name == name; });
     require(field != learner.options.end(), "learner.", name, ": ", learner.name,
             " has no such option; its options: ", known.empty() ? "none" : known);
-    check_option(*field, value);
+    check_option(*field, item.value());
   }
 }
 
