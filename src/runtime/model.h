@@ -73,7 +73,7 @@ class Model {
 
   /// The best n items by the served score among candidates, best first; `exclude` holds item indices in ascending
   /// order. Candidates: the best 500 of the learner's head, the best 500 of every sparse member, the 200 most frequent
-  /// items; where a baseline is served, all items. docs/stack-and-gate.md has the measured recall.
+  /// items; where a baseline is served, all items. docs/stack-and-gate.md.
   struct Scored {
     int32_t item;
     float score, low, high;  // low, high: central 95 % interval
