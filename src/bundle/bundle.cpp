@@ -73,14 +73,23 @@ void put_in_place(const fs::path& from, const fs::path& to) {
   fs::remove_all(from);
 }
 
+fs::path bundle_place(const std::string& folder) {
+  const fs::path target = fs::absolute(folder).lexically_normal();
+  return target.filename().empty() ? target.parent_path() : target;
+}
+
 }  // namespace
+
+void check_bundle_target(const std::string& folder) {
+  const fs::path place = bundle_place(folder);
+  require(!fs::exists(place) || fs::exists(place / "manifest.json") || (fs::is_directory(place) && fs::is_empty(place)),
+          folder, ": exists and is not a bundle; it is left alone, choose another --out");
+}
 
 void write_bundle(const std::string& folder, const nlohmann::json& manifest, const BundleFiles& files,
                   const nlohmann::json& run) {
-  const fs::path target = fs::absolute(folder).lexically_normal();
-  const fs::path place = target.filename().empty() ? target.parent_path() : target;
-  require(!fs::exists(place) || fs::exists(place / "manifest.json") || (fs::is_directory(place) && fs::is_empty(place)),
-          folder, ": exists and is not a bundle; it is left alone, choose another --out");
+  check_bundle_target(folder);
+  const fs::path place = bundle_place(folder);
   const fs::path temporary = place.string() + ".fewshop-tmp";
   try {
     std::error_code ignored;

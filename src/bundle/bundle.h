@@ -11,6 +11,9 @@ using BundleFiles = std::map<std::string, std::string>;
 
 inline constexpr int kBundleFormat = 1;
 
+/// Throws InvalidInput where `folder` exists and is not a bundle, so that nothing is trained for a place that is taken.
+void check_bundle_target(const std::string& folder);
+
 /// Writes `files` and manifest.json (with `format` and the checksums of all files added) into `folder`: under a
 /// temporary name beside it first, synchronised to disk, then in one step in place of what stood there. `run` becomes
 /// run.json, which no checksum covers. Throws Failure (disk full, no permission) and leaves no trace then.

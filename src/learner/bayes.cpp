@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/progress.h"
 #include "nn/head_solve.h"
 
 namespace fewshop::learning {
@@ -457,8 +458,8 @@ std::unique_ptr<BayesMember> BayesModel::runtime_form(const Columns& item_column
   return std::make_unique<BayesMember>(std::move(a));
 }
 
-BayesFit fit_bayes(const FitInput& input, const BayesOptions& options, int schedule_epochs,
-                   const std::function<double(const Member&)>& validate, const Run& run) {
+BayesFit fit_bayes(const FitInput& input, const BayesOptions& options, int schedule_epochs, const MemberLoss& validate,
+                   const Run& run) {
   const bool ranking = input.scenario.problem == Problem::kRanking;
   const int d = options.d > 0 ? options.d : ranking ? 64 : 24;
   const auto inputs = make_inputs(input);
@@ -488,5 +489,45 @@ BayesFit fit_bayes(const FitInput& input, const BayesOptions& options, int sched
   fit.member = runtime_form(*fit.model);
   return fit;
 }
+
+namespace {
+
+class BayesLearner : public Learner {
+ public:
+  explicit BayesLearner(const nlohmann::json& options) { set_fields(options_, options, "learner"); }
+
+  std::string_view name() const override { return "bayes"; }
+
+  std::unique_ptr<Member> fit(const FitInput& input, const MemberLoss& loss, nlohmann::json& chosen,
+                              const Run& run) const override {
+    BayesOptions options = options_;
+    set_epochs(options, input.tasks.size());
+    int schedule = options.epochs;
+    if (!loss) {
+      options.epochs = chosen.at("epochs").get<int>();
+      schedule = chosen.at("schedule").get<int>();
+    }
+    BayesFit fit = fit_bayes(input, options, schedule, loss, run);
+    if (loss) chosen = {{"epochs", fit.training.epochs}, {"schedule", schedule}};
+    verbose(fmt::format("{}: {} of {} epochs", run.what, fit.training.epochs, schedule));
+    return std::move(fit.member);
+  }
+
+ private:
+  /// A few hundred tasks make few outer steps an epoch: such data needs more epochs, and more of them to see no
+  /// progress.
+  static void set_epochs(BayesOptions& options, size_t tasks) {
+    constexpr double kSteps = 1200, kFewest = 20, kMost = 300, kPatience = 0.2;
+    const double steps = std::max(1.0, std::ceil(static_cast<double>(tasks) / options.batch_tasks));
+    if (options.epochs == 0) options.epochs = static_cast<int>(std::clamp(kSteps / steps, kFewest, kMost));
+    if (options.patience == 0) options.patience = std::max(3, static_cast<int>(kPatience * options.epochs));
+  }
+
+  BayesOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Learner> make_bayes(const nlohmann::json& options) { return std::make_unique<BayesLearner>(options); }
 
 }  // namespace fewshop::learning

@@ -4,8 +4,8 @@
 #include <memory>
 #include <vector>
 
-#include "learner/baseline/baseline.h"
 #include "learner/bayes_options.h"
+#include "learner/fit.h"
 #include "learner/learner.h"
 #include "learner/meta_train.h"
 #include "nn/sparse_matmul.h"
@@ -89,7 +89,10 @@ struct BayesFit {
   std::unique_ptr<BayesMember> member;
   MetaTrainResult training;
 };
-BayesFit fit_bayes(const FitInput& input, const BayesOptions& options, int schedule_epochs,
-                   const std::function<double(const Member&)>& validate, const Run& run);
+BayesFit fit_bayes(const FitInput& input, const BayesOptions& options, int schedule_epochs, const MemberLoss& validate,
+                   const Run& run);
+
+/// `bayes` as a learner; `options` as in [learner], checked. What it chooses is {"epochs": n}.
+std::unique_ptr<Learner> make_bayes(const nlohmann::json& options);
 
 }  // namespace fewshop::learning

@@ -7,8 +7,8 @@ namespace fewshop {
 /// Options of the learner `bayes` (docs/learners/bayes.md). No libtorch: the catalogue and validate read them.
 struct BayesOptions {
   int d = 0;
-  int epochs = 20;
-  int patience = 5;
+  int epochs = 0;
+  int patience = 0;
   int batch_tasks = 64;
   int query = 64;
   double lr = 0.02;
@@ -22,8 +22,10 @@ struct BayesOptions {
 template <class Visitor>
 void fields(BayesOptions& o, Visitor&& visit) {
   visit("d", o.d, Field{0, 256, "size of item vectors and head; 0 = 24 for ratings, 64 for ranks"});
-  visit("epochs", o.epochs, Field{1, 10000, "passes over the training tasks at most"});
-  visit("patience", o.patience, Field{1, 1000, "epochs without a better meta-validation metric before training stops"});
+  visit("epochs", o.epochs,
+        Field{0, 10000, "passes over the training tasks at most; 0 = as many as make 1,200 outer steps, 20 to 300"});
+  visit("patience", o.patience,
+        Field{0, 1000, "epochs without a better meta-validation metric before training stops; 0 = a fifth of epochs"});
   visit("batch_tasks", o.batch_tasks, Field{1, 4096, "tasks of one outer step (meta-batch)"});
   visit("query", o.query, Field{1, 4096, "query rows of a training episode at most"});
   visit("lr", o.lr, Field{1e-6, 1, "outer-loop step size (Adam), lowered to 0 along a cosine"});

@@ -9,12 +9,13 @@
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "evaluate/rank.h"
+#include "task/groups.h"
 #include "task/support_rows.h"
 
 namespace fewshop {
 namespace {
 
-constexpr size_t kMaxQueryRows = 50;  // query = "rest": the first rows that follow
+constexpr size_t kMaxQueryRows = 200;  // of a rating episode with query = "rest"
 constexpr int kTopCandidates = 200, kRandomCandidates = 200;
 
 /// Distinct groups of some rows (rows are in episode order).
@@ -48,11 +49,14 @@ std::vector<int32_t> last_groups(const Dataset& data, const std::vector<int32_t>
   return out;
 }
 
-std::vector<int32_t> split_hidden(const Dataset& data, const std::vector<int32_t>& rows,
-                                  const std::vector<uint8_t>& hidden, bool want_hidden) {
-  std::vector<int32_t> out;
-  for (const int32_t r : rows)
-    if ((hidden[data.item[r]] != 0) == want_hidden) out.push_back(r);
+/// The rows of a task whose item is hidden, or those whose item is not.
+TaskRows split_hidden(const Dataset& data, const TaskRows& task, const std::vector<uint8_t>& hidden, bool want_hidden) {
+  TaskRows out{task.task, {}, 0};
+  for (int32_t i = 0; i < static_cast<int32_t>(task.rows.size()); ++i) {
+    if ((hidden[data.item[task.rows[i]]] != 0) != want_hidden) continue;
+    out.query_from += i < task.query_from;
+    out.rows.push_back(task.rows[i]);
+  }
   return out;
 }
 
@@ -62,29 +66,38 @@ int wanted_query(const Scenario& scenario) {
 
 /// Hidden items in the query only: the hidden rows that follow the support, at most as many as the scenario asks for.
 std::optional<Episode> new_query_episode(const Dataset& data, const Scenario& scenario, const Episode& natural,
-                                         const std::vector<int32_t>& hidden_rows) {
+                                         const TaskRows& hidden) {
   Episode episode{natural.task, natural.support, {}};
   const int32_t after = natural.support.empty() ? -1 : data.group[natural.support.back()];
   std::vector<int32_t> later;
-  for (const int32_t r : hidden_rows)
-    if (!scenario.episode.by_time || data.group[r] > after) later.push_back(r);
+  for (size_t i = static_cast<size_t>(hidden.query_from); i < hidden.rows.size(); ++i)
+    if (!scenario.episode.by_time || data.group[hidden.rows[i]] > after) later.push_back(hidden.rows[i]);
   episode.query = last_groups(data, later, wanted_query(scenario));
   if (episode.query.empty()) return std::nullopt;
   return episode;
 }
 
 /// Nothing but hidden items: as many groups of query as the scenario asks for, at most half of what there is.
-std::optional<Episode> new_only_episode(const Dataset& data, const Scenario& scenario, int32_t task,
-                                        const std::vector<int32_t>& hidden_rows, int support) {
-  const int groups = count_groups(data, hidden_rows);
+std::optional<Episode> new_only_episode(const Dataset& data, const Scenario& scenario, const TaskRows& hidden,
+                                        int support) {
+  const int groups = count_groups(data, hidden.rows);
   if (scenario.episode.rows_max > 0 && groups > scenario.episode.rows_max) return std::nullopt;
   const int query = std::min(wanted_query(scenario), (groups + 1) / 2);
   if (query < 1 || support > groups - query) return std::nullopt;
-  return Episode{task, first_groups(data, hidden_rows, support), last_groups(data, hidden_rows, query)};
+  Episode episode{hidden.task, first_groups(data, hidden.rows, support), last_groups(data, hidden.rows, query)};
+  if (episode.query.size() + hidden.query_from > hidden.rows.size()) return std::nullopt;  // it begins before the cut
+  return episode;
 }
 
-void cap_query(Episode& episode) {
-  if (episode.query.size() > kMaxQueryRows) episode.query.resize(kMaxQueryRows);
+/// Ratings: spreads a long query over kMaxQueryRows of its rows. A ranking keeps all: what is left out would stand
+/// among the negatives.
+void cap_query(const Scenario& scenario, HeldOutEpisode& held) {
+  auto& query = held.episode.query;
+  const size_t n = query.size();
+  if (scenario.problem != Problem::kRating || n <= kMaxQueryRows) return;
+  for (size_t i = 0; i < kMaxQueryRows; ++i) query[i] = query[i * n / kMaxQueryRows];
+  query.resize(kMaxQueryRows);
+  held.row_weight = static_cast<double>(n) / static_cast<double>(kMaxQueryRows);
 }
 
 struct Asked {
@@ -119,7 +132,7 @@ uint64_t tie_seed(const Episode& episode) { return 0x7465 + static_cast<uint64_t
 
 Sample rating_sample(const Dataset& data, const MemberList& list, const std::vector<int32_t>& counts,
                      const HeldOutEpisode& held, std::vector<std::unique_ptr<Workspace>>& workspaces) {
-  Sample sample{held.episode.task, held.support, held.way, {}, {}, {}, {}, {}};
+  Sample sample{held.episode.task, held.support, held.way, held.row_weight, {}, {}, {}, {}, {}};
   const auto items = items_of(data, held.episode.query);
   const size_t n = items.size();
   for (size_t i = 0; i < n; ++i) {
@@ -141,7 +154,7 @@ Sample rating_sample(const Dataset& data, const MemberList& list, const std::vec
 Sample ranking_sample(const Dataset& data, const Scenario& scenario, const MemberList& list,
                       const std::vector<int32_t>& counts, const HeldOutEpisode& held, Random random,
                       std::vector<std::unique_ptr<Workspace>>& workspaces, std::vector<float>& scores) {
-  Sample sample{held.episode.task, held.support, held.way, {}, {}, {}, {}, {}};
+  Sample sample{held.episode.task, held.support, held.way, held.row_weight, {}, {}, {}, {}, {}};
   const auto items = static_cast<int32_t>(data.items());
   const size_t members = list.members.size();
   scores.resize(members * items);
@@ -185,6 +198,19 @@ Sample ranking_sample(const Dataset& data, const Scenario& scenario, const Membe
   return sample;
 }
 
+}  // namespace
+
+Metric judging_metric(const Scenario& scenario) {
+  const Metric first = parse_metric(scenario.metrics.front(), scenario.problem);
+  return first.kind == Metric::Kind::kAuc && scenario.problem == Problem::kRating
+             ? parse_metric("gauc", scenario.problem)
+             : first;
+}
+
+bool counts_rows(const Metric& metric) { return metric.kind == Metric::Kind::kRmse; }
+
+namespace {
+
 bool refined_by_cell(const Metric& metric) {
   return metric.kind == Metric::Kind::kMae || metric.kind == Metric::Kind::kRmse;
 }
@@ -193,8 +219,13 @@ std::array<Part, kItemCells + 1> rating_parts(const Metric& metric, float positi
                                               std::span<const float> score) {
   std::array<Part, kItemCells + 1> parts{};
   const auto judge = [&](std::span<const float> target, std::span<const float> predicted) {
-    return rated_part(metric,
-                      RatedList(target, predicted, positive_above, 0x7465 + static_cast<uint64_t>(sample.task)));
+    Part part =
+        rated_part(metric, RatedList(target, predicted, positive_above, 0x7465 + static_cast<uint64_t>(sample.task)));
+    if (counts_rows(metric)) {
+      part.numerator *= sample.row_weight;
+      part.denominator *= sample.row_weight;
+    }
+    return part;
   };
   parts[kItemCells] = judge(sample.target, score);
   if (!refined_by_cell(metric)) return parts;
@@ -233,18 +264,20 @@ std::vector<HeldOutEpisode> held_out_episodes(const Dataset& data, const Scenari
                                               const std::vector<int>& sizes, const std::vector<uint8_t>* hidden) {
   std::vector<HeldOutEpisode> out;
   const auto add = [&](Episode episode, Way way) {
-    cap_query(episode);
     const int support = count_groups(data, episode.support);
-    out.push_back({std::move(episode), way, support});
+    out.push_back({std::move(episode), way, support, 1});
+    cap_query(scenario, out.back());
   };
   for (const auto& task : tasks) {
-    const TaskRows natural{task.task, hidden ? split_hidden(data, task.rows, *hidden, false) : task.rows};
-    const std::vector<int32_t> new_rows =
-        hidden ? split_hidden(data, task.rows, *hidden, true) : std::vector<int32_t>();
+    const TaskRows natural = hidden ? split_hidden(data, task, *hidden, false) : task;
+    const TaskRows new_rows = hidden ? split_hidden(data, task, *hidden, true) : TaskRows{task.task, {}, 0};
     const int groups = count_groups(data, task.rows);
     const bool admitted =
         groups >= scenario.episode.rows_min && (scenario.episode.rows_max == 0 || groups <= scenario.episode.rows_max);
+    // The next group follows its support at once: it is no question about a smaller one.
+    const int least = scenario.episode.query == EpisodeSpec::Query::kNext ? groups_of(data, natural).query_begin : 0;
     for (const int size : sizes) {
+      if (size < least) continue;
       Shot shot;
       shot.count = size;
       if (auto episode = admitted ? episode_at(data, scenario, natural, shot) : std::nullopt) {
@@ -252,8 +285,7 @@ std::vector<HeldOutEpisode> held_out_episodes(const Dataset& data, const Scenari
           add(std::move(*with_new), Way::kNewQuery);
         add(std::move(*episode), Way::kNatural);
       }
-      if (auto episode = new_only_episode(data, scenario, task.task, new_rows, size))
-        add(std::move(*episode), Way::kNewOnly);
+      if (auto episode = new_only_episode(data, scenario, new_rows, size)) add(std::move(*episode), Way::kNewOnly);
     }
     if (!admitted) continue;
     if (auto episode = headline_episode(data, scenario, natural)) add(std::move(*episode), Way::kNatural);
@@ -335,6 +367,9 @@ double member_loss(const Dataset& data, const Scenario& scenario, const Member& 
       for (const int32_t r : episode.query) target.push_back(data.target[r]);
       member.score(*workspace, items, scores, {});
       parts[i] = rated_part(metric, RatedList(target, scores, positive_above, tie_seed(episode)));
+      if (!counts_rows(metric)) continue;
+      parts[i].numerator *= episodes[i].row_weight;
+      parts[i].denominator *= episodes[i].row_weight;
     }
   });
   std::map<Way, std::map<int, Part>> sums;

@@ -24,7 +24,8 @@ enum class Way : uint8_t {
 struct HeldOutEpisode {
   Episode episode;
   Way way = Way::kNatural;
-  int support = 0;  // groups
+  int support = 0;        // groups
+  double row_weight = 1;  // how many query rows each of those that are left stands for
 };
 
 /// Support sizes that weights are fitted at: a growing grid up to the scenario's largest support, and its shots.
@@ -36,11 +37,19 @@ std::vector<int> held_out_sizes(const Dataset& data, const Scenario& scenario, c
 std::vector<HeldOutEpisode> held_out_episodes(const Dataset& data, const Scenario& scenario, const TaskSet& tasks,
                                               const std::vector<int>& sizes, const std::vector<uint8_t>* hidden);
 
+/// The metric that constants, early stopping, stack and gate are judged by: the scenario's first one. `auc` is no sum
+/// over tasks; in a rating problem `gauc` stands for it.
+Metric judging_metric(const Scenario& scenario);
+
+/// Whether a task weighs by its query rows in a metric, as in rmse; in all others tasks weigh alike.
+bool counts_rows(const Metric& metric);
+
 /// What the members answered for one held-out episode, n query rows (rating) or candidates (ranking), M members.
 struct Sample {
   int32_t task = 0;
   int support = 0;
   Way way = Way::kNatural;
+  double row_weight = 1;          // as in HeldOutEpisode
   std::vector<uint8_t> cell;      // [n]
   std::vector<float> target;      // [n] rating: the target; ranking: 1 = a query item
   std::vector<float> score;       // [M, n]

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/random.h"
+#include "learner/fit.h"
 #include "task/dataset.h"
 
 namespace fewshop::learning {
@@ -28,14 +29,6 @@ struct EpisodicLearner {
   std::function<double()> validation_loss;
 };
 
-/// What surrounds a training run: where it may keep its checkpoint, how many threads, which seed.
-struct Run {
-  uint64_t seed = 0;
-  int threads = 1;
-  std::string checkpoint;  // file, written after every epoch; empty = none. A run continues from it to the same bytes.
-  std::string what;        // for progress and messages
-};
-
 struct MetaTrainOptions {
   int epochs = 40;           // at most
   int schedule_epochs = 40;  // the cosine of the step size reaches 0 here
@@ -43,7 +36,7 @@ struct MetaTrainOptions {
   int batch_tasks = 64;
   int query = 64;
   double lr = 0.02;
-  double hold_out_items = 0.1;
+  double hold_out_items = 0.3;
 };
 
 struct MetaTrainResult {

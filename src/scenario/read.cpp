@@ -393,8 +393,8 @@ class Reader {
     if (!episode.has("rows")) chose("episode.rows", fmt::format("at least {}", standard));
     read_shots(episode);
     spec.drop_unseen_items = episode.word("unseen_items", "keep", {"keep", "drop"}) == "drop";
-    spec.hold_out_items = episode.number("hold_out_items", 0.1, 0, 0.9);
-    if (!episode.has("hold_out_items")) chose("episode.hold_out_items", "0.1");
+    spec.hold_out_items = episode.number("hold_out_items", 0.3, 0, 0.9);
+    if (!episode.has("hold_out_items")) chose("episode.hold_out_items", "0.3");
     require(!episode.has("horizon"), episode.where("horizon"),
             ": it belongs to problem = \"forecast\", which is not in this version yet");
     episode.done();

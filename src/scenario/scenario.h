@@ -58,7 +58,7 @@ struct EpisodeSpec {
   std::string ties;                // column whose equal values within a task are one group; "" = every row its own
   std::vector<Shot> shots;
   bool drop_unseen_items = false;
-  double hold_out_items = 0.1;
+  double hold_out_items = 0.3;
   std::string role;  // column with "support" and "query"
 };
 

@@ -31,4 +31,12 @@ int32_t group_count(const Dataset& data, const TaskRows& task) {
   return count;
 }
 
+int32_t first_query_row(const Dataset& data, const TaskRows& task, Micros cut) {
+  for (size_t i = 0; i < task.rows.size(); ++i) {
+    const bool starts = i == 0 || data.group[task.rows[i]] != data.group[task.rows[i - 1]];
+    if (starts && data.time[task.rows[i]] >= cut) return static_cast<int32_t>(i);
+  }
+  return static_cast<int32_t>(task.rows.size());
+}
+
 }  // namespace fewshop

@@ -192,7 +192,7 @@ class Partitioner {
     if (s_.episode.drop_unseen_items)
       removed.unseen +=
           static_cast<int64_t>(std::erase_if(task.rows, [&](int32_t r) { return seen[data_.item[r]] == 0; }));
-    if (beside_) mark_cut(task, cut);
+    if (beside_) task.query_from = first_query_row(data_, task, cut);
     const bool query = !task.rows.empty() && task.query_from < static_cast<int32_t>(task.rows.size()) &&
                        (data_.role.empty() || !needs_role || has_query_role(task));
     if (!query) return ++removed.no_query, false;
@@ -200,17 +200,6 @@ class Partitioner {
     if (groups < s_.episode.rows_min) return ++removed.few, false;
     if (s_.episode.rows_max > 0 && groups > s_.episode.rows_max) return ++removed.many, false;
     return true;
-  }
-
-  /// The query begins with the first group whose first row is not before the cut.
-  void mark_cut(TaskRows& task, Micros cut) const {
-    task.query_from = static_cast<int32_t>(task.rows.size());
-    for (size_t i = 0; i < task.rows.size(); ++i) {
-      const bool starts = i == 0 || data_.group[task.rows[i]] != data_.group[task.rows[i - 1]];
-      if (!starts || data_.time[task.rows[i]] < cut) continue;
-      task.query_from = static_cast<int32_t>(i);
-      return;
-    }
   }
 
   TaskSet admitted(TaskSet tasks, Micros cut, const std::vector<int32_t>& seen, bool needs_role,

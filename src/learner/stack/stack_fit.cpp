@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/parallel.h"
-
 namespace fewshop {
 namespace {
 
@@ -19,11 +17,24 @@ constexpr double kSharedTasks = 5, kCellTasks = 40;
 using Matrix = Eigen::MatrixXd;
 using Vector = Eigen::VectorXd;
 
+/// What one row of each sample weighs: samples alike, or by the rows that they stand for; 1 per sample on average.
+std::vector<double> row_weights(const std::vector<Sample>& samples, const Metric& metric) {
+  std::vector<double> weights;
+  double total = 0;
+  for (const Sample& s : samples) {
+    const auto rows = std::max(1.0, static_cast<double>(s.target.size()));
+    weights.push_back(counts_rows(metric) ? s.row_weight : 1 / rows);
+    total += weights.back() * rows;
+  }
+  for (auto& weight : weights) weight *= static_cast<double>(samples.size()) / total;
+  return weights;
+}
+
 /// Ridge regression of what the base member leaves on the differences of the other members from it, times the basis.
 class RatingFit {
  public:
-  RatingFit(const std::vector<Sample>& samples, int members, int base)
-      : samples_(samples), members_(members), base_(base) {
+  RatingFit(const std::vector<Sample>& samples, const std::vector<double>& row_weights, int members, int base)
+      : samples_(samples), row_weights_(row_weights), members_(members), base_(base) {
     for (int m = 0; m < members; ++m)
       if (m != base) others_.push_back(m);
     size_ = static_cast<int>(others_.size() + 1) * kB;
@@ -53,13 +64,14 @@ class RatingFit {
     std::vector<Vector> right(kItemCells, Vector::Zero(size_));
     std::vector<double> weight_sum(kItemCells, 0);
     Vector x(size_);
-    for (const Sample& s : samples_) {
+    for (size_t k = 0; k < samples_.size(); ++k) {
+      const Sample& s = samples_[k];
       const size_t n = s.target.size();
       for (size_t i = 0; i < n; ++i) {
         row_features(s, i, x);
         const int cell = s.cell[i];
         const double y = s.target[i] - s.score[base_ * n + i];
-        double weight = 1.0 / static_cast<double>(n);
+        double weight = row_weights_[k];
         if (reweight) weight /= std::max(kSmallest, std::abs(y - x.dot(cells_[cell])));
         gram[cell].selfadjointView<Eigen::Lower>().rankUpdate(x, weight);
         right[cell] += weight * y * x;
@@ -109,6 +121,7 @@ class RatingFit {
   }
 
   const std::vector<Sample>& samples_;
+  const std::vector<double>& row_weights_;
   int members_, base_, size_ = 0;
   std::vector<int> others_;
   std::vector<Vector> cells_;
@@ -178,104 +191,10 @@ void mix(const Stack& stack, const Sample& sample, std::span<float> out) {
   }
 }
 
-Stack fit_rating_stack(const std::vector<Sample>& samples, int members, int learner, bool absolute) {
-  Stack stack = RatingFit(samples, members, std::max(0, learner)).fit(absolute);
+Stack fit_rating_stack(const std::vector<Sample>& samples, int members, int learner, const Metric& metric) {
+  const auto weights = row_weights(samples, metric);
+  Stack stack = RatingFit(samples, weights, members, std::max(0, learner)).fit(metric.kind == Metric::Kind::kMae);
   fit_variance(samples, stack);
-  return stack;
-}
-
-Stack fit_ranking_stack(const std::vector<Sample>& samples, int members, int learner, int threads) {
-  // theta [kItemCells + 1, members, kB]: what all cells share comes last. Adam on the whole sample; the loss is convex.
-  constexpr int kSteps = 250;
-  constexpr double kRate = 0.05, kHoldShared = 1e-5, kHoldCell = 2e-3;
-  // The last of the `mixed` scores is the constant 1: the level of a cell.
-  const int mixed = members + 1, width = mixed * kB;
-  std::vector<double> scale(mixed, 0), count(members, 0);
-  for (const Sample& s : samples) {
-    const size_t n = s.cell.size();
-    for (int m = 0; m < members; ++m) {
-      double mean = 0, square = 0;
-      for (size_t i = 0; i < n; ++i) {
-        mean += s.score[m * n + i];
-        square += static_cast<double>(s.score[m * n + i]) * s.score[m * n + i];
-      }
-      if (n)
-        scale[m] += square / static_cast<double>(n) - mean / static_cast<double>(n) * mean / static_cast<double>(n),
-            count[m] += 1;
-    }
-  }
-  for (int m = 0; m < members; ++m) scale[m] = 1 / std::sqrt(std::max(1e-12, scale[m] / std::max(1.0, count[m])));
-  std::vector<double> start((kItemCells + 1) * width, 0);
-  start[kItemCells * width + std::max(0, learner) * kB] = 1 / scale[std::max(0, learner)];
-  std::vector<double> theta = start, first(theta.size(), 0), second(theta.size(), 0), gradient(theta.size());
-  constexpr int64_t kChunk = 64;
-  const auto chunks = (static_cast<int64_t>(samples.size()) + kChunk - 1) / kChunk;
-  std::vector<std::vector<double>> partial(chunks);
-  for (int step = 1; step <= kSteps; ++step) {
-    parallel_for(chunks, threads, 1, [&](int64_t begin, int64_t end, int) {
-      std::vector<double> u, w(kItemCells * mixed), g(kItemCells * mixed);
-      for (int64_t chunk = begin; chunk < end; ++chunk) {
-        auto& sum = partial[chunk];
-        sum.assign(kItemCells * width, 0);
-        for (int64_t k = chunk * kChunk;
-             k < std::min<int64_t>((chunk + 1) * kChunk, static_cast<int64_t>(samples.size())); ++k) {
-          const Sample& s = samples[k];
-          const size_t n = s.cell.size();
-          double positives = 0;
-          for (const float t : s.target) positives += t;
-          if (positives == 0) continue;
-          const auto b = Stack::basis(s.support);
-          for (int c = 0; c < kItemCells; ++c)
-            for (int m = 0; m < mixed; ++m) {
-              double value = 0;
-              for (int j = 0; j < kB; ++j)
-                value += b[j] * (theta[c * width + m * kB + j] + theta[kItemCells * width + m * kB + j]);
-              w[c * mixed + m] = value * scale[m];
-            }
-          u.resize(n);
-          for (size_t i = 0; i < n; ++i) u[i] = w[s.cell[i] * mixed + members];
-          for (int m = 0; m < members; ++m)
-            for (size_t i = 0; i < n; ++i) u[i] += w[s.cell[i] * mixed + m] * s.score[m * n + i];
-          double top = -1e300, total = 0;
-          for (size_t i = 0; i < n; ++i) top = std::max(top, u[i] += s.log_weight[i]);
-          for (auto& value : u) total += value = std::exp(value - top);
-          std::fill(g.begin(), g.end(), 0.0);
-          for (size_t i = 0; i < n; ++i) u[i] = u[i] / total - s.target[i] / positives;
-          for (int m = 0; m < members; ++m)
-            for (size_t i = 0; i < n; ++i) g[s.cell[i] * mixed + m] += u[i] * s.score[m * n + i];
-          for (size_t i = 0; i < n; ++i) g[s.cell[i] * mixed + members] += u[i];
-          for (int c = 0; c < kItemCells; ++c)
-            for (int m = 0; m < mixed; ++m)
-              for (int j = 0; j < kB; ++j) sum[c * width + m * kB + j] += g[c * mixed + m] * scale[m] * b[j];
-        }
-      }
-    });
-    std::fill(gradient.begin(), gradient.end(), 0.0);
-    const double share = 1.0 / static_cast<double>(std::max<size_t>(1, samples.size()));
-    for (const auto& sum : partial)
-      for (int c = 0; c < kItemCells; ++c)
-        for (int j = 0; j < width; ++j) {
-          gradient[c * width + j] += share * sum[c * width + j];
-          gradient[kItemCells * width + j] += share * sum[c * width + j];
-        }
-    for (size_t i = 0; i < theta.size(); ++i) {
-      const double hold = i < static_cast<size_t>(kItemCells * width) ? kHoldCell : kHoldShared;
-      const double g = gradient[i] + hold * (theta[i] - start[i]);
-      first[i] = 0.9 * first[i] + 0.1 * g;
-      second[i] = 0.99 * second[i] + 0.01 * g * g;
-      const double rate = kRate * (1 - static_cast<double>(step) / (kSteps + 1));
-      theta[i] -=
-          rate * first[i] / (1 - std::pow(0.9, step)) / (std::sqrt(second[i] / (1 - std::pow(0.99, step))) + 1e-8);
-    }
-  }
-  Stack stack;
-  for (int m = 0; m < members; ++m) stack.members.push_back(m);
-  stack.coefficient.assign(static_cast<size_t>(kItemCells) * (members + 1) * kB, 0);
-  for (int c = 0; c < kItemCells; ++c)
-    for (int m = 0; m < mixed; ++m)
-      for (int j = 0; j < kB; ++j)
-        stack.coefficient[(c * (members + 1) + m) * kB + j] =
-            static_cast<float>(scale[m] * (theta[c * width + m * kB + j] + theta[kItemCells * width + m * kB + j]));
   return stack;
 }
 

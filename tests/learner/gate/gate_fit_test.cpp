@@ -62,6 +62,51 @@ TEST(GateFitTest, RanksNeedNotBeMonotone) {
   EXPECT_EQ(gate.baseline[2], 1);  // 1.1 is the better baseline when larger is better
 }
 
+TEST(GateFitTest, ForRanksOneSizeAloneIsChance) {
+  const Metric ndcg = parse_metric("ndcg@10", Problem::kRanking);
+  std::vector<int> sizes{0, 1, 2, 3, 5};
+  std::vector<Judgement> all;
+  for (int t = 0; t < 300; ++t)
+    for (const int k : sizes) {
+      // Mean gains of the windows: 0: -0.6, 1: -0.1, 2: +0.03, 3: -0.1, 5: -0.6.
+      const double gain = k == 2 ? 0.9 : k == 1 || k == 3 ? -0.4 : -0.8;
+      Judgement j{t, k, Way::kNatural, {}};
+      for (const double value : {1.0, 0.5, 1.0 + gain + (t % 2 ? 0.01 : -0.01)}) {
+        std::array<Part, kItemCells + 1> parts{};
+        parts[kItemCells] = {value, 1};
+        j.methods.push_back(parts);
+      }
+      all.push_back(j);
+    }
+  const Gate gate = fit_gate(ndcg, sizes, all, kMethods);
+  for (const int k : sizes) EXPECT_FALSE(gate.adapted(k, 4)) << k;
+  EXPECT_EQ(gate.baseline, (std::vector<int>{0, 0, 0, 0, 0}));
+}
+
+TEST(GateFitTest, ErrorsOverRowsWeighTasksByTheirRows) {
+  // 30 tasks of 100 rows lose 0.1 of squared error a row, 270 tasks of one row gain 0.3: rmse is worse in all.
+  const Metric rmse = parse_metric("rmse", Problem::kRating);
+  std::vector<Judgement> all;
+  for (int t = 0; t < 300; ++t) {
+    const double rows = t % 10 == 0 ? 100 : 1;
+    Judgement j{t, 0, Way::kNatural, {}};
+    for (const double error : {1.0, 1.5, rows > 1 ? 1.1 : 0.7}) {
+      std::array<Part, kItemCells + 1> parts{};
+      parts[kItemCells] = {error * rows, rows};
+      j.methods.push_back(parts);
+    }
+    all.push_back(j);
+  }
+  EXPECT_FALSE(fit_gate(rmse, {0}, all, kMethods).adapted(0, 4));
+}
+
+TEST(GateFitTest, ABaselineThatIsProvenBetterAtItsSizesIsChosenThere) {
+  auto all = judgements({1.2, 1.2, 1.2});
+  for (auto& j : all)
+    if (j.support >= 1) j.methods[1][kItemCells].numerator -= 0.4;  // 0.7 against 1.0
+  EXPECT_EQ(fit_gate(mae(), {0, 1, 5}, all, kMethods).baseline.back(), 1);
+}
+
 TEST(GateFitTest, ABaselineThatIsBestAtOneSizeByChanceGivesWayToItsNeighbours) {
   auto all = judgements({1.2, 1.2, 1.2});
   for (auto& j : all)

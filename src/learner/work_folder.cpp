@@ -1,0 +1,78 @@
+#include "learner/work_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "bundle/tensor_file.h"
+#include "core/error.h"
+#include "core/progress.h"
+#include "runtime/members.h"
+
+namespace fewshop {
+
+namespace fs = std::filesystem;
+
+WorkFolder::WorkFolder(const std::string& out, const std::string& key) {
+  if (out.empty()) return;
+  fs::path bundle = fs::absolute(out).lexically_normal();
+  if (bundle.filename().empty()) bundle = bundle.parent_path();
+  folder_ = bundle.string() + ".training";
+  std::string found;
+  std::ifstream(folder_ + "/key") >> found;
+  if (found == key) {
+    lock();
+    say("train: continues the interrupted training in " + folder_);
+    return;
+  }
+  std::error_code ignored;
+  fs::remove_all(folder_, ignored);
+  std::error_code error;
+  fs::create_directories(folder_, error);
+  if (error) throw Failure(folder_ + ": cannot be created: " + error.message());
+  std::ofstream(folder_ + "/key") << key;
+  lock();
+}
+
+/// Two trainings into one folder would write over each other's fits. The lock goes with the process, killed or not.
+void WorkFolder::lock() {
+  const int file = open((folder_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (file < 0) throw Failure(folder_ + ": cannot be written");
+  lock_ = std::shared_ptr<int>(new int(file), [](int* f) {
+    close(*f);
+    delete f;
+  });
+  if (flock(file, LOCK_EX | LOCK_NB) != 0)
+    throw Failure(folder_ + ": another training is writing this model; wait for it, or choose another --out");
+}
+
+std::string WorkFolder::file(const std::string& stage) const { return folder_ + "/" + stage + ".safetensors"; }
+
+std::string WorkFolder::checkpoint(const std::string& stage) const {
+  return folder_.empty() ? "" : folder_ + "/" + stage + ".checkpoint";
+}
+
+std::unique_ptr<Member> WorkFolder::finished(const std::string& stage, nlohmann::json& chosen) const {
+  if (folder_.empty() || !fs::exists(file(stage))) return nullptr;
+  const TensorFile kept = TensorFile::load(file(stage));
+  chosen = nlohmann::json::parse(kept.text("chosen"));
+  return load_member(kept);
+}
+
+void WorkFolder::finish(const std::string& stage, const Member& member, const nlohmann::json& chosen) const {
+  if (folder_.empty()) return;
+  TensorFile kept;
+  member.save(kept);
+  kept.put_text("chosen", chosen.dump());
+  kept.save(file(stage));
+  fs::remove(checkpoint(stage));
+}
+
+void WorkFolder::remove() const {
+  if (!folder_.empty()) fs::remove_all(folder_);
+}
+
+}  // namespace fewshop
