@@ -76,11 +76,12 @@ Start start_values(const FitInput& input, bool ranking) {
   for (const auto& task : input.tasks)
     for (const int32_t r : task.rows) {
       if (input.is_hidden(data.item[r])) continue;
-      total += data.target[r];
-      squares += static_cast<double>(data.target[r]) * data.target[r];
-      rows += 1;
-      sum[data.item[r]] += data.target[r];
-      count[data.item[r]] += 1;
+      const double weight = data.weight[r], target = data.target[r];
+      total += weight * target;
+      squares += weight * target * target;
+      rows += weight;
+      sum[data.item[r]] += weight * target;
+      count[data.item[r]] += weight;
     }
   require(rows > 0, "bayes: no training rows are left");
   start.mean = ranking ? 0 : total / rows;
@@ -184,7 +185,9 @@ class BayesLoss {
       mean = mean + nn::sparse_matmul(inputs_.tasks, tasks, p_.description_weight);
     }
     const Tensor diagonal = at::diag(p_.log_precision.exp());
-    const Tensor per_task = batch.query.mask.sum(1).clamp_min(1);
+    // Query rows of a task weigh by their importance, tasks alike.
+    const Tensor importance = batch.query.mask * batch.query.weight;
+    const Tensor per_task = importance.sum(1).clamp_min(1e-6);
     if (ranking_) {
       const Tensor z = step.raw.narrow(1, 0, d);
       const Tensor gram = at::matmul(z.t(), z) / static_cast<double>(z.size(0));
@@ -196,7 +199,7 @@ class BayesLoss {
       else
         logits = logits.scatter_add(1, support, own_item_terms(p_, batch.support));
       const Tensor chosen = at::log_softmax(logits, 1).gather(1, query);
-      return -((chosen * batch.query.mask).sum(1) / per_task).mean();
+      return -((chosen * importance).sum(1) / per_task).mean();
     }
     const auto features = [&](const Tensor& raw) {
       return at::cat({raw.narrow(2, 0, d), at::ones_like(raw.narrow(2, 0, 1))}, 2);
@@ -209,7 +212,7 @@ class BayesLoss {
     const Tensor variance = solution.variance + p_.log_noise.exp();
     const Tensor error = batch.query.target - predicted;
     const Tensor loss = 0.5 * (variance.log() + error * error / variance);
-    return ((loss * batch.query.mask).sum(1) / per_task).mean();
+    return ((loss * importance).sum(1) / per_task).mean();
   }
 
  private:

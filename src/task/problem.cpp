@@ -58,8 +58,8 @@ class ColumnLoader {
       : store_(store),
         p_(problem),
         fitted_(fitted),
-        used_items_(items_in(p_.data, p_.partition.train_last)),
-        used_tasks_(tasks_in(p_.data, p_.partition.train_last)) {}
+        used_items_(items_in(p_.data, last_fit_tasks())),
+        used_tasks_(tasks_in(p_.data, last_fit_tasks())) {}
 
   void run() {
     const std::string key = cache_key(), file = cache_file(key);
@@ -81,6 +81,14 @@ class ColumnLoader {
   }
 
  private:
+  /// Vocabularies and scales are fitted once, on what the last fit may use: no test task, and no row after
+  /// split.time.test.
+  TaskSet last_fit_tasks() const {
+    TaskSet tasks = p_.partition.train_last;
+    tasks.insert(tasks.end(), p_.partition.valid_last.begin(), p_.partition.valid_last.end());
+    return tasks;
+  }
+
   std::string cache_key() const {
     Fingerprint key;
     key.add(kEncodingVersion);
