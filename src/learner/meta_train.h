@@ -13,6 +13,8 @@
 
 namespace fewshop::learning {
 
+using fewshop::Run;
+
 /// One trained tensor. `decay` (broadcastable) is the weight of its squared norm in the outer loss; undefined = none.
 struct Parameter {
   std::string name;

@@ -31,12 +31,10 @@ class WeightFit {
     collect();
     Weights weights;
     if (stacked_) {
-      for (const int half : {0, 1}) {
-        std::vector<Sample> part;
-        for (const auto& s : samples_)
-          if (half_of(s.task) == half) part.push_back(s);
-        half_stack_[half] = fit_stack(part);
-      }
+      const auto second = std::stable_partition(samples_.begin(), samples_.end(),
+                                                [&](const Sample& s) { return half_of(s.task) == 0; });
+      half_stack_[0] = fit_stack({samples_.begin(), second});
+      half_stack_[1] = fit_stack({second, samples_.end()});
       weights.stack = fit_stack(samples_);
     }
     std::vector<Part> valid(metrics_.size());
@@ -58,7 +56,7 @@ class WeightFit {
     return static_cast<int>(Random(o_.seed).fork("stack halves").fork(data_.task_ids[task]).next() & 1);
   }
 
-  Stack fit_stack(const std::vector<Sample>& samples) const {
+  Stack fit_stack(std::span<const Sample> samples) const {
     return ranking() ? fit_ranking_stack(samples, methods_, methods_ - 1, metric_, o_.threads)
                      : fit_rating_stack(samples, methods_, methods_ - 1, metric_);
   }

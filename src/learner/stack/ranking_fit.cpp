@@ -14,7 +14,7 @@ constexpr int kB = Stack::kBasis, kShared = kItemCells;
 /// The softmax loss and its gradient.
 class SoftmaxLoss {
  public:
-  SoftmaxLoss(const std::vector<Sample>& samples, int threads)
+  SoftmaxLoss(std::span<const Sample> samples, int threads)
       : samples_(samples), threads_(threads), partial_((static_cast<int64_t>(samples.size()) + kChunk - 1) / kChunk) {}
 
   /// Mean gradient over samples: [kItemCells + 1, M + 1, basis].
@@ -71,7 +71,7 @@ class SoftmaxLoss {
         for (int j = 0; j < kB; ++j) sum[(c * mixed + m) * kB + j] += g[c * mixed + m] * weights.scale(m) * b[j];
   }
 
-  const std::vector<Sample>& samples_;
+  std::span<const Sample> samples_;
   int threads_;
   std::vector<std::vector<double>> partial_;
 };
@@ -94,7 +94,7 @@ struct Move {
 
 class Ascent {
  public:
-  Ascent(const std::vector<Sample>& samples, const Metric& metric, int threads, RankingWeights& weights)
+  Ascent(std::span<const Sample> samples, const Metric& metric, int threads, RankingWeights& weights)
       : metric_(metric), threads_(threads), weights_(weights) {
     const size_t step = std::max<size_t>(1, samples.size() / kMostSamples);
     for (size_t k = 0; k < samples.size(); k += step) add(samples[k]);
@@ -287,7 +287,7 @@ class Ascent {
 
 }  // namespace
 
-RankingWeights::RankingWeights(const std::vector<Sample>& samples, int members)
+RankingWeights::RankingWeights(std::span<const Sample> samples, int members)
     : members_(members), scale_(members + 1, 1), theta_((kItemCells + 1) * (members + 1) * kB, 0) {
   for (int m = 0; m < members; ++m) {
     double variance = 0, count = 0;
@@ -354,7 +354,7 @@ Stack RankingWeights::to_stack() const {
   return stack;
 }
 
-void fit_softmax(const std::vector<Sample>& samples, int learner, int threads, RankingWeights& weights) {
+void fit_softmax(std::span<const Sample> samples, int learner, int threads, RankingWeights& weights) {
   constexpr int kSteps = 250;
   constexpr double kRate = 0.05, kHoldShared = 1e-5, kHoldCell = 2e-3;
   weights.set_alone(learner);
@@ -377,12 +377,11 @@ void fit_softmax(const std::vector<Sample>& samples, int learner, int threads, R
   }
 }
 
-void ascend_metric(const std::vector<Sample>& samples, const Metric& metric, int threads, RankingWeights& weights) {
+void ascend_metric(std::span<const Sample> samples, const Metric& metric, int threads, RankingWeights& weights) {
   Ascent(samples, metric, threads, weights).run();
 }
 
-Stack fit_ranking_stack(const std::vector<Sample>& samples, int members, int learner, const Metric& metric,
-                        int threads) {
+Stack fit_ranking_stack(std::span<const Sample> samples, int members, int learner, const Metric& metric, int threads) {
   RankingWeights weights(samples, members);
   fit_softmax(samples, std::max(0, learner), threads, weights);
   ascend_metric(samples, metric, threads, weights);

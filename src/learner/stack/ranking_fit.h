@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "learner/held_out.h"
@@ -11,7 +12,7 @@ namespace fewshop {
 /// member's deviation among candidates. The last cell is what all cells share, the last of a cell's M + 1 its level.
 class RankingWeights {
  public:
-  RankingWeights(const std::vector<Sample>& samples, int members);
+  RankingWeights(std::span<const Sample> samples, int members);
 
   int members() const { return members_; }
   double scale(int member) const { return scale_[member]; }  // 1 / deviation; 1 for the level
@@ -43,10 +44,10 @@ class RankingWeights {
 };
 
 /// Lowers the softmax loss of the query items among the candidates by gradient descent on all samples; convex.
-void fit_softmax(const std::vector<Sample>& samples, int learner, int threads, RankingWeights& weights);
+void fit_softmax(std::span<const Sample> samples, int learner, int threads, RankingWeights& weights);
 
 /// Raises the mean metric by changing one shared weight or one level at a time. A change is kept where its paired gain
 /// is more than half its standard error over samples.
-void ascend_metric(const std::vector<Sample>& samples, const Metric& metric, int threads, RankingWeights& weights);
+void ascend_metric(std::span<const Sample> samples, const Metric& metric, int threads, RankingWeights& weights);
 
 }  // namespace fewshop

@@ -18,7 +18,7 @@ using Matrix = Eigen::MatrixXd;
 using Vector = Eigen::VectorXd;
 
 /// What one row of each sample weighs: samples alike, or by the rows that they stand for; 1 per sample on average.
-std::vector<double> row_weights(const std::vector<Sample>& samples, const Metric& metric) {
+std::vector<double> row_weights(std::span<const Sample> samples, const Metric& metric) {
   std::vector<double> weights;
   double total = 0;
   for (const Sample& s : samples) {
@@ -33,7 +33,7 @@ std::vector<double> row_weights(const std::vector<Sample>& samples, const Metric
 /// Ridge regression of what the base member leaves on the differences of the other members from it, times the basis.
 class RatingFit {
  public:
-  RatingFit(const std::vector<Sample>& samples, const std::vector<double>& row_weights, int members, int base)
+  RatingFit(std::span<const Sample> samples, const std::vector<double>& row_weights, int members, int base)
       : samples_(samples), row_weights_(row_weights), members_(members), base_(base) {
     for (int m = 0; m < members; ++m)
       if (m != base) others_.push_back(m);
@@ -120,7 +120,7 @@ class RatingFit {
     return stack;
   }
 
-  const std::vector<Sample>& samples_;
+  std::span<const Sample> samples_;
   const std::vector<double>& row_weights_;
   int members_, base_, size_ = 0;
   std::vector<int> others_;
@@ -129,7 +129,7 @@ class RatingFit {
 
 /// The factor exp(c . basis) per cell that makes the stated variance fit the squared errors: Gaussian likelihood by
 /// Newton steps, held at the shared factor.
-void fit_variance(const std::vector<Sample>& samples, Stack& stack) {
+void fit_variance(std::span<const Sample> samples, Stack& stack) {
   using Small = Eigen::Matrix<double, kB, 1>;
   stack.log_variance.assign(kItemCells * kB, 0);
   std::vector<std::vector<std::pair<Small, double>>> rows(kItemCells);  // basis, error^2 / variance
@@ -191,7 +191,7 @@ void mix(const Stack& stack, const Sample& sample, std::span<float> out) {
   }
 }
 
-Stack fit_rating_stack(const std::vector<Sample>& samples, int members, int learner, const Metric& metric) {
+Stack fit_rating_stack(std::span<const Sample> samples, int members, int learner, const Metric& metric) {
   const auto weights = row_weights(samples, metric);
   Stack stack = RatingFit(samples, weights, members, std::max(0, learner)).fit(metric.kind == Metric::Kind::kMae);
   fit_variance(samples, stack);
