@@ -7,7 +7,7 @@
 #include "evaluate/evaluate.h"
 #include "evaluate/html_report.h"
 #include "evaluate/text_report.h"
-#include "learner/catalogue.h"
+#include "learner/check_scenario.h"
 #include "output.h"
 
 namespace fewshop::cli {
@@ -33,7 +33,12 @@ void add_compare(CLI::App& app, Globals& globals) {
   command->add_option("--html", arguments->html, "write the report as one HTML page as well")->type_name("FILE");
   command->callback([arguments, &globals] {
     const Scenario scenario = arguments->scenario.read();
-    for (const auto& name : arguments->learners) find_learner(name);
+    for (const auto& name : arguments->learners) {  // all of them, before the first one trains for long
+      Scenario asked = scenario;
+      asked.learner = name;
+      if (name != scenario.learner) asked.learner_options = nlohmann::json::object();
+      check_scenario(asked);
+    }
     const nlohmann::json object = compare(
         {scenario, arguments->scenario.data, arguments->learners, arguments->seeds, globals.seed, globals.threads});
     if (!arguments->html.empty()) write_file(arguments->html, html_report(object, scenario.title));

@@ -345,9 +345,34 @@ std::array<Part, kItemCells + 1> judge_ranking(const Metric& metric, const Datas
   return parts;
 }
 
+namespace {
+
+/// Absolute errors after the median error of each way is taken off.
+void recentre(const std::vector<HeldOutEpisode>& episodes, const std::vector<std::vector<float>>& errors,
+              std::vector<Part>& parts) {
+  for (const Way way : {Way::kNatural, Way::kNewQuery, Way::kNewOnly}) {
+    std::vector<float> all;
+    for (size_t i = 0; i < episodes.size(); ++i)
+      if (episodes[i].way == way) all.insert(all.end(), errors[i].begin(), errors[i].end());
+    if (all.empty()) continue;
+    const auto middle = all.begin() + static_cast<int64_t>(all.size() / 2);
+    std::nth_element(all.begin(), middle, all.end());
+    for (size_t i = 0; i < episodes.size(); ++i) {
+      if (episodes[i].way != way || errors[i].empty()) continue;
+      double sum = 0;
+      for (const float error : errors[i]) sum += std::abs(error - *middle);
+      parts[i].numerator = sum / static_cast<double>(errors[i].size());
+    }
+  }
+}
+
+}  // namespace
+
 double member_loss(const Dataset& data, const Scenario& scenario, const Member& member, const Metric& metric,
-                   float positive_above, const std::vector<HeldOutEpisode>& episodes, int threads) {
+                   float positive_above, const std::vector<HeldOutEpisode>& episodes, int threads, bool recentred) {
   std::vector<Part> parts(episodes.size());
+  std::vector<std::vector<float>> errors(episodes.size());
+  recentred = recentred && metric.kind == Metric::Kind::kMae;
   parallel_for(static_cast<int64_t>(episodes.size()), threads, 64, [&](int64_t begin, int64_t end, int) {
     const auto workspace = member.workspace();
     std::vector<float> scores, target;
@@ -367,11 +392,13 @@ double member_loss(const Dataset& data, const Scenario& scenario, const Member& 
       for (const int32_t r : episode.query) target.push_back(data.target[r]);
       member.score(*workspace, items, scores, {});
       parts[i] = rated_part(metric, RatedList(target, scores, positive_above, tie_seed(episode)));
+      for (size_t q = 0; recentred && q < items.size(); ++q) errors[i].push_back(target[q] - scores[q]);
       if (!counts_rows(metric)) continue;
       parts[i].numerator *= episodes[i].row_weight;
       parts[i].denominator *= episodes[i].row_weight;
     }
   });
+  if (recentred) recentre(episodes, errors, parts);
   std::map<Way, std::map<int, Part>> sums;
   for (size_t i = 0; i < episodes.size(); ++i) {
     Part& sum = sums[episodes[i].way][std::min(episodes[i].support, 1000)];

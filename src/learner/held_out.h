@@ -89,8 +89,12 @@ std::array<Part, kItemCells + 1> judge_ranking(const Metric& metric, const Datas
 
 /// The mean metric of one member over episodes, turned so that lower is better; averaged over ways, and within each
 /// over support sizes. What constants and the number of epochs are chosen by.
+///
+/// `recentred` takes the median error off before absolute errors are summed (mae): a member that predicts means and
+/// goes into a mix that is fitted to absolute errors is not to be chosen by how far its means are from medians.
 double member_loss(const Dataset& data, const Scenario& scenario, const Member& member, const Metric& metric,
-                   float positive_above, const std::vector<HeldOutEpisode>& episodes, int threads);
+                   float positive_above, const std::vector<HeldOutEpisode>& episodes, int threads,
+                   bool recentred = false);
 
 /// The middle of the target range: what lies above counts as positive in metrics that need positives.
 float middle_target(const Dataset& data, const TaskSet& tasks);

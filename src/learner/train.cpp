@@ -223,12 +223,13 @@ class Trainer {
     require(!episodes.empty(), scenario_.name,
             ": no meta-validation task is large enough for any support size of the scenario");
     const auto stopping = draw_episodes(episodes, ranking() ? 1000 : 4000, random_.fork("stopping episodes"));
-    const auto loss_on = [&](const std::vector<HeldOutEpisode>& on) {
-      return
-          [&](const Member& member) { return member_loss(data_, scenario_, member, metric_, middle_, on, threads_); };
+    const auto loss_on = [&](const std::vector<HeldOutEpisode>& on, bool recentred) {
+      return [&on, recentred, this](const Member& member) {
+        return member_loss(data_, scenario_, member, metric_, middle_, on, threads_, recentred);
+      };
     };
-    selection_.members =
-        fit_members(problem_.partition.train, hidden, "selection", loss_on(episodes), loss_on(stopping));
+    selection_.members = fit_members(problem_.partition.train, hidden, "selection", loss_on(episodes, false),
+                                     loss_on(stopping, scenario_.stack));
     selection_.counts = seen_counts(problem_.partition.train, hidden);
     selection_.episodes = std::move(episodes);
   }
