@@ -20,11 +20,14 @@ struct BayesWorkspace : Workspace {
   std::vector<int32_t> items;  // [support rows] -1 = unknown
   ItemSearch::Buffers search;
   std::vector<ItemSearch::Hit> best;
+  std::vector<int32_t> own;  // items of the support, ascending, each once
 };
 
-float dot(const float* a, const float* b, int32_t n) {
+/// In double and rounded once by the caller: a score may be far smaller than the terms of its sum, and has to be what
+/// the explanation adds up to.
+double dot(const float* a, const double* b, int32_t n) {
   // Eight independent sums, so that the compiler can use vector registers without reordering a single sum.
-  float sums[8] = {};
+  double sums[8] = {};
   int32_t i = 0;
   for (; i + 8 <= n; i += 8)
     for (int32_t j = 0; j < 8; ++j) sums[j] += a[i + j] * b[i + j];
@@ -119,11 +122,21 @@ void BayesMember::adapt(const TaskView& task, Workspace& workspace) const {
 namespace {
 
 /// What the support adds to the score of an item that is in it, summed in the order of the rows.
-float own_item_score(const BayesWorkspace& w, int32_t item) {
-  float sum = 0;
+double own_item_score(const BayesWorkspace& w, int32_t item) {
+  double sum = 0;
   for (size_t s = 0; s < w.repeat.size(); ++s)
     if (w.items[s] == item) sum += w.repeat[s];
   return sum;
+}
+
+/// The score of a known item by the head alone, and with what the support adds to its own items.
+double head_score(const BayesMember::Arrays& a, const BayesWorkspace& w, int32_t item) {
+  return (static_cast<double>(a.offset) + a.bias[item]) +
+         dot(a.vectors.data() + static_cast<int64_t>(item) * a.head, w.posterior.weights_double().data(), a.head);
+}
+
+float score_of(const BayesMember::Arrays& a, const BayesWorkspace& w, int32_t item) {
+  return static_cast<float>(head_score(a, w, item) + own_item_score(w, item));
 }
 
 }  // namespace
@@ -131,24 +144,19 @@ float own_item_score(const BayesWorkspace& w, int32_t item) {
 void BayesMember::score(const Workspace& workspace, std::span<const int32_t> items, std::span<float> score,
                         std::span<float> variance) const {
   const auto& w = static_cast<const BayesWorkspace&>(workspace);
-  const float* head = w.posterior.weights().data();
   for (size_t i = 0; i < items.size(); ++i) {
     const bool known = knows(items[i]);
-    score[i] = known ? a_.offset + a_.bias[items[i]] + dot(vector(items[i]), head, a_.head) : a_.offset;
-    if (known && !w.repeat.empty()) score[i] += own_item_score(w, items[i]);
+    score[i] = known ? score_of(a_, w, items[i]) : a_.offset;
     if (!variance.empty()) variance[i] = a_.noise + (known ? w.posterior.variance(vector(items[i])) : 1.0F);
   }
 }
 
 void BayesMember::score_all(const Workspace& workspace, std::span<float> score) const {
   const auto& w = static_cast<const BayesWorkspace&>(workspace);
-  const float* head = w.posterior.weights().data();
-  for (int32_t i = 0; i < items(); ++i) score[i] = a_.offset + a_.bias[i] + dot(vector(i), head, a_.head);
-  // Every item of the support once, at its first row.
-  for (size_t s = 0; s < w.repeat.size(); ++s) {
-    const auto row = w.items.begin() + static_cast<int64_t>(s);
-    if (*row >= 0 && std::find(w.items.begin(), row, *row) == row) score[*row] += own_item_score(w, *row);
-  }
+  for (int32_t i = 0; i < items(); ++i) score[i] = static_cast<float>(head_score(a_, w, i));
+  for (size_t i = items(); i < score.size(); ++i) score[i] = a_.offset;
+  for (size_t s = 0; s < w.repeat.size(); ++s)
+    if (w.items[s] >= 0) score[w.items[s]] = score_of(a_, w, w.items[s]);
 }
 
 double BayesMember::explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const {
@@ -170,7 +178,24 @@ double BayesMember::explain(const Workspace& workspace, int32_t item, std::span<
 void BayesMember::candidates(const Workspace& workspace, int n, std::vector<int32_t>& out) const {
   // The workspace is one thread's own; its buffers are scratch.
   auto& w = const_cast<BayesWorkspace&>(static_cast<const BayesWorkspace&>(workspace));
-  search_.top(w.posterior.weights().data(), n, {}, w.search, w.best);
+  // The search knows the head alone; items that the support adds to stand aside and are put in their place.
+  w.own.assign(w.items.begin(), w.items.end());
+  std::sort(w.own.begin(), w.own.end());
+  w.own.erase(std::unique(w.own.begin(), w.own.end()), w.own.end());
+  search_.top(w.posterior.weights().data(), n, w.own, w.search, w.best);
+  bool added = false;
+  for (const int32_t item : w.own) {
+    if (item < 0) continue;
+    w.best.push_back({item, score_of(a_, w, item)});
+    added = true;
+  }
+  if (added) {
+    for (auto& hit : w.best) hit.score = score_of(a_, w, hit.item);
+    std::sort(w.best.begin(), w.best.end(), [](const ItemSearch::Hit& a, const ItemSearch::Hit& b) {
+      return a.score > b.score || (a.score == b.score && a.item < b.item);
+    });
+    if (w.best.size() > static_cast<size_t>(n)) w.best.resize(n);
+  }
   for (const auto& hit : w.best) out.push_back(hit.item);
 }
 

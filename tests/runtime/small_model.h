@@ -21,6 +21,10 @@ struct SmallModelOptions {
   Problem problem = Problem::kRanking;
   int items = 1500;  // above 700, so that recommending goes by candidates
   int d = 16;
+  float low = 1, high = 5;   // range of ratings, to which predictions are cut
+  bool exclude_seen = true;  // ranks: false = what is in the support may be an answer
+  bool events = false;       // rows have a time, a kind of event and a weight
+  bool by_time = true;       // with events: that time orders them, else they have a random order
 };
 
 inline std::shared_ptr<Model> small_model(const SmallModelOptions& options = {}) {
@@ -67,8 +71,14 @@ inline std::shared_ptr<Model> small_model(const SmallModelOptions& options = {})
   s.tasks.table = "users";
   s.tasks_key = "user_id";
   s.features = {{"items.colour", FeatureType::kCategory, "|", true}, {"tasks.age", FeatureType::kCategory, "|", true}};
-  s.exclude_seen = true;
+  s.exclude_seen = options.exclude_seen;
   s.episode.shots = {{0, 0}, {1, 0}};
+  if (options.events) {
+    s.time = "time";
+    s.event = "event";
+    s.weight = "weight";
+    s.episode.by_time = options.by_time;
+  }
   s.metrics = {ranking ? "ndcg@10" : "mae"};
   const auto encoder = [](const char* name, std::vector<std::string> words) {
     ColumnEncoder e;
@@ -120,8 +130,8 @@ inline std::shared_ptr<Model> small_model(const SmallModelOptions& options = {})
   parts.gate.baseline = {1, 2, 2};
   parts.gate.open.assign(3 * kItemCells, 1);
   std::fill_n(parts.gate.open.begin(), kItemCells, 0);
-  parts.target_low = ranking ? 0.0f : 1.0f;
-  parts.target_high = ranking ? 1.0f : 5.0f;
+  parts.target_low = ranking ? 0.0f : options.low;
+  parts.target_high = ranking ? 1.0f : options.high;
   parts.manifest["seed"] = 7;
   return std::make_shared<Model>(std::move(parts));
 }

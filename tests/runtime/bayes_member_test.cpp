@@ -1,0 +1,82 @@
+#include "runtime/bayes_member.h"
+
+#include "runtime/member_contract.h"
+
+namespace fewshop {
+namespace {
+
+using testing::random_support;
+
+constexpr int kItems = 120, kKinds = 3, kRaw = 7;
+
+/// Random arrays: three kinds of event, a prior mean, decays, and for ranks repeats.
+BayesMember::Arrays random_arrays(bool ranking, uint64_t seed) {
+  Random random(seed);
+  const auto numbers = [&](size_t count, double scale, double middle = 0) {
+    std::vector<float> values(count);
+    for (float& x : values) x = static_cast<float>(middle + scale * random.normal());
+    return values;
+  };
+  BayesMember::Arrays a;
+  a.ranking = ranking;
+  a.raw = kRaw;
+  a.head = ranking ? kRaw : kRaw + 1;
+  a.vectors = numbers(static_cast<size_t>(kItems) * a.head, 0.5);
+  a.bias = numbers(kItems, 0.4);
+  a.offset = ranking ? 0 : 3.6F;
+  a.noise = ranking ? 0 : 0.7F;
+  a.prior = numbers(a.head, 0.3);
+  a.target_scale = numbers(kKinds, 0.3, 1);
+  a.precision = {2, 0.7F, 5};
+  a.decay = {0.02F, 0.5F, 0};
+  a.repeat = ranking ? std::vector<float>{0.8F, 0, -0.3F} : std::vector<float>(kKinds, 0);
+  a.repeat_decay = {0.05F, 0.1F, 0};
+  a.item_weight = numbers(5 * (kRaw + 1), 0.3);
+  a.whitening.assign(static_cast<size_t>(a.head) * a.head, 0);
+  for (int i = 0; i < a.head; ++i)
+    for (int j = 0; j <= i; ++j) a.whitening[i * a.head + j] = i == j ? 1.3 : 0.2 * random.normal();
+  a.item_inputs = {0, 2, 5};
+  a.description_inputs = {0, 2};
+  a.prior_weight = numbers(2 * a.head, 0.3);
+  return a;
+}
+
+class BayesMemberTest : public ::testing::TestWithParam<bool> {};
+
+INSTANTIATE_TEST_SUITE_P(Problems, BayesMemberTest, ::testing::Values(false, true),
+                         [](const auto& info) { return info.param ? "ranking" : "rating"; });
+
+TEST_P(BayesMemberTest, KeepsWhatEveryMemberPromises) {
+  testing::expect_member_contract(BayesMember(random_arrays(GetParam(), 1)), kItems, GetParam());
+}
+
+// Scores near 0 are sums of large parts: what is added up must not lose more than the rounding of the score.
+TEST_P(BayesMemberTest, ExplanationsAddUpWhereTheScoreIsFarSmallerThanItsParts) {
+  BayesMember::Arrays arrays = random_arrays(GetParam(), 2);
+  for (float& x : arrays.vectors) x *= 100;
+  for (float& x : arrays.prior) x *= 100;
+  const BayesMember member(std::move(arrays));
+  Random random(3);
+  const auto workspace = member.workspace();
+  for (const int rows : {0, 1, 5, 40})
+    testing::expect_explanation_adds_up(member, random_support(random, kItems, rows, GetParam()), kItems, *workspace);
+}
+
+// What is bought again may have a head that says nothing about it.
+TEST(BayesMemberRepeatTest, WhatIsBoughtAgainIsACandidate) {
+  BayesMember::Arrays arrays = random_arrays(true, 4);
+  arrays.repeat = {50, 50, 50};
+  const BayesMember member(std::move(arrays));
+  const auto workspace = member.workspace();
+  for (int32_t item = 0; item < kItems; ++item) {
+    const std::vector<SupportRow> support{{.item = item, .target = 0.001F}};
+    const auto all = testing::all_scores(member, support, kItems, *workspace);
+    ASSERT_EQ(std::max_element(all.begin(), all.begin() + kItems) - all.begin(), item);
+    std::vector<int32_t> found;
+    member.candidates(*workspace, 5, found);
+    EXPECT_NE(std::find(found.begin(), found.end(), item), found.end()) << item;
+  }
+}
+
+}  // namespace
+}  // namespace fewshop
