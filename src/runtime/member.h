@@ -61,8 +61,8 @@ class Member {
   /// of the sum of their magnitudes.
   virtual double explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const = 0;
 
-  /// Appends up to n items that this member would rank first, where it can find them without scoring everything
-  /// (the sparse rows of the support's items); the default appends none.
+  /// Appends up to n items that this member would rank first, in no order, where it can find them without scoring
+  /// everything (the sparse rows of the support's items, a search); the default appends none.
   virtual void candidates(const Workspace&, int /*n*/, std::vector<int32_t>& /*items*/) const {}
 
   /// Makes an item that came after training known, from its encoded features; its index is the next free one. Members

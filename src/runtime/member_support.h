@@ -50,14 +50,15 @@ inline double evidence(const SupportRow& row) {
   return value > 0 && std::isfinite(value) ? value : 0;
 }
 
-/// Appends the n items of `found` with the highest positive evidence(item), best first; ties by index.
+/// Appends the n items of `found` with the highest positive evidence(item), in no order; ties go to the smaller index.
 template <class Evidence>
 void append_best(std::span<const int32_t> found, int n, const Evidence& evidence, std::vector<int32_t>& items) {
   const auto begin = static_cast<std::ptrdiff_t>(items.size());
   for (int32_t item : found)
     if (evidence(item) > 0) items.push_back(item);
-  const auto count = std::min<std::ptrdiff_t>(std::max(n, 0), static_cast<std::ptrdiff_t>(items.size()) - begin);
-  std::partial_sort(items.begin() + begin, items.begin() + begin + count, items.end(), [&](int32_t a, int32_t b) {
+  const std::ptrdiff_t count = std::max(n, 0);
+  if (static_cast<std::ptrdiff_t>(items.size()) - begin <= count) return;
+  std::nth_element(items.begin() + begin, items.begin() + begin + count, items.end(), [&](int32_t a, int32_t b) {
     const double left = evidence(a), right = evidence(b);
     return left != right ? left > right : a < b;
   });

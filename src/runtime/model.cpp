@@ -123,10 +123,15 @@ void Model::member_scores(ModelSession& session, int member, std::span<const int
   p_.members[member]->score(*session.workspaces[member], items, score, variance);
 }
 
+std::array<bool, kItemCells> Model::served_cells(const ModelSession& session) const {
+  std::array<bool, kItemCells> cells{};
+  if (p_.stack.empty() && learner_ < 0) return cells;
+  for (int cell = 0; cell < kItemCells; ++cell) cells[cell] = p_.gate.adapted(session.support, cell);
+  return cells;
+}
+
 bool Model::served_adapted(const ModelSession& session, int32_t item) const {
-  if (p_.stack.empty() && learner_ < 0) return false;
-  return p_.gate.adapted(session.support,
-                         item_cell(item >= 0 && item < p_.item_counts.size() ? p_.item_counts[item] : 0));
+  return served_cells(session)[cell_of(item)];
 }
 
 int Model::served_baseline(const ModelSession& session) const {
@@ -137,18 +142,18 @@ int Model::served_baseline(const ModelSession& session) const {
 void Model::score(ModelSession& session, int method, std::span<const int32_t> items, std::span<float> score,
                   std::span<float> variance) const {
   const size_t n = items.size();
-  const auto cell_of = [&](int32_t item) {
-    return item_cell(item >= 0 && item < p_.item_counts.size() ? p_.item_counts[item] : 0);
-  };
   if (method == kServed) {
     // The decision is per item for predictions; both answers are worked out only where both are served.
-    const size_t adapted =
-        std::count_if(items.begin(), items.end(), [&](int32_t i) { return served_adapted(session, i); });
+    const auto open = served_cells(session);
+    const bool alike = std::count(open.begin(), open.end(), open[0]) == kItemCells;
+    const size_t adapted = alike
+                               ? (open[0] ? n : 0)
+                               : std::count_if(items.begin(), items.end(), [&](int32_t i) { return open[cell_of(i)]; });
     if (adapted == n) return this->score(session, kAdapted, items, score, variance);
     this->score(session, served_baseline(session), items, score, variance);
     if (adapted == 0) return;
     for (size_t i = 0; i < n; ++i)
-      if (served_adapted(session, items[i]))
+      if (open[cell_of(items[i])])
         this->score(session, kAdapted, items.subspan(i, 1), score.subspan(i, 1),
                     variance.empty() ? variance : variance.subspan(i, 1));
     return;
@@ -234,8 +239,7 @@ double Model::explain(ModelSession& session, int method, int32_t item, std::span
     return p_.members[member]->explain(*session.workspaces[member], item, contribution);
   }
   const size_t members = p_.stack.members.size(), width = members + 1;
-  const int cell = item_cell(item >= 0 && item < p_.item_counts.size() ? p_.item_counts[item] : 0);
-  const double* w = session.weights.data() + cell * width;
+  const double* w = session.weights.data() + cell_of(item) * width;
   double prior = w[members];
   std::fill(contribution.begin(), contribution.end(), 0.0);
   session.terms.resize(contribution.size());
@@ -253,28 +257,49 @@ std::pair<float, float> Model::interval(float score, float variance) {
   return {score - half, score + half};
 }
 
+void Model::candidates(ModelSession& session, int n, std::span<const int32_t> exclude,
+                       std::vector<int32_t>& out) const {
+  out.clear();
+  const auto items = static_cast<int32_t>(p_.item_ids.size());
+  auto& seen = session.seen;
+  seen.assign((static_cast<size_t>(items) + 63) / 64, 0);
+  const auto first_time = [&](int32_t item) {
+    const uint64_t bit = uint64_t{1} << (item % 64);
+    const bool is_new = (seen[item / 64] & bit) == 0;
+    seen[item / 64] |= bit;
+    return is_new;
+  };
+  for (const int32_t item : exclude)
+    if (item >= 0 && item < items) first_time(item);
+  if (!ranking() || items <= kHeadCandidates + kPopularCandidates) {
+    for (int32_t item = 0; item < items; ++item)
+      if (first_time(item)) out.push_back(item);
+    return;
+  }
+  for (size_t m = 0; m < p_.members.size(); ++m) {
+    if (!needed_[m]) continue;
+    member_scores(session, static_cast<int>(m), {}, {}, {});
+    p_.members[m]->candidates(*session.workspaces[m],
+                              static_cast<int>(m) == learner_ ? kHeadCandidates : kSparseCandidates, out);
+  }
+  // What is excluded takes no candidate's place.
+  const size_t popular = std::min<size_t>(popular_.size(), kPopularCandidates + exclude.size() + n);
+  out.insert(out.end(), popular_.begin(), popular_.begin() + static_cast<int64_t>(popular));
+  std::erase_if(out, [&](int32_t item) { return !first_time(item); });
+}
+
 void Model::recommend(ModelSession& session, int n, std::span<const int32_t> exclude, std::vector<Scored>& out) const {
   auto& candidates = session.candidates;
-  candidates.clear();
-  const auto items = static_cast<int32_t>(p_.item_ids.size());
-  const bool adapted = served_adapted(session, -1);
-  if (!adapted || !ranking() || items <= kHeadCandidates + kPopularCandidates) {
-    candidates.resize(items);
-    std::iota(candidates.begin(), candidates.end(), 0);
+  if (ranking() && served_adapted(session, -1)) {
+    this->candidates(session, n, exclude, candidates);
   } else {
-    for (size_t m = 0; m < p_.members.size(); ++m) {
-      if (!needed_[m]) continue;
-      member_scores(session, static_cast<int>(m), {}, {}, {});
-      p_.members[m]->candidates(*session.workspaces[m],
-                                static_cast<int>(m) == learner_ ? kHeadCandidates : kSparseCandidates, candidates);
+    candidates.clear();
+    auto excluded = exclude.begin();
+    for (int32_t item = 0; item < static_cast<int32_t>(p_.item_ids.size()); ++item) {
+      while (excluded != exclude.end() && *excluded < item) ++excluded;
+      if (excluded == exclude.end() || *excluded != item) candidates.push_back(item);
     }
-    // What is excluded takes no candidate's place.
-    const size_t popular = std::min<size_t>(popular_.size(), kPopularCandidates + exclude.size() + n);
-    candidates.insert(candidates.end(), popular_.begin(), popular_.begin() + static_cast<int64_t>(popular));
-    std::sort(candidates.begin(), candidates.end());
-    candidates.erase(std::unique(candidates.begin(), candidates.end()), candidates.end());
   }
-  std::erase_if(candidates, [&](int32_t item) { return std::binary_search(exclude.begin(), exclude.end(), item); });
   session.scores.resize(candidates.size());
   score(session, kServed, candidates, session.scores, {});
   auto& found = session.found;

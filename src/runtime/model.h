@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -71,9 +72,14 @@ class Model {
   /// The score of one method before clipping, as prior (returned) plus contribution [support rows].
   double explain(ModelSession& session, int method, int32_t item, std::span<double> contribution) const;
 
-  /// The best n items by the served score among candidates, best first; `exclude` holds item indices in ascending
-  /// order. Candidates: the best 500 of the learner's head, the best 500 of every sparse member, the 200 most frequent
-  /// items; where a baseline is served, all items. docs/stack-and-gate.md.
+  /// What the full stack ranks for a list of n: the best 500 of the learner's head, the best 500 of every sparse
+  /// member, the 200 most frequent items; all items where a shop has no more than 700 or the problem is no ranking.
+  /// Each once, in no order. `exclude` holds item indices in ascending order; those are left out.
+  /// docs/stack-and-gate.md.
+  void candidates(ModelSession& session, int n, std::span<const int32_t> exclude, std::vector<int32_t>& out) const;
+
+  /// The best n items by the served score, best first: of the candidates where the stack is served, of all items where
+  /// a baseline is. `exclude` as above.
   struct Scored {
     int32_t item;
     float score, low, high;  // low, high: central 95 % interval
@@ -107,6 +113,10 @@ class Model {
 
  private:
   int member_index(const std::string& name) const;
+  std::array<bool, kItemCells> served_cells(const ModelSession& session) const;
+  int cell_of(int32_t item) const {
+    return item_cell(item >= 0 && item < p_.item_counts.size() ? p_.item_counts[item] : 0);
+  }
   bool ranking() const { return p_.scenario.problem == Problem::kRanking; }
   void member_scores(ModelSession& session, int member, std::span<const int32_t> items, std::span<float> score,
                      std::span<float> variance) const;
@@ -129,6 +139,7 @@ struct ModelSession {
   std::vector<float> buffer, buffer_variance;
   std::vector<double> terms;
   std::vector<int32_t> candidates;
+  std::vector<uint64_t> seen;  // [items / 64] a bit for every item that is a candidate already, or excluded
   std::vector<float> scores, variances;
   std::vector<Model::Scored> found;
 };

@@ -23,14 +23,15 @@ constexpr int kCodeMax = 127;
 constexpr std::align_val_t kLargePage{size_t{1} << 21};
 constexpr int kPrefetch = 4096;  // bytes ahead; what the processor fetches by itself ends at a page
 
-/// Better first; equal scores by the smaller index. As a heap order it keeps the worst hit on top.
+/// Better first; equal scores by the smaller index.
 struct Better {
-  bool operator()(const ItemSearch::Hit& a, const ItemSearch::Hit& b) const {
-    return a.score != b.score ? a.score > b.score : a.item < b.item;
+  template <class Computed>
+  bool operator()(const Computed& a, const Computed& b) const {
+    return a.high != b.high ? a.high > b.high : a.item < b.item;
   }
 };
 
-/// What a scan knows of a query:  query ~ scale * codes,  and  true score <= upper_bias + row_scale * (estimate +
+/// What a scan knows of a query:  query ~ scale * codes,  and the score of a row is bias + row_scale * (estimate +-
 /// slack).
 struct QueryBounds {
   float scale = 0;
@@ -212,31 +213,65 @@ float ItemSearch::exact(const Number* query, int64_t item) const {
 
 float ItemSearch::score(const float* query, int32_t item) const { return exact(query, item); }
 
-/// Goes through all blocks in order. `bounds(block, threshold)` returns a bit for every row of the block whose score
-/// may be above the threshold. The heap keeps the n best so far, the worst of them on top: its score is the threshold.
-/// A later item with an equal score is ranked lower, so only larger scores can enter a full heap.
-template <class Bounds>
-void ItemSearch::scan(Bounds&& bounds, const double* query, size_t n, std::span<const int32_t> exclude,
-                      std::vector<Hit>& heap) const {
+/// Replaces the bounds of all possible items by their scores.
+void ItemSearch::compute(const double* query, std::vector<Buffers::Possible>& pool) const {
+  constexpr size_t kAhead = 4;  // rows lie far apart: fetched before they are needed
+  for (size_t i = 0; i < pool.size(); ++i) {
+    if (i + kAhead < pool.size()) {
+      const float* next = row(pool[i + kAhead].item);
+      for (int j = 0; j < d_; j += 16) __builtin_prefetch(next + j);
+    }
+    auto& [item, low, high] = pool[i];
+    if (low != high) low = high = exact(query, item);
+  }
+}
+
+/// Leaves out what cannot be among the n best; where bounds leave more than `at_most`, it is the n best scores that are
+/// left. Returns what the n-th best score is at least. `pool` has at least n items.
+float ItemSearch::drop_impossible(const double* query, size_t n, size_t at_most,
+                                  std::vector<Buffers::Possible>& pool) const {
+  const auto last = pool.begin() + static_cast<int64_t>(n) - 1;
+  std::nth_element(pool.begin(), last, pool.end(), [](const auto& a, const auto& b) { return a.low > b.low; });
+  const float threshold = last->low;
+  std::erase_if(pool, [&](const auto& possible) { return possible.high < threshold; });
+  if (pool.size() <= at_most) return threshold;
+  compute(query, pool);
+  std::nth_element(pool.begin(), last, pool.end(), Better{});
+  pool.resize(n);
+  return last->high;
+}
+
+/// Goes through all blocks in order and collects what may be among the n best. `estimate(block)` gives the scores of
+/// its rows without their bias, up to slack times the rows' scales. The n-th best of what the scores so far are at
+/// least is the threshold, brought up to date whenever the pool is full: a later item with an equal score is ranked
+/// lower, so only what may be above the threshold can enter.
+template <class Estimate>
+void ItemSearch::scan(Estimate&& estimate, float slack, const double* query, size_t n, std::span<const int32_t> exclude,
+                      std::vector<Buffers::Possible>& pool) const {
+  const size_t room = 2 * n + 64;
+  pool.reserve(room);
   float threshold = -kInfinity;
   auto excluded = exclude.begin();
   const int64_t blocks = (count_ + kRows - 1) / kRows;
   for (int64_t block = 0; block < blocks; ++block) {
-    for (unsigned bits = bounds(block, threshold); bits; bits &= bits - 1) {
-      const int64_t item = block * kRows + __builtin_ctz(bits);
+    const FloatLanes middle = estimate(block);
+    const FloatLanes error = all(slack) * load(scale_.data() + block * kRows);
+    const FloatLanes most = middle + (error + load(upper_bias_.data() + block * kRows));
+    for (unsigned bits = above(most, threshold); bits; bits &= bits - 1) {
+      const int lane = __builtin_ctz(bits);
+      const int64_t item = block * kRows + lane;
       if (item >= count_) break;
       excluded = std::lower_bound(excluded, exclude.end(), static_cast<int32_t>(item));
       if (excluded != exclude.end() && *excluded == item) continue;
-      const Hit hit{static_cast<int32_t>(item), exact(query, item)};
-      if (heap.size() == n) {
-        if (hit.score <= threshold) continue;
-        std::pop_heap(heap.begin(), heap.end(), Better{});
-        heap.back() = hit;
-      } else {
-        heap.push_back(hit);
+      Buffers::Possible possible{static_cast<int32_t>(item), -kInfinity, kInfinity};
+      if (std::isfinite(most[lane])) {
+        const float bias = bias_ ? bias_[item] : 0.0f;
+        possible.high = most[lane];
+        possible.low = middle[lane] - error[lane] + (bias - 1e-6f * std::abs(bias) - 1e-36f);
+        if (!std::isfinite(possible.low)) possible.low = -kInfinity;
       }
-      std::push_heap(heap.begin(), heap.end(), Better{});
-      if (heap.size() == n) threshold = heap.front().score;
+      pool.push_back(possible);
+      if (pool.size() == room) threshold = drop_impossible(query, n, n + (room - n) / 2, pool);
     }
   }
 }
@@ -244,12 +279,11 @@ void ItemSearch::scan(Bounds&& bounds, const double* query, size_t n, std::span<
 void ItemSearch::top(const float* query, int n, std::span<const int32_t> exclude, Buffers& buffers,
                      std::vector<Hit>& out) const {
   assert(std::is_sorted(exclude.begin(), exclude.end()));
-  auto& heap = buffers.heap_;
-  heap.clear();
+  auto& pool = buffers.pool_;
+  pool.clear();
   out.clear();
   if (n <= 0 || count_ == 0) return;
   const size_t wanted = static_cast<size_t>(std::min<int64_t>(n, count_));
-  heap.reserve(wanted);
   buffers.query_.assign(query, query + d_);
 
   double sum = 0, largest = 0;
@@ -278,26 +312,24 @@ void ItemSearch::top(const float* query, int n, std::span<const int32_t> exclude
     q.slack = usable(1.0001 * (0.5 * sum + kCodeMax * lost) + rounding);
     const int64_t block_bytes = static_cast<int64_t>(pairs_) * 2 * kRows;
     const int16_t* codes = buffers.codes_.data();
-    const auto bounds = [&](int64_t block, float threshold) {
-      const int8_t* row_codes = codes_.get() + block * block_bytes;
-      const FloatLanes estimate = code_dots(codes, row_codes, pairs_) * all(q.scale) + all(q.slack);
-      return above(estimate * load(scale_.data() + block * kRows) + load(upper_bias_.data() + block * kRows),
-                   threshold);
+    const auto estimate = [&](int64_t block) {
+      return code_dots(codes, codes_.get() + block * block_bytes, pairs_) * all(q.scale) *
+             load(scale_.data() + block * kRows);
     };
-    scan(bounds, buffers.query_.data(), wanted, exclude, heap);
+    scan(estimate, q.slack, buffers.query_.data(), wanted, exclude, pool);
   } else {
-    const float slack = usable(rounding);
-    const auto bounds = [&](int64_t block, float threshold) -> unsigned {
+    const auto estimate = [&](int64_t block) {
       const int64_t first = block * kRows;
-      if (first + kRows > count_) return (1u << (count_ - first)) - 1;  // the last few: all possible
-      return above(float_dots(query, row(first), stride_, d_) +
-                       (all(slack) * load(scale_.data() + first) + load(upper_bias_.data() + first)),
-                   threshold);
+      if (first + kRows > count_) return all(kInfinity);  // the last few: all possible
+      return float_dots(query, row(first), stride_, d_);
     };
-    scan(bounds, buffers.query_.data(), wanted, exclude, heap);
+    scan(estimate, usable(rounding), buffers.query_.data(), wanted, exclude, pool);
   }
-  std::sort_heap(heap.begin(), heap.end(), Better{});
-  out.assign(heap.begin(), heap.end());
+  if (pool.size() > wanted) drop_impossible(buffers.query_.data(), wanted, pool.size(), pool);
+  compute(buffers.query_.data(), pool);
+  const size_t found = std::min(wanted, pool.size());
+  std::partial_sort(pool.begin(), pool.begin() + static_cast<int64_t>(found), pool.end(), Better{});
+  for (size_t i = 0; i < found; ++i) out.push_back({pool[i].item, pool[i].high});
 }
 
 }  // namespace fewshop

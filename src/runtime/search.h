@@ -10,8 +10,9 @@ namespace fewshop {
 /// Exact search for the items with the largest score  bias_i + query . v_i.
 ///
 /// Every vector has a copy in 8 bits with a scale of its own. The scan reads only the copy: it gives every score up to
-/// a known error, and only where the largest possible score beats the n-th best so far is the score itself computed. So
-/// the answer is that of the exact scan, for about a quarter of its memory traffic (docs/runtime.md).
+/// a known error. What can still be among the n best when the scan ends, given what the others have at least, is
+/// ranked by the scores themselves. So the answer is that of the exact scan, for about a quarter of its memory traffic
+/// (docs/runtime.md).
 ///
 /// Scores are computed in double and rounded once to float; equal scores are ranked by the smaller index. Scores beyond
 /// the range of float are cut to it; what is not a number counts as the least score.
@@ -29,9 +30,15 @@ class ItemSearch {
   /// What one query needs while it runs. Allocates only when a size exceeds all earlier ones. One thread each.
   class Buffers {
     friend class ItemSearch;
+    /// An item that may be among the best, and what its score is at least and at most; both are the score itself once
+    /// that was computed.
+    struct Possible {
+      int32_t item;
+      float low, high;
+    };
     std::vector<double> query_;   // [d]
     std::vector<int16_t> codes_;  // [d, padded to an even number] the query in 16 bits
-    std::vector<Hit> heap_;
+    std::vector<Possible> pool_;
   };
 
   /// `codes` false: no 8-bit copy; the scan then reads the vectors themselves.
@@ -60,9 +67,11 @@ class ItemSearch {
   };
 
   void encode(int64_t from);
-  template <class Bounds>
-  void scan(Bounds&& bounds, const double* query, size_t n, std::span<const int32_t> exclude,
-            std::vector<Hit>& heap) const;
+  template <class Estimate>
+  void scan(Estimate&& estimate, float slack, const double* query, size_t n, std::span<const int32_t> exclude,
+            std::vector<Buffers::Possible>& pool) const;
+  float drop_impossible(const double* query, size_t n, size_t at_most, std::vector<Buffers::Possible>& pool) const;
+  void compute(const double* query, std::vector<Buffers::Possible>& pool) const;
   template <class Number>
   float exact(const Number* query, int64_t item) const;
   const float* row(int64_t item) const { return vectors_ + item * stride_; }

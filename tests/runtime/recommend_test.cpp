@@ -1,0 +1,158 @@
+#include "runtime/model.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+#include "core/random.h"
+#include "runtime/member_contract.h"
+#include "runtime/small_model.h"
+
+namespace fewshop {
+namespace {
+
+/// The best n of `items` by the served score, every score asked for by itself.
+std::vector<Model::Scored> full_sort(const Model& model, ModelSession& session, const std::set<int32_t>& items,
+                                     size_t n) {
+  std::vector<Model::Scored> all;
+  for (const int32_t item : items) {
+    Model::Scored scored{item, 0, 0, 0};
+    float variance = 0;
+    model.score(session, Model::kServed, {&scored.item, 1}, {&scored.score, 1}, {&variance, 1});
+    std::tie(scored.low, scored.high) = Model::interval(scored.score, variance);
+    all.push_back(scored);
+  }
+  std::sort(all.begin(), all.end(),
+            [](const auto& a, const auto& b) { return a.score != b.score ? a.score > b.score : a.item < b.item; });
+  all.resize(std::min(n, all.size()));
+  return all;
+}
+
+std::vector<int32_t> some_items(Random& random, int32_t items, int count) {
+  std::set<int32_t> chosen;
+  while (static_cast<int>(chosen.size()) < count) chosen.insert(static_cast<int32_t>(random.below(items)));
+  return {chosen.begin(), chosen.end()};
+}
+
+TEST(Recommend, RanksWhatTheMembersName) {
+  // The documented union, put together from the members' own answers.
+  const auto model = testing::small_model();
+  const auto session = model->session();
+  const auto items = static_cast<int32_t>(model->item_ids().size());
+  const auto& counts = model->item_counts();
+  Random random(4);
+  for (int draw = 0; draw < 30; ++draw) {
+    const auto support = testing::random_support(random, items, 1 + draw, true);
+    const auto exclude = some_items(random, items, 3 * (draw % 5));
+    constexpr int kWanted = 12;
+    std::set<int32_t> named;
+    for (const auto& member : model->parts().members) {
+      const auto workspace = member->workspace();
+      member->adapt({support, {}}, *workspace);
+      std::vector<int32_t> best;
+      member->candidates(*workspace, 500, best);
+      EXPECT_LE(best.size(), 500u);
+      named.insert(best.begin(), best.end());
+    }
+    std::vector<int32_t> popular(items);
+    std::iota(popular.begin(), popular.end(), 0);
+    std::stable_sort(popular.begin(), popular.end(), [&](int32_t a, int32_t b) { return counts[a] > counts[b]; });
+    named.insert(popular.begin(), popular.begin() + 200 + static_cast<int64_t>(exclude.size()) + kWanted);
+    for (const int32_t item : exclude) named.erase(item);
+
+    model->adapt({support, {}}, *session);
+    ASSERT_TRUE(model->served_adapted(*session, -1));
+    std::vector<int32_t> candidates;
+    model->candidates(*session, kWanted, exclude, candidates);
+    EXPECT_LT(candidates.size(), static_cast<size_t>(items) - exclude.size());
+    std::sort(candidates.begin(), candidates.end());
+    EXPECT_EQ(candidates, std::vector<int32_t>(named.begin(), named.end())) << "each once";
+
+    std::vector<Model::Scored> found;
+    model->recommend(*session, kWanted, exclude, found);
+    const auto expected = full_sort(*model, *session, named, kWanted);
+    ASSERT_EQ(found.size(), expected.size());
+    for (size_t i = 0; i < found.size(); ++i) {
+      EXPECT_EQ(found[i].item, expected[i].item) << "place " << i;
+      EXPECT_EQ(found[i].score, expected[i].score);
+      EXPECT_EQ(found[i].low, expected[i].low);
+      EXPECT_EQ(found[i].high, expected[i].high);
+    }
+  }
+}
+
+TEST(Recommend, TheLearnersCandidatesAreTheBestOfItsHeadExactly) {
+  const auto model = testing::small_model({.items = 5000, .d = 24});
+  const auto& bayes = dynamic_cast<const BayesMember&>(*model->parts().members[0]);
+  const auto workspace = bayes.workspace();
+  Random random(5);
+  for (int draw = 0; draw < 10; ++draw) {
+    bayes.adapt({testing::random_support(random, 5000, 2 + 4 * draw, true), {}}, *workspace);
+    const auto head = bayes.head(*workspace);
+    std::vector<double> score(5000);
+    for (int32_t i = 0; i < 5000; ++i) {
+      score[i] = bayes.arrays().bias[i];
+      for (int32_t j = 0; j < 24; ++j) score[i] += static_cast<double>(head[j]) * bayes.arrays().vectors[i * 24 + j];
+    }
+    std::vector<int32_t> best(5000), found;
+    std::iota(best.begin(), best.end(), 0);
+    std::sort(best.begin(), best.end(), [&](int32_t a, int32_t b) { return score[a] > score[b]; });
+    ASSERT_GT(score[best[499]] - score[best[500]], 1e-9) << "the data has no ties";
+    bayes.candidates(*workspace, 500, found);
+    std::sort(found.begin(), found.end());
+    std::sort(best.begin(), best.begin() + 500);
+    EXPECT_EQ(found, std::vector<int32_t>(best.begin(), best.begin() + 500));
+  }
+}
+
+TEST(Recommend, AnItemThatWasAddedIsFoundWhereItScoresBest) {
+  const auto model = testing::small_model();
+  const auto session = model->session();
+  const auto old_items = static_cast<int32_t>(model->item_ids().size());
+  const int32_t colours[] = {0, 1, 2};
+  for (int i = 0; i < 30; ++i)
+    model->add_item("new-" + std::to_string(i), std::vector<ColumnView>{{{}, {&colours[i % 3], 1}}});
+  std::vector<float> score(old_items + 30);
+  std::vector<int32_t> order(score.size());
+  Random random(6);
+  int new_ones = 0;
+  for (int draw = 0; draw < 400; ++draw) {
+    const auto support = testing::random_support(random, old_items, 6, true);
+    model->adapt({support, {}}, *session);
+    if (!model->served_adapted(*session, -1)) continue;
+    std::vector<Model::Scored> found;
+    model->recommend(*session, 10, {}, found);
+    model->score_all(*session, Model::kAdapted, score);
+    std::iota(order.begin(), order.end(), 0);
+    std::partial_sort(order.begin(), order.begin() + 10, order.end(),
+                      [&](int32_t a, int32_t b) { return score[a] != score[b] ? score[a] > score[b] : a < b; });
+    // A new item is named by the head only; where it is among the best of all items, the head ranks it high.
+    for (int i = 0; i < 10; ++i) {
+      if (order[i] < old_items) continue;
+      ++new_ones;
+      EXPECT_TRUE(std::any_of(found.begin(), found.end(), [&](const auto& f) { return f.item == order[i]; }));
+    }
+  }
+  EXPECT_GT(new_ones, 10) << "the test asks for something";
+}
+
+TEST(Recommend, WhereABaselineIsServedAllItemsAreRanked) {
+  const auto model = testing::small_model();
+  const auto session = model->session();
+  model->adapt({}, *session);
+  ASSERT_FALSE(model->served_adapted(*session, -1));
+  std::set<int32_t> all;
+  for (int32_t i = 0; i < 1500; ++i) all.insert(i);
+  for (const int32_t item : {0, 7, 1499}) all.erase(item);
+  std::vector<Model::Scored> found;
+  // Numbers that are no items do no harm.
+  model->recommend(*session, 2000, std::vector<int32_t>{-1, 0, 7, 1499, 1500, 9999}, found);
+  ASSERT_EQ(found.size(), 1497u);
+  const auto expected = full_sort(*model, *session, all, 1497);
+  for (size_t i = 0; i < found.size(); ++i) EXPECT_EQ(found[i].item, expected[i].item);
+}
+
+}  // namespace
+}  // namespace fewshop
