@@ -2,10 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace fewshop {
 namespace {
+
+constexpr size_t kLibraryLooksAhead = 128;  // characters
+constexpr int kMaxUnderscores = 64;
 
 /// Walks over TOML text far enough to know what is a string, what is a comment and how deep brackets and dots go.
 class Guard {
@@ -22,6 +27,7 @@ class Guard {
     if (c == '#') return skip_comment();
     if (c == '"' || c == '\'') return skip_string(c);
     check_byte(c);
+    check_number(c);
     track_depth(c);
     if (c == '\n') ++line_;
     ++at_;
@@ -57,6 +63,18 @@ class Guard {
   }
 
   void check_zero(char c) { require(c != '\0', place_, ":", line_, ": a zero byte; is this a text file?"); }
+
+  /// A number or a date begins where a digit follows a separator. What the library takes to be one ends at `ends`:
+  /// quotes are no end, so this looks at the text behind them too.
+  void check_number(char c) {
+    static constexpr std::string_view begins_after = "=[, \t\r\n";
+    static constexpr std::string_view ends = " \t\r\n\v\f,]}#";
+    if (c < '0' || c > '9' || (at_ > 0 && begins_after.find(text_[at_ - 1]) == std::string_view::npos)) return;
+    std::string_view number = text_.substr(at_, kLibraryLooksAhead);
+    number = number.substr(0, number.find_first_of(ends));
+    require(std::ranges::count(number, '_') < kMaxUnderscores, place_, ":", line_, ": a number with ", kMaxUnderscores,
+            " underscores or more");
+  }
 
   void track_depth(char c) {
     if (c == '[' || c == '{') ++depth_;

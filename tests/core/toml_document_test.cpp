@@ -52,6 +52,28 @@ TEST(TomlDocumentTest, RefusesWhatTheLibraryOnlyAsserts) {
   EXPECT_EQ(document.values["a"], "1\n[\n");
 }
 
+TEST(TomlDocumentTest, ADateOfUnderscoresDoesNotEndTheProcess) {
+  for (size_t n = 100; n < 130; ++n) {
+    const std::string underscores(n, '_');
+    for (const auto& date : {"1979-05-27" + underscores, "1'" + underscores + "'9-05-27"}) {
+      EXPECT_NE(refusal([&] { parse_toml("a = " + date + " 00:00:00\n", "x"); }), "accepted");
+      EXPECT_NE(refusal([&] { parse_toml("a = [1, " + date + " 0", "x"); }), "accepted");
+      auto document = parse_toml("", "x");
+      EXPECT_NE(refusal([&] { apply_overrides(document, {"a=" + date + " 0"}); }), "accepted");
+    }
+  }
+}
+
+// The library calls these characters unreachable where it skips spaces (seen by the undefined-behaviour sanitizer
+// only).
+TEST(TomlDocumentTest, TakesCharactersOfEveryScriptInQuotes) {
+  for (const std::string c : {"\u00e9", "\u039e", "\u0400", "\u3041", "\ufe30"}) {
+    EXPECT_EQ(parse_toml("a = \"\"\"\\\n" + c + "\"\"\"", "x").values, json({{"a", c}}));
+    EXPECT_THAT(refusal([&] { parse_toml("a = \"\"\"\\" + c + "\"\"\"", "x"); }), HasSubstr("x:1: "));
+    EXPECT_THAT(refusal([&] { parse_toml("a = 1\"" + c + "\"", "x"); }), HasSubstr("x:1: "));
+  }
+}
+
 TEST(TomlDocumentTest, RefusesWhatIsNoFileBeforeReadingIt) {
   const TempDir folder;
   EXPECT_THAT(refusal([&] { read_toml(folder / "absent.toml"); }), HasSubstr("absent.toml: no such file"));

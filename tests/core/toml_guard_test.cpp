@@ -50,6 +50,14 @@ TEST(TomlGuardTest, LongListsOfNumbersAreNotDeep) {
   EXPECT_EQ(refusal(list + "]"), "accepted");
 }
 
+TEST(TomlGuardTest, RefusesNumbersOfUnderscores) {
+  const std::string underscores(64, '_');
+  EXPECT_THAT(refusal("a = 1\nb = 1" + underscores), HasSubstr("x.toml:2: a number with 64 underscores"));
+  EXPECT_THAT(refusal("a=[2," + underscores + "1, 9" + underscores + "]"), HasSubstr("64 underscores"));
+  EXPECT_THAT(refusal("a = 1'" + underscores + "'"), HasSubstr("64 underscores"));
+  EXPECT_EQ(refusal("a = 1_000_000\n" + underscores + "1 = \"0" + underscores + "\"\n# 0" + underscores), "accepted");
+}
+
 TEST(TomlGuardTest, RefusesLargeTextAndZeroBytes) {
   EXPECT_THAT(refusal(std::string(kMaxTomlBytes + 1, ' ')), HasSubstr("at most 1048576 bytes"));
   EXPECT_THAT(refusal(std::string("a = 1\n\0", 7)), HasSubstr("a zero byte"));
