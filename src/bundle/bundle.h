@@ -9,7 +9,8 @@ namespace fewshop {
 /// The files of a bundle by relative path ("members/als.safetensors"), as bytes.
 using BundleFiles = std::map<std::string, std::string>;
 
-inline constexpr int kBundleFormat = 1;
+inline constexpr int kBundleFormat = 1;        // what write_bundle writes
+inline constexpr int kOldestBundleFormat = 1;  // the oldest that read_bundle reads
 
 /// Writes `files` and manifest.json (with `format` and the checksums of all files added) into `folder`: under a
 /// temporary name beside it first, synchronised to disk, then in one step in place of what stood there. `run` becomes
@@ -17,8 +18,8 @@ inline constexpr int kBundleFormat = 1;
 void write_bundle(const std::string& folder, const nlohmann::json& manifest, const BundleFiles& files,
                   const nlohmann::json& run);
 
-/// Reads a bundle back. Throws InvalidInput when the folder is not a bundle, its format is newer than this program's,
-/// a file is missing or its checksum does not match.
+/// Reads a bundle back. Throws InvalidInput when the folder is not a bundle, its format is none that this program reads
+/// (older, newer, or no format at all), a file is missing or its checksum does not match.
 struct Bundle {
   nlohmann::json manifest, run;
   BundleFiles files;
