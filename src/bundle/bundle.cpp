@@ -56,6 +56,21 @@ nlohmann::json parse_json(const fs::path& path) {
   return json;
 }
 
+/// Refuses a bundle whose format this program does not read. The checksum is looked at later: another format may have
+/// another one.
+void check_format(const std::string& folder, const nlohmann::json& manifest) {
+  const auto format = manifest.find("format");
+  require(format != manifest.end(), folder, ": manifest.json has no format number; the bundle is damaged");
+  require(format->is_number_unsigned() || (format->is_number_integer() && format->get<int64_t>() >= 0), folder,
+          ": manifest.json: format: expected a whole number such as ", kBundleFormat, ", got ", format->dump(),
+          "; the bundle is damaged");
+  const auto number = format->get<uint64_t>();
+  require(number >= kOldestBundleFormat, folder, ": bundle format ", number, " is older than this program reads (",
+          kOldestBundleFormat, "); train the model again");
+  require(number <= kBundleFormat, folder, ": bundle format ", number, " is newer than this program reads (",
+          kBundleFormat, "); use a newer fewshop");
+}
+
 /// Puts the complete folder `from` in the place of `to`, atomically where the file system can exchange two names.
 void put_in_place(const fs::path& from, const fs::path& to) {
   if (!fs::exists(to)) {
@@ -126,11 +141,7 @@ Bundle read_bundle(const std::string& folder) {
           ": not a bundle (no manifest.json); expected a folder that `fewshop train --out` wrote");
   Bundle bundle;
   bundle.manifest = parse_json(place / "manifest.json");
-  const auto format = bundle.manifest.find("format");
-  require(format != bundle.manifest.end() && format->is_number_integer(), folder,
-          ": manifest.json has no format number");
-  require(*format <= kBundleFormat, folder, ": bundle format ", format->dump(), " is newer than this program reads (",
-          kBundleFormat, "); use a newer fewshop");
+  check_format(folder, bundle.manifest);
   nlohmann::json unsigned_manifest = bundle.manifest;
   const auto checksum = bundle.manifest.find("checksum");
   unsigned_manifest.erase("checksum");

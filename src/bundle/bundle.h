@@ -9,7 +9,8 @@ namespace fewshop {
 /// The files of a bundle by relative path ("members/als.safetensors"), as bytes.
 using BundleFiles = std::map<std::string, std::string>;
 
-inline constexpr int kBundleFormat = 1;
+inline constexpr int kBundleFormat = 1;        // what write_bundle writes
+inline constexpr int kOldestBundleFormat = 1;  // the oldest that read_bundle reads
 
 /// Throws InvalidInput where `folder` exists and is not a bundle, so that nothing is trained for a place that is taken.
 void check_bundle_target(const std::string& folder);
@@ -20,8 +21,8 @@ void check_bundle_target(const std::string& folder);
 void write_bundle(const std::string& folder, const nlohmann::json& manifest, const BundleFiles& files,
                   const nlohmann::json& run);
 
-/// Reads a bundle back. Throws InvalidInput when the folder is not a bundle, its format is newer than this program's,
-/// a file is missing or its checksum does not match.
+/// Reads a bundle back. Throws InvalidInput when the folder is not a bundle, its format is none that this program reads
+/// (older, newer, or no format at all), a file is missing or its checksum does not match.
 struct Bundle {
   nlohmann::json manifest, run;
   BundleFiles files;
