@@ -15,5 +15,7 @@ foreach(folder datasets scenarios)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${CMAKE_INSTALL_DATADIR}/fewshop
     FILES_MATCHING PATTERN "*.toml")
 endforeach()
+# The bundled data, each with the README that states its licence.
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/data DESTINATION ${CMAKE_INSTALL_DATADIR}/fewshop)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/fewshop DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} OPTIONAL)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/progress.h"
 #include "evaluate/summary.h"
 
 namespace fewshop {
@@ -41,9 +42,11 @@ class ReportWriter {
       : outcomes_(outcomes),
         options_(options),
         metrics_(parse_metrics(outcomes.metrics, outcomes.problem)),
-        positive_above_(positive_threshold(outcomes)) {}
+        positive_above_(positive_threshold(outcomes)),
+        progress_("intervals", points(outcomes)) {}
 
-  json point(const ShotOutcome& shot, ItemGroup group) const {
+  json point(const ShotOutcome& shot, ItemGroup group) {
+    progress_.advance(0);
     const Summary summary = summarize(outcomes_, shot, metrics_, group, positive_above_, options_);
     json object{{"tasks", summary.tasks},
                 {"rows", summary.rows},
@@ -58,10 +61,11 @@ class ReportWriter {
       object["baselines"][outcomes_.methods[m]] = metrics_json(metrics_, summary.values[m]);
       object["paired"][outcomes_.methods[m]] = metrics_json(metrics_, summary.paired[m]);
     }
+    progress_.advance(1);
     return object;
   }
 
-  json split(const SplitOutcome& outcome) const {
+  json split(const SplitOutcome& outcome) {
     json object = point(outcome.headline, ItemGroup::kAll);
     object["groups"] = {{"cold_items", point(outcome.headline, ItemGroup::kCold)},
                         {"warm_items", point(outcome.headline, ItemGroup::kWarm)}};
@@ -75,6 +79,12 @@ class ReportWriter {
   }
 
  private:
+  static int64_t points(const Outcomes& outcomes) {
+    int64_t count = 0;
+    for (const auto& split : outcomes.splits) count += 3 + static_cast<int64_t>(split.shots.size());
+    return count;
+  }
+
   /// "5" as a number, "80%" as text.
   static json shot_label(const std::string& label) {
     int64_t count = 0;
@@ -87,6 +97,7 @@ class ReportWriter {
   const BootstrapOptions& options_;
   std::vector<Metric> metrics_;
   float positive_above_;
+  Progress progress_;
 };
 
 void append(ShotOutcome& to, ShotOutcome&& from) {
@@ -99,7 +110,7 @@ void append(ShotOutcome& to, ShotOutcome&& from) {
 json report(const Outcomes& outcomes, const BootstrapOptions& options) {
   require(outcomes.methods.size() >= 2, "report: expected the methods served and adapted, got ",
           outcomes.methods.size());
-  const ReportWriter writer(outcomes, options);
+  ReportWriter writer(outcomes, options);
   json object{
       {"scenario", outcomes.scenario},
       {"problem", outcomes.problem == Problem::kRating ? "rating" : "ranking"},

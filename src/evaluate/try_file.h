@@ -24,8 +24,10 @@ struct TryResult {
   std::string database, scenario, model;
 };
 
-/// Imports a headed file, guesses its learning problem and writes it out as a scenario file, trains quickly, and judges
-/// the model on users that training has not seen. Everything lands in one folder; a second try replaces it.
+/// Imports a headed file, guesses its learning problem and writes it out as a scenario file, trains within about two
+/// minutes on two cores (learner/budget.h), and judges the model on users that training has not seen. Everything
+/// lands in one folder. A second try replaces it, table by table and the model in one step when it is complete; a
+/// scenario that the user has edited is used as it is.
 ///
 /// Throws InvalidInput for a file that cannot be read or taken for users and items.
 TryResult try_file(const TryRequest& request);

@@ -11,6 +11,9 @@ namespace {
 
 using nlohmann::json;
 
+/// 2: words of texts are those between Unicode word breaks; 1 (not written then) knew the letters of ASCII only.
+constexpr int kFormat = 2;
+
 json to_json(const std::vector<ColumnEncoder>& encoders) {
   json list = json::array();
   for (const auto& e : encoders)
@@ -68,12 +71,19 @@ void ColumnEncoder::build_index() {
 }
 
 json encoders_to_json(const Encoders& encoders) {
-  return {{"items", to_json(encoders.items)}, {"tasks", to_json(encoders.tasks)}};
+  return {{"format", kFormat}, {"items", to_json(encoders.items)}, {"tasks", to_json(encoders.tasks)}};
 }
 
 Encoders encoders_from_json(const json& json) {
   try {
-    return {from_json(json.at("items")), from_json(json.at("tasks"))};
+    const int format = json.value("format", 1);
+    require(format <= kFormat, "encoders: format ", format, " is newer than this version's ", kFormat);
+    Encoders encoders{from_json(json.at("items")), from_json(json.at("tasks"))};
+    for (const auto* list : {&encoders.items, &encoders.tasks})
+      for (const ColumnEncoder& e : *list)
+        require(format == kFormat || e.spec.type != FeatureType::kText, "encoders: ", e.spec.name,
+                ": its words are those of an older version; train the model again");
+    return encoders;
   } catch (const nlohmann::json::exception& error) {
     throw InvalidInput(std::string("encoders: not as this version writes them: ") + error.what());
   }

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "core/time.h"
+#include "feature/text_words.h"
 
 namespace fewshop {
 namespace {
@@ -18,35 +19,6 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-/// Bytes of the UTF-8 character at the front; 0 when there is none (overlong forms and surrogates included).
-size_t utf8_length(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i)
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  if ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) >= 0xa0)) return 0;
-  if ((first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) >= 0x90)) return 0;
-  return length;
-}
-
-/// JSON holds UTF-8 only, and vocabularies are written as JSON.
-std::string valid_utf8(std::string_view text) {
-  std::string valid;
-  valid.reserve(text.size());
-  while (!text.empty()) {
-    const size_t length = utf8_length(text);
-    if (length)
-      valid += text.substr(0, length);
-    else
-      valid += "\xef\xbf\xbd";
-    text.remove_prefix(std::max<size_t>(1, length));
-  }
-  return valid;
-}
-
 /// Collects words once each, in order.
 class WordList {
  public:
@@ -54,30 +26,12 @@ class WordList {
     std::string valid = valid_utf8(trimmed(word));
     if (!valid.empty() && seen_.insert(valid).second) words_.push_back(std::move(valid));
   }
-  size_t size() const { return words_.size(); }
   std::vector<std::string> take() { return std::move(words_); }
 
  private:
   std::unordered_set<std::string> seen_;
   std::vector<std::string> words_;
 };
-
-std::vector<std::string> text_words(std::string_view value) {
-  WordList words;
-  std::string word;
-  for (size_t i = 0; i <= value.size() && words.size() < kMaxWords; ++i) {
-    const unsigned char c = i < value.size() ? static_cast<unsigned char>(value[i]) : ' ';
-    if (c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) {
-      word += static_cast<char>(c);
-    } else if (c >= 'A' && c <= 'Z') {
-      word += static_cast<char>(c - 'A' + 'a');
-    } else {
-      words.add(word);
-      word.clear();
-    }
-  }
-  return words.take();
-}
 
 std::vector<std::string_view> split(std::string_view value, std::string_view separator) {
   std::vector<std::string_view> parts;

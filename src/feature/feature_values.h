@@ -14,11 +14,9 @@ namespace fewshop {
 bool is_dense(FeatureType type);
 
 /// The words of an id feature, each once, in order. category: the trimmed value; categories and sequence: its parts;
-/// text: lower-cased runs of ASCII letters, digits and bytes beyond ASCII, the first kMaxWords of them. Bytes that are
-/// no UTF-8 become U+FFFD.
+/// text: text_words (feature/text_words.h). Bytes that are no UTF-8 become U+FFFD, as JSON, which vocabularies are
+/// written in, holds UTF-8 only.
 std::vector<std::string> words_of(const FeatureSpec& spec, std::string_view value);
-
-inline constexpr size_t kMaxWords = 500;
 
 /// The numbers of a dense feature before standardising, without the missing indicator; nothing where the value does
 /// not parse or is not finite.

@@ -517,15 +517,6 @@ class BayesLearner : public Learner {
   }
 
  private:
-  /// A few hundred tasks make few outer steps an epoch: such data needs more epochs, and more of them to see no
-  /// progress.
-  static void set_epochs(BayesOptions& options, size_t tasks) {
-    constexpr double kSteps = 1200, kFewest = 20, kMost = 300, kPatience = 0.2;
-    const double steps = std::max(1.0, std::ceil(static_cast<double>(tasks) / options.batch_tasks));
-    if (options.epochs == 0) options.epochs = static_cast<int>(std::clamp(kSteps / steps, kFewest, kMost));
-    if (options.patience == 0) options.patience = std::max(3, static_cast<int>(kPatience * options.epochs));
-  }
-
   BayesOptions options_;
 };
 

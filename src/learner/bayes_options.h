@@ -1,5 +1,8 @@
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+
 #include "core/options.h"
 
 namespace fewshop {
@@ -36,6 +39,15 @@ void fields(BayesOptions& o, Visitor&& visit) {
   visit("negatives", o.negatives,
         Field{0, 1e6, "ranks: items sampled for the softmax; 0 = all up to 50,000 items, else 5,000"});
   visit("folds", o.folds, Field{2, 20, "folds of the cross-fit that stack and gate are fitted on"});
+}
+
+/// Fills in what 0 leaves open. A few hundred tasks make few outer steps an epoch: such data needs more epochs, and more
+/// of them to see that there is no progress.
+inline void set_epochs(BayesOptions& o, size_t tasks) {
+  constexpr double kSteps = 1200, kFewest = 20, kMost = 300, kPatience = 0.2;
+  const double steps = std::max(1.0, std::ceil(static_cast<double>(tasks) / o.batch_tasks));
+  if (o.epochs == 0) o.epochs = static_cast<int>(std::clamp(kSteps / steps, kFewest, kMost));
+  if (o.patience == 0) o.patience = std::max(3, static_cast<int>(kPatience * o.epochs));
 }
 
 }  // namespace fewshop

@@ -93,7 +93,7 @@ class Model {
   /// evaluate prints without timing, `run` what no checksum covers. docs/bundle-format.md has the files.
   void save(const std::string& folder, const nlohmann::json& report, const nlohmann::json& run) const;
 
-  /// Everything below is filled by the trainer or by load; then finish() builds what is derived from it.
+  /// What the trainer or load fills; the constructor builds what is derived from it.
   struct Parts {
     Scenario scenario;
     Encoders encoders;

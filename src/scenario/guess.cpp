@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "core/progress.h"
 #include "scenario/names.h"
 
 namespace fewshop {
@@ -118,11 +119,18 @@ class Guesser {
     guess_.user = choose("user", hints_.user, kUserWords, &Guesser::may_be_key);
     guess_.item = choose("item", hints_.item, kItemWords, &Guesser::may_be_key);
     if (guess_.time.empty()) first_of_type(ColumnType::kTime);
+    if (guess_.time.empty()) say_unread_times();
     by_numbers();
     guess_.ties = choose("order", "", kTieWords, &Guesser::may_be_ties);
     guess_.event = choose("event", "", kEventWords, &Guesser::may_be_event);
     if (guess_.rating.empty() && guess_.event.empty()) rating_by_numbers();
     guess_.problem = guess_.rating.empty() ? Problem::kRanking : Problem::kRating;
+    // Several rows of a user at one time are a basket: to know a part of it would tell the rest.
+    if (guess_.problem == Problem::kRanking && guess_.ties.empty() && !guess_.time.empty() &&
+        pairs(guess_.user, guess_.time) * 5 < info_.rows * 4) {
+      guess_.ties = "time";
+      guess_.reasons.push_back("baskets: rows of one user at one time, because most rows are not alone");
+    }
     guess_.toml = toml();
     return guess_;
   }
@@ -139,6 +147,7 @@ class Guesser {
   }
 
   int64_t number(const std::string& sql) {
+    progress_.advance();
     const auto cursor = store_.query(sql);
     return cursor->next() ? static_cast<int64_t>(cursor->at(0).number()) : 0;
   }
@@ -193,6 +202,8 @@ class Guesser {
       // An identifier before the thing's other properties, then the more telling word, then the shorter name.
       int score = *position * 10 + static_cast<int>(name_words.size());
       if (has_word(kOtherWords, name_words)) score += 10'000;
+      // "order_item_id" counts the lines of an order.
+      if (role == "item" && has_word(kTieWords, name_words)) score += 5'000;
       if (!has_word(kKeyWords, name_words) && name_words.size() > 1) score += 500;
       if (role == "time" && c.type == ColumnType::kTime) score -= 1'000;
       if (score >= best_score || !(this->*fits)(c)) continue;
@@ -212,18 +223,34 @@ class Guesser {
       }
   }
 
+  void say_unread_times() {
+    for (const TableColumn& c : info_.columns)
+      if (c.type == ColumnType::kText && has_word(kTimeWords, words_of_name(c.name)))
+        guess_.reasons.push_back(
+            fmt::format("time: none; column '{}' is called like one, but its values are not read as times, so rows are "
+                        "taken in random order",
+                        c.name));
+  }
+
+  /// Whether hardly any item has two values here (a seller, a brand): then nobody can take what somebody else took.
+  bool owns_items(const std::string& name) { return pairs(guess_.item, name) <= distinct(guess_.item) * 110 / 100; }
+
   /// Users and items that no name tells: the columns of keys whose values repeat, the one with the most values first.
   void by_numbers() {
     for (auto* role : {&guess_.user, &guess_.item}) {
       if (!role->empty()) continue;
       const std::string what = role == &guess_.user ? "user" : "item";
-      std::string best;
+      std::string best, owners;
       int64_t most = kMinRepeating - 1;
       for (const TableColumn& c : info_.columns) {
         const auto words = words_of_name(c.name);
         if (taken(c.name) || c.type == ColumnType::kReal || !may_be_key(c) || has_word(kTieWords, words)) continue;
         if (has_word(kOtherWords, words) && what == "user") continue;
         const int64_t values = distinct(c.name);
+        if (what == "user" && values >= kMinRepeating && !guess_.item.empty() && owns_items(c.name)) {
+          owners += fmt::format("; {} is none: hardly any {} has more than one", c.name, guess_.item);
+          continue;
+        }
         // In a log of users and items both occur again and again.
         if (values > most && values * 3 <= info_.rows * 2) {
           most = values;
@@ -233,7 +260,7 @@ class Guesser {
       require(!best.empty(), table_, ": no column looks like the ", what,
               what == "user" ? " (a customer, reviewer, session ...: whoever the next recommendation is for)"
                              : " (a product, film, article ...: what is recommended)",
-              "; columns: ", columns_text(), "; name it with --", what, " COLUMN");
+              owners, "; columns: ", columns_text(), "; name it with --", what, " COLUMN");
       *role = best;
       guess_.reasons.push_back(fmt::format("{}: column '{}', because its {} values repeat", what, best, most));
     }
@@ -289,7 +316,8 @@ class Guesser {
 
   /// Rows (or orders) of the middle user.
   int64_t median_size() {
-    const std::string what = guess_.ties.empty() ? "*" : "distinct " + sql_name(guess_.ties);
+    const std::string& ties = guess_.ties == "time" ? guess_.time : guess_.ties;
+    const std::string what = ties.empty() ? "*" : "distinct " + sql_name(ties);
     const auto cursor = store_.query(fmt::format("select count({}) from {} where {} is not null group by {}", what,
                                                  sql_name(table_), sql_name(guess_.user), sql_name(guess_.user)));
     std::vector<int64_t> sizes;
@@ -350,6 +378,7 @@ class Guesser {
   Guess guess_;
   std::map<std::string, int64_t> distinct_;
   std::set<std::string> used_;
+  Progress progress_{"guess: questions about the columns", 0};
 };
 
 }  // namespace

@@ -17,7 +17,7 @@ struct GuessHints {
 /// A learning problem that a table was taken for.
 struct Guess {
   Problem problem = Problem::kRanking;
-  std::string user, item, rating, time, ties, event;  // columns, "" = none
+  std::string user, item, rating, time, ties, event;  // columns, "" = none; ties may be "time" (equal times)
   std::vector<std::string> reasons;                   // one sentence for each choice
   std::string toml;                                   // the scenario file
 };

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/progress.h"
 #include "store/content_hash.h"
 #include "store/sqlite_database.h"
 
@@ -256,7 +257,10 @@ class SqliteStore : public Store {
     auto writer = write(table, columns, scratch);
     std::vector<Value> row(columns.size());
     std::vector<std::string> texts(columns.size());
-    while (cursor->next()) {
+    Progress progress("table " + table, 0);
+    for (int64_t n = 0; cursor->next(); ++n) {
+      constexpr int64_t kRowsBetweenChecks = 1024;
+      if (n % kRowsBetweenChecks == 0) progress.advance(n > 0 ? kRowsBetweenChecks : 0);
       for (size_t c = 0; c < columns.size(); ++c) {
         row[c] = cursor->at(static_cast<int>(c));
         if (columns[c].type == ColumnType::kText && row[c].is_number()) {

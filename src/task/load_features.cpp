@@ -7,9 +7,12 @@
 #include <unordered_set>
 
 #include "core/error.h"
+#include "core/progress.h"
 
 namespace fewshop {
 namespace {
+
+constexpr int64_t kRowsBetweenChecks = 1024;
 
 /// One column of the table on its way to a feature.
 struct Candidate {
@@ -90,7 +93,9 @@ Interner read_keys(Store& store, const EntitySource& entities, std::vector<std::
   const int key = column_of(*cursor, entities.key, entities.source, entities.section + ".key");
   Interner keys;
   int64_t rows = 0, missing = 0;
+  Progress progress("keys of " + entities.section, 0);
   for (; cursor->next(); ++rows) {
+    if (rows % kRowsBetweenChecks == 0) progress.advance(rows > 0 ? kRowsBetweenChecks : 0);
     const Value value = cursor->at(key);
     if (value.is_null())
       ++missing;
@@ -114,7 +119,9 @@ std::vector<RawColumn> read_features(Store& store, const EntitySource& entities,
   for (auto& candidate : candidates) candidate.raw.values.resize(ids.size());
   std::unordered_map<std::string, std::vector<int64_t>> places;
   for (size_t i = 0; i < ids.size(); ++i) places[ids[i]].push_back(static_cast<int64_t>(i));
-  while (cursor->next()) {
+  Progress progress("features of " + entities.section, static_cast<int64_t>(ids.size()));
+  for (int64_t rows = 0; cursor->next(); ++rows) {
+    if (rows % kRowsBetweenChecks == 0) progress.advance(rows > 0 ? kRowsBetweenChecks : 0);
     const auto found = places.find(cursor->at(key).to_text());
     if (found == places.end()) continue;
     for (auto& candidate : candidates)

@@ -9,10 +9,13 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/progress.h"
 #include "scenario/condition.h"
 
 namespace fewshop {
 namespace {
+
+constexpr int64_t kRowsBetweenChecks = 1024;
 
 std::string list_columns(const std::vector<TableColumn>& columns) {
   std::string names;
@@ -63,7 +66,9 @@ class RowReader {
   }
 
   void read_all() {
+    Progress progress("rows of " + s_.name, 0);
     while (cursor_.next()) {
+      if (out_.counts.read % kRowsBetweenChecks == 0) progress.advance(out_.counts.read > 0 ? kRowsBetweenChecks : 0);
       require(out_.counts.read < std::numeric_limits<int32_t>::max(), name(), ": more than 2,147,483,647 rows");
       read_row(out_.counts.read++);
     }

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <optional>
 #include <set>
+#include <string_view>
 #include <tuple>
 
 #include "scenario/names.h"
@@ -15,6 +18,8 @@ namespace {
 
 /// A feature that explains more of the target than this knows it already.
 constexpr double kLeakShare = 0.9;
+/// Entities below which nothing is said of how a feature follows them.
+constexpr size_t kFewEntities = 50;
 
 class Collector {
  public:
@@ -27,8 +32,8 @@ class Collector {
     check_targets();
     check_duplicates();
     check_times();
-    check_features(data_.item_features, true);
-    check_features(data_.task_features, false);
+    check_features(data_.item_features, p_.encoders.items, true);
+    check_features(data_.task_features, p_.encoders.tasks, false);
     return std::move(warnings_);
   }
 
@@ -157,7 +162,10 @@ class Collector {
           pairs.emplace_back(ids[0], data_.target[row]);
         }
       }
-    if (pairs.size() < 50) return 0;
+    // Most ranks have equal targets: nothing to explain, but for rounding.
+    const bool differ =
+        std::any_of(pairs.begin(), pairs.end(), [&](auto& pair) { return pair.second != pairs[0].second; });
+    if (pairs.size() < kFewEntities || !differ) return 0;
     return column.width ? squared_correlation(pairs) : category_share(pairs);
   }
 
@@ -189,19 +197,74 @@ class Collector {
     return 1 - within / total * (n - 1) / (n - categories);
   }
 
-  /// How closely a number follows how often its entity occurs in the rows.
+  /// How closely a number or a category follows how often its entity occurs in the rows.
   double popularity_share(const Column& column, bool items) const {
     std::vector<double> counts(items ? data_.items() : data_.tasks());
     for (int32_t row = 0; row < data_.rows(); ++row) ++counts[entity_of(row, items)];
     std::vector<std::pair<double, double>> plain, logs;
+    std::set<int32_t> categories;
     for (size_t e = 0; e < counts.size(); ++e) {
-      const auto value = number_at(column, static_cast<int64_t>(e));
-      if (!value || counts[e] == 0) continue;
+      if (counts[e] == 0) continue;
+      const auto entity = static_cast<int64_t>(e);
+      std::optional<double> value;
+      if (column.width) {
+        value = number_at(column, entity);
+      } else if (const auto ids = column.row(entity).ids; ids.size() == 1) {
+        value = ids[0];
+        categories.insert(ids[0]);
+      }
+      if (!value) continue;
       plain.emplace_back(*value, counts[e]);
       logs.emplace_back(*value, std::log(counts[e]));
     }
-    if (plain.size() < 50) return 0;
-    return std::max(squared_correlation(plain), squared_correlation(logs));
+    if (plain.size() < kFewEntities) return 0;
+    if (column.width) return std::max(squared_correlation(plain), squared_correlation(logs));
+    // With few entities a category, a few lucky pairs explain everything.
+    return plain.size() < 3 * categories.size() ? 0 : category_share(logs);
+  }
+
+  /// Whether a time is that of its entity's last row: whoever knows it knows what is to come.
+  bool is_last_time(const Column& column, bool items) const {
+    if (s_.time.empty()) return false;
+    constexpr Micros kNever = std::numeric_limits<Micros>::min();
+    std::vector<Micros> first(items ? data_.items() : data_.tasks(), kNever), last = first;
+    for (int32_t row = 0; row < data_.rows(); ++row) {
+      const int32_t entity = entity_of(row, items);
+      const Micros time = data_.time[row];
+      if (first[entity] == kNever || time < first[entity]) first[entity] = time;
+      last[entity] = std::max(last[entity], time);
+    }
+    std::vector<std::pair<double, double>> with_first, with_last;
+    for (size_t e = 0; e < last.size(); ++e) {
+      if (last[e] == kNever) continue;
+      const auto value = number_at(column, static_cast<int64_t>(e));
+      if (!value) continue;
+      with_first.emplace_back(*value, static_cast<double>(first[e]));
+      with_last.emplace_back(*value, static_cast<double>(last[e]));
+    }
+    // What is there for a day only has one time, and its column may as well be the first.
+    return with_last.size() >= kFewEntities && squared_correlation(with_last) > 0.999 &&
+           squared_correlation(with_first) < 0.99;
+  }
+
+  /// Share of the tasks that have a word in this column for which it names an item of their own rows.
+  double own_item_share(const Column& column, const ColumnEncoder& encoder) const {
+    std::map<std::string_view, int32_t> items;
+    for (size_t i = 0; i < data_.item_ids.size(); ++i) items.emplace(data_.item_ids[i], static_cast<int32_t>(i));
+    size_t named = 0, own = 0;
+    for (int64_t t = 0; t < data_.tasks(); ++t) {
+      const auto ids = column.row(t).ids;
+      if (ids.size() != 1) continue;
+      ++named;
+      const auto item = items.find(encoder.vocabulary[ids[0]]);
+      if (item == items.end()) continue;
+      for (int64_t r = data_.task_begin[t]; r < data_.task_begin[t + 1]; ++r)
+        if (data_.item[r] == item->second) {
+          ++own;
+          break;
+        }
+    }
+    return named < kFewEntities ? 0 : static_cast<double>(own) / static_cast<double>(named);
   }
 
   static bool sounds_like_an_aggregate(const std::string& name) {
@@ -220,8 +283,9 @@ class Collector {
     return false;
   }
 
-  void check_features(const Columns& columns, bool items) {
-    for (const Column& column : columns.columns) {
+  void check_features(const Columns& columns, const std::vector<ColumnEncoder>& encoders, bool items) {
+    for (size_t c = 0; c < columns.columns.size(); ++c) {
+      const Column& column = columns.columns[c];
       if (sounds_like_an_aggregate(column.name))
         warn("leak-name",
              fmt::format("{} sounds like a count or an average; if it includes what happened later, the figures "
@@ -229,17 +293,26 @@ class Collector {
                          column.name));
       if (is_constant(column, columns.rows))
         warn("constant-feature", fmt::format("{} has the same value everywhere", column.name));
-      if (s_.problem == Problem::kRating) {
-        const double share = explained_share(column, items);
-        if (share > kLeakShare)
-          warn("leak-target", fmt::format("{} alone explains {:.0f} % of the target: is it known before the target is?",
-                                          column.name, 100 * share));
-      }
-      if (column.width == 2 && popularity_share(column, items) > kLeakShare)
+      // Ranks have targets, too, where rows carry different evidence.
+      if (const double share = explained_share(column, items); share > kLeakShare)
+        warn("leak-target", fmt::format("{} alone explains {:.0f} % of the target: is it known before the target is?",
+                                        column.name, 100 * share));
+      const char* what = items ? "item" : "task";
+      if (column.width <= 2 && popularity_share(column, items) > kLeakShare)
         warn("leak-target",
              fmt::format("{} follows how often its {} occurs in all rows, later ones included: leave it out, "
                          "or compute it as of then",
-                         column.name, items ? "item" : "task"));
+                         column.name, what));
+      if (encoders[c].spec.type == FeatureType::kTime && is_last_time(column, items))
+        warn("leak-target",
+             fmt::format("{} is the time of the last row of its {}, which nobody knows before: leave it out, or "
+                         "compute it as of then",
+                         column.name, what));
+      if (!items && column.width == 0 && own_item_share(column, encoders[c]) > kLeakShare)
+        warn("leak-target",
+             fmt::format("{} names an item of the task's own rows, maybe one that is to be found: leave it out, or "
+                         "compute it as of then",
+                         column.name));
     }
   }
 

@@ -24,14 +24,6 @@ TEST(FeatureValuesTest, CategoriesAreSplitTrimmedAndCountedOnce) {
   EXPECT_THAT(words_of(spec(FeatureType::kCategories, ", "), "x y, z"), ElementsAre("x y", "z"));
 }
 
-TEST(FeatureValuesTest, TextBecomesLowerCasedWordsThatKeepOtherScripts) {
-  EXPECT_THAT(words_of(spec(FeatureType::kText), "WHITE T-Light, 12 caf\xc3\xa9!"),
-              ElementsAre("white", "t", "light", "12", "caf\xc3\xa9"));
-  std::string many;
-  for (int i = 0; i < 2000; ++i) many += "w" + std::to_string(i) + " ";
-  EXPECT_EQ(words_of(spec(FeatureType::kText), many).size(), kMaxWords);
-}
-
 TEST(FeatureValuesTest, BytesThatAreNoUtf8BecomeReplacementCharacters) {
   EXPECT_THAT(words_of(spec(FeatureType::kCategory),
                        "a\xff"

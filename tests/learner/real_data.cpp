@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <ctime>
-#include <filesystem>
 #include <fstream>
 #include <numeric>
 #include <sstream>
@@ -14,11 +13,6 @@
 #include "core/error.h"
 
 namespace fewshop::testing {
-
-std::string data_folder(const std::string& name) {
-  const std::string folder = std::string(FEWSHOP_SOURCE_DIR) + "/../shared/data/" + name;
-  return std::filesystem::is_directory(folder) ? folder : "";
-}
 
 std::vector<std::string> read_lines(const std::string& path) {
   std::ifstream in(path, std::ios::binary);

@@ -5,12 +5,10 @@
 #include <vector>
 
 #include "learner/baseline/baseline.h"
+#include "support/public_data.h"
 #include "task/dataset.h"
 
 namespace fewshop::testing {
-
-/// Folder of a public data set, or "" where it is not there.
-std::string data_folder(const std::string& name);
 
 /// The lines of a zstd file, without line ends.
 std::vector<std::string> read_lines(const std::string& path);

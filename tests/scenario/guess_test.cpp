@@ -166,6 +166,34 @@ TEST_F(GuessTest, AUniqueKeyOfRowsIsNoUser) {
   EXPECT_THAT(refusal(), HasSubstr("no column looks like the item"));
 }
 
+TEST_F(GuessTest, WhoOwnsEachItemIsNoUserAndTheLineOfAnOrderIsNoItem) {
+  write({{"order_id", ColumnType::kText, 200, 3},
+         {"order_item_id", ColumnType::kInteger, 12},
+         {"product_id", ColumnType::kText, 150},
+         {"seller_id", ColumnType::kText, 30}});
+  EXPECT_THAT(refusal(), HasSubstr("no column looks like the user"));
+  EXPECT_THAT(refusal(), HasSubstr("seller_id is none: hardly any product_id has more than one"));
+  EXPECT_EQ(guess({.user = "seller_id"}).item, "product_id");
+}
+
+TEST_F(GuessTest, RowsOfOneUserAtOneTimeAreABasket) {
+  write(
+      {{"member", ColumnType::kText, 30, 20}, {"product", ColumnType::kText, 37}, {"date", ColumnType::kTime, 200, 3}});
+  const Guess found = guess();
+  EXPECT_EQ(found.ties, "time");
+  EXPECT_THAT(found.toml, HasSubstr("ties    = \"time\""));
+  write({{"member", ColumnType::kText, 30, 20}, {"product", ColumnType::kText, 37}, {"date", ColumnType::kTime, 600}});
+  EXPECT_EQ(guess().ties, "");
+}
+
+TEST_F(GuessTest, AColumnThatIsCalledATimeAndIsNoneIsSaidSo) {
+  write(
+      {{"member", ColumnType::kText, 30, 20}, {"product", ColumnType::kText, 37}, {"date", ColumnType::kText, 200, 3}});
+  const Guess found = guess();
+  EXPECT_EQ(found.time, "");
+  EXPECT_THAT(found.reasons, ::testing::Contains(HasSubstr("column 'date' is called like one")));
+}
+
 TEST_F(GuessTest, NamesWithQuotesAndOtherAlphabetsAreKept) {
   write({{"user \"x\"", ColumnType::kText, 30, 20}, {"товар item", ColumnType::kText, 37}});
   const Guess found = guess();

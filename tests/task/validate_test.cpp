@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "task/database.h"
 #include "task/warnings.h"
 
@@ -13,6 +15,7 @@ using ::testing::AllOf;
 using testing::Cells;
 using ::testing::Contains;
 using testing::Database;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -121,6 +124,103 @@ TEST(WarningsTest, AFeatureThatFollowsPopularityIsSeen) {
   db.write("rows", kColumns, rows);
   db.write("items", {{"item", ColumnType::kText}, {"x", ColumnType::kReal}}, items);
   EXPECT_THAT(codes(db, std::string(kRows) + "[items]\ntable = 'items'\n"), Contains("leak-target"));
+}
+
+/// The messages of a warning's code, for a ranking problem with items and users of its own.
+std::vector<std::string> leaks_of_ranking(const Database& db, const std::string& rows) {
+  std::vector<std::string> messages;
+  const std::string toml = rows + "[items]\ntable = 'items'\n[tasks]\ntable = 'users'\n";
+  for (const auto& warning : data_warnings(load_problem(parse_scenario(toml, "shop.toml"), db.path())))
+    if (warning.code == "leak-target") messages.push_back(warning.message);
+  return messages;
+}
+
+TEST(WarningsTest, ColumnsOfARankingThatKnowWhatIsToComeAreSeen) {
+  const Database db;
+  auto rows = rows_of(400);
+  std::map<std::string, int64_t> last;
+  for (auto& row : rows) {
+    last[*row[0]] = std::stoll(*row[3]);
+    last[*row[1]] = std::stoll(*row[3]);
+  }
+  // Items of a higher class occur more often.
+  for (int i = 0; i < 100; ++i)
+    for (int more = 0; more < i / 20 * 100; ++more)
+      rows.push_back({"u" + std::to_string(more % 400), "i" + std::to_string(i), "3", "1293840000000000"});
+  std::vector<Cells> items, users;
+  for (int i = 0; i < 100; ++i) {
+    const std::string id = "i" + std::to_string(i);
+    items.push_back({id, "class" + std::to_string(i / 20), "colour" + std::to_string(i % 5), std::to_string(last[id]),
+                     std::to_string(1293840000000000 - i % 7 * kDay)});
+  }
+  for (int u = 0; u < 400; ++u) {
+    const std::string id = "u" + std::to_string(u);
+    users.push_back({id, "i" + std::to_string((u + 33) % 100), "i" + std::to_string(u % 7), std::to_string(last[id])});
+  }
+  db.write("rows", kColumns, rows);
+  db.write("items",
+           {{"item", ColumnType::kText},
+            {"class", ColumnType::kText},
+            {"colour", ColumnType::kText},
+            {"last_seen", ColumnType::kTime},
+            {"released", ColumnType::kTime}},
+           items);
+  db.write("users",
+           {{"user", ColumnType::kText},
+            {"last_item", ColumnType::kText},
+            {"shop", ColumnType::kText},
+            {"left", ColumnType::kTime}},
+           users);
+  const auto messages = leaks_of_ranking(db, std::string(kRows) + "time = 'at'\n");
+  EXPECT_THAT(messages, Contains(HasSubstr("items.class follows how often its item occurs")));
+  EXPECT_THAT(messages, Contains(HasSubstr("tasks.last_item names an item of the task's own rows")));
+  EXPECT_THAT(messages, Contains(HasSubstr("items.last_seen is the time of the last row of its item")));
+  for (const char* sound : {"items.colour", "items.released", "tasks.shop"})
+    EXPECT_THAT(messages, Not(Contains(HasSubstr(sound))));
+}
+
+TEST(WarningsTest, AFeatureThatExplainsTheEvidenceOfARankingIsSeen) {
+  const Database db;
+  auto rows = rows_of(400);
+  std::vector<Cells> items, users;
+  for (auto& row : rows) row[2] = std::to_string(1 + std::stoi(row[1]->substr(1)) % 5);
+  for (int i = 0; i < 100; ++i) items.push_back({"i" + std::to_string(i), std::to_string(i % 5)});
+  for (int u = 0; u < 400; ++u) users.push_back({"u" + std::to_string(u), std::to_string(u % 7)});
+  db.write("rows", kColumns, rows);
+  db.write("items", {{"item", ColumnType::kText}, {"a", ColumnType::kReal}}, items);
+  db.write("users", {{"user", ColumnType::kText}, {"b", ColumnType::kReal}}, users);
+  const auto messages =
+      leaks_of_ranking(db, "problem = 'ranking'\n" + std::string(kRows) + "target = 'rating'\ntime = 'at'\n");
+  EXPECT_THAT(messages, ElementsAre(HasSubstr("items.a alone explains 100 % of the target")));
+}
+
+TEST(WarningsTest, TasksOfOneRowAreCounted) {
+  const Database db;
+  auto rows = rows_of(100);
+  for (int u = 0; u < 150; ++u) rows.push_back({"once" + std::to_string(u), "i1", "3", "1293840000000000"});
+  db.write("rows", kColumns, rows);
+  EXPECT_THAT(codes(db, kRating), Contains("single-row-tasks"));
+  rows.resize(rows.size() - 60);
+  db.write("rows", kColumns, rows);
+  EXPECT_THAT(codes(db, kRating), Not(Contains("single-row-tasks"))) << "90 of 190 are less than half";
+}
+
+TEST(WarningsTest, ManyRowsLeftOutAreSeen) {
+  const Database db;
+  auto rows = rows_of(400);
+  for (size_t r = 0; r < rows.size(); r += 25) rows[r][2] = std::nullopt;
+  db.write("rows", kColumns, rows);
+  EXPECT_THAT(codes(db, kRating), Not(Contains("rows-left-out"))) << "1 in 25 is 4 %";
+  for (size_t r = 0; r < rows.size(); r += 15) rows[r][1] = std::nullopt;
+  db.write("rows", kColumns, rows);
+  EXPECT_THAT(codes(db, kRating), Contains("rows-left-out"));
+}
+
+TEST(WarningsTest, ASplitWithoutTrainingTasksIsSeen) {
+  const Database db;
+  db.write("rows", kColumns, rows_of(400));
+  EXPECT_THAT(codes(db, kRating + "[split]\ntime = { valid = '2000-01-01', test = '2000-06-01' }\n"),
+              AllOf(Contains("no-training-tasks"), Contains("no-validation-tasks")));
 }
 
 TEST(WarningsTest, SupportSizesThatNoTestTaskReachesAreSeen) {

@@ -29,7 +29,7 @@ std::unique_ptr<Member> fit(const std::string& name, const FitInput& input,
   return member;
 }
 
-TEST(PublicDataTest, MeluSplitFiguresOfTheEvidenceAreReached) {
+TEST(PublicDataTest, OnTheMeluSplitBiasAndAlsReachTheirDocumentedErrors) {
   NEEDS_DATA("movielens-1m");
   const Dataset data = melu_split();
   const Scenario scenario;
@@ -116,7 +116,7 @@ TEST(PublicDataTest, ItemBiasReachesTheRowOfRecBoleMetaRec) {
   EXPECT_NEAR(total, 0.640, 0.01);
 }
 
-TEST(PublicDataTest, TopNFiguresOfTheEvidenceAreReached) {
+TEST(PublicDataTest, OnTopNOfMovieLensTheBaselinesReachTheirDocumentedRanks) {
   NEEDS_DATA("movielens-1m");
   const Dataset all = movielens(3);
   DatasetBuilder builder;
@@ -160,7 +160,7 @@ TEST(PublicDataTest, TopNFiguresOfTheEvidenceAreReached) {
     for (size_t k = 0; k < 4; ++k) EXPECT_NEAR(got[k], expected[k], 0.02);
   };
   expect_near(ndcg(*fit("popularity", input)), {.350, .339, .320, .220});
-  // The rows of the evidence keep every weight; what keeping the 200 largest costs is printed beside them.
+  // The expected figures keep every weight; what keeping the 200 largest costs is printed beside them.
   expect_near(ndcg(*fit("item-knn", input, {{"shrink", 0}, {"keep", 1000000}})), {.321, .436, .431, .331});
   ndcg(*fit("item-knn", input));
   ndcg(*fit("item-knn", input, {{"per_scored_item", true}}));
