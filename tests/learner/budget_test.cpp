@@ -54,7 +54,9 @@ TEST(BudgetTest, WhatTheScenarioSaysStays) {
 }
 
 TEST(BudgetTest, MoreOfAnythingCostsMore) {
-  const Scenario ranking = scenario(""), rating = scenario("", false);
+  // With a number of epochs: of its own accord a training passes more often over fewer tasks.
+  const std::string epochs = "[learner]\nepochs = 20\n";
+  const Scenario ranking = scenario(epochs), rating = scenario(epochs, false);
   const ProblemSize size{10'000, 1'000, 1'000};
   const double seconds = expected_seconds(ranking, size);
   EXPECT_GT(expected_seconds(ranking, {10'000, 2'000, 1'000}), seconds);
