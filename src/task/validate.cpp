@@ -113,7 +113,9 @@ json validate_problem(const LoadedProblem& p) {
   add_features(p.data.task_features, p.encoders.tasks, features);
   for (const auto& text : p.scenario.warnings) warnings.push_back({{"code", "scenario"}, {"message", text}});
   for (const auto& [code, message] : data_warnings(p)) warnings.push_back({{"code", code}, {"message", message}});
-  return {{"scenario", scenario_to_json(p.scenario)},
+  json scenario = scenario_to_json(p.scenario);
+  scenario["file"] = p.scenario.file;
+  return {{"scenario", scenario},
           {"tasks", tasks_json(p.partition)},
           {"rows", p.data.rows()},
           {"row_counts", row_counts_json(p)},

@@ -246,6 +246,14 @@ TEST(ScenarioJsonTest, WritesAndReadsBackEveryField) {
   EXPECT_EQ(shares.split.test, 0.2);
 }
 
+TEST(ScenarioJsonTest, DoesNotDependOnWhereTheFileIs) {
+  const nlohmann::json json = scenario_to_json(parse_scenario(kLeast, "shop.toml"));
+  EXPECT_EQ(scenario_to_json(parse_scenario(kLeast, "/home/ann/shops/shop.toml")), json);
+  nlohmann::json older = json;
+  older["file"] = "/home/ann/shop.toml";
+  EXPECT_EQ(scenario_to_json(scenario_from_json(older)), json) << "older bundles have it";
+}
+
 TEST(ScenarioJsonTest, RefusesWhatItDidNotWrite) {
   EXPECT_THROW(scenario_from_json(nlohmann::json::object()), InvalidInput);
   nlohmann::json json = scenario_to_json(parse(kLeast));
