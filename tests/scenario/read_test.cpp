@@ -104,6 +104,13 @@ TEST(ReadScenarioTest, SaysWhatWasExpectedAndWhatCame) {
   EXPECT_THAT(refusal(with("positive = 'large'\n")), HasSubstr("a comparison such as"));
 }
 
+TEST(ReadScenarioTest, MetricsAndBaselinesAreListedOnce) {
+  EXPECT_THAT(refusal(with("[report]\nmetrics = ['mae', 'rmse', 'mae']\n")),
+              HasSubstr("report.metrics: 'mae' is listed twice"));
+  EXPECT_THAT(refusal(with("[report]\nbaselines = ['als', 'als']\n")),
+              HasSubstr("report.baselines: 'als' is listed twice"));
+}
+
 TEST(ReadScenarioTest, SharesAddUp) {
   const Scenario s = parse(with("[split]\ntrain = 0.7\ntest = 0.2\n"));
   EXPECT_NEAR(s.split.valid, 0.1, 1e-12);
