@@ -64,4 +64,11 @@ void check_scenario(const Scenario& scenario) {
   }
 }
 
+Scenario with_catalogue_defaults(Scenario scenario) {
+  if (scenario.baselines.empty()) scenario.baselines = default_baselines(scenario.problem);
+  for (const auto& field : find_learner(scenario.learner).options)
+    if (!scenario.learner_options.contains(field.name)) scenario.learner_options[field.name] = field.default_value;
+  return scenario;
+}
+
 }  // namespace fewshop
