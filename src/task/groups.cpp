@@ -1,5 +1,7 @@
 #include "task/groups.h"
 
+#include <algorithm>
+
 namespace fewshop {
 
 Groups groups_of(const Dataset& data, const TaskRows& task) {
@@ -19,7 +21,7 @@ Groups groups_of(const Dataset& data, const TaskRows& task) {
   }
   groups.begin.push_back(static_cast<int32_t>(rows.size()));
   groups.fixed = first_query >= 0;
-  groups.query_begin = groups.fixed ? first_query : first_allowed < 0 ? groups.count() : first_allowed;
+  groups.query_begin = std::max(groups.fixed ? first_query : 0, first_allowed < 0 ? groups.count() : first_allowed);
   groups.query_end = groups.fixed ? last_query + 1 : groups.count();
   return groups;
 }

@@ -202,12 +202,14 @@ class Partitioner {
     return true;
   }
 
-  /// The query begins with the first group whose first row is not before the cut.
+  /// The query begins with the first group whose first row is not before the cut; where roles fix the query, the first
+  /// of the query's own groups.
   void mark_cut(TaskRows& task, Micros cut) const {
+    const bool fixed = !data_.role.empty() && has_query_role(task);
     task.query_from = static_cast<int32_t>(task.rows.size());
     for (size_t i = 0; i < task.rows.size(); ++i) {
       const bool starts = i == 0 || data_.group[task.rows[i]] != data_.group[task.rows[i - 1]];
-      if (!starts || data_.time[task.rows[i]] < cut) continue;
+      if (!starts || data_.time[task.rows[i]] < cut || (fixed && data_.role[task.rows[i]] != 2)) continue;
       task.query_from = static_cast<int32_t>(i);
       return;
     }
