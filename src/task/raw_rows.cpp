@@ -178,7 +178,7 @@ class RowReader {
     out_.task.push_back(task);
     out_.item.push_back(out_.items.add(key_text(item)));
     out_.target.push_back(*number);
-    out_.time.push_back(time.value_or(0));
+    out_.time.push_back(time_ < 0 ? 0 : time.value_or(kNoTime));
     out_.kind.push_back(event_ < 0 ? 0
                                    : out_.kinds.add(cursor_.at(event_).is_null() ? "" : key_text(cursor_.at(event_))));
     if (ties_ >= 0) out_.tie.push_back(out_.ties.add(key_text(cursor_.at(ties_))));
@@ -293,6 +293,8 @@ RawRows read_rows(Store& store, const Scenario& s, Interner items) {
   note(rows, c.missing_split, "no value in " + s.split.column);
   if (s.episode.by_time || s.split.time_valid || s.episode.ties == "time")
     note(rows, c.missing_time, "no readable time in " + s.time);
+  else if (c.missing_time > 0)
+    rows.notes.push_back(fmt::format("{} rows without a readable time in {} have age 0", c.missing_time, s.time));
   if (c.missing_weight > 0)
     rows.notes.push_back(fmt::format("{} rows without a weight in {} weigh 1", c.missing_weight, s.weight));
   return rows;

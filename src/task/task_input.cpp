@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "scenario/condition.h"
+#include "task/support_rows.h"
 
 namespace fewshop {
 namespace {
@@ -160,8 +161,9 @@ TaskInput task_input(const Model& model, const TextRows& text, const EntityValue
   if (!at)
     for (const ReadRow& row : rows) at = std::max(at, row.time);
   TaskInput input;
+  input.unknown_kinds = parser.unknown_kinds();
   for (ReadRow& row : rows) {
-    if (row.time && at) row.row.age = static_cast<float>(std::max<Micros>(0, *at - *row.time)) / float{kSecond};
+    if (row.time && at) row.row.age = static_cast<float>(age_seconds(*at, *row.time));
     input.support.push_back(row.row);
     input.item_ids.push_back(std::move(row.item));
   }
