@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -33,7 +34,7 @@ struct Dataset {
   std::vector<int64_t> source;  // position of the row in the result of [rows], for exports
 
   std::vector<int64_t> task_begin;      // [tasks + 1]: rows of task t are [task_begin[t], task_begin[t + 1])
-  std::vector<std::string> task_ids;    // [tasks] the task value as text; several columns joined by '\x1f'
+  std::vector<std::string> task_ids;    // [tasks] the task value as text; several columns: task_id.h
   std::vector<std::string> task_split;  // [tasks] value of the split column, empty without one
   std::vector<std::string> item_ids;    // [items]
   std::vector<std::string> kinds;       // event kinds; one empty string where the scenario has no event column

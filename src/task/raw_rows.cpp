@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "scenario/condition.h"
+#include "task/task_id.h"
 
 namespace fewshop {
 namespace {
@@ -93,8 +94,7 @@ class RowReader {
     for (size_t i = 0; i < task_.size(); ++i) {
       const Value value = cursor_.at(task_[i]);
       if (value.is_null()) return -1;
-      if (i) joined_ += '\x1f';
-      joined_ += key_text(value);
+      append_task_value(joined_, key_text(value), i == 0);
     }
     return out_.values.add(joined_);
   }

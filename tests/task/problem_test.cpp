@@ -113,8 +113,7 @@ TEST(LoadProblemTest, SeveralTaskColumnsFormOneTask) {
   const Database db;
   write_ratings(db);
   const LoadedProblem p = load(db, "[rows]\ntable = 'ratings'\ntask = ['user', 'rating']\nitem = 'item'\n");
-  EXPECT_THAT(p.data.task_ids, Contains("u0\x1f"
-                                        "1"));
+  EXPECT_THAT(p.data.task_ids, Contains("u0,1"));
 }
 
 TEST(LoadProblemTest, NamesTheColumnTheTableAndWhatIsThere) {
