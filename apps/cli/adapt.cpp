@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "core/error.h"
+#include "core/progress.h"
 #include "evaluate/csv_writer.h"
 #include "runtime/model.h"
 #include "table/text_rows.h"
@@ -78,6 +79,7 @@ std::vector<Prediction> predict_all(Model& model, const TextRows& support, const
   if (!has_all(support, task_columns) || !has_all(query, task_columns)) task_columns.clear();
   const auto support_of = rows_by_task(support, task_columns);
   std::vector<Prediction> predictions(query.rows.size());
+  int64_t unknown_kinds = 0;
   for (const auto& [task, rows] : rows_by_task(query, task_columns)) {
     const auto found = support_of.find(task);
     const TextRows known = subset(support, found == support_of.end() ? std::vector<size_t>{} : found->second);
@@ -85,6 +87,7 @@ std::vector<Prediction> predict_all(Model& model, const TextRows& support, const
     EntityValues description = description_in(model, known);
     description.merge(description_in(model, asked));
     const TaskInput input = task_input(model, known, description, at);
+    unknown_kinds += input.unknown_kinds;
     std::vector<std::string> items;
     for (size_t i = 0; i < rows.size(); ++i) {
       const auto& id = asked.rows[i][item_column];
@@ -94,6 +97,7 @@ std::vector<Prediction> predict_all(Model& model, const TextRows& support, const
     const auto answers = predict(model, input, items);
     for (size_t i = 0; i < rows.size(); ++i) predictions[rows[i]] = answers[i];
   }
+  if (const std::string note = left_out(model, unknown_kinds); !note.empty()) say("adapt: " + note);
   return predictions;
 }
 

@@ -15,7 +15,6 @@ struct Globals {
   bool verbose = false;
   int threads = 0;    // 0 = all cores
   uint64_t seed = 0;  // training only
-  std::string config;
 };
 
 // One function per command, one file each (train.cpp, import.cpp, ...): it adds its sub-command to the application and

@@ -40,7 +40,8 @@ int run(int argc, char** argv) {
   app.add_option("--threads", globals.threads, "threads; 0 = all cores")->check(CLI::Range(0, 1024));
   app.add_option("--seed", globals.seed, "seed of the training; splits follow split.seed")
       ->check(CLI::NonNegativeNumber);
-  app.set_config("--config", "", "TOML file with values for these options");
+  app.set_config("--config", "", "TOML file with values for options; [COMMAND] has those of a command");
+  app.allow_config_extras(CLI::config_extras_mode::error);
   app.parse_complete_callback([&] { set_verbose(globals.verbose); });
   // COMMANDS: every add_... of command.h is called here, in the order of --help.
   add_try(app, globals);

@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "core/error.h"
+#include "core/progress.h"
 #include "runtime/model.h"
 #include "task/answer.h"
 #include "task/model_data.h"
@@ -81,6 +82,7 @@ void run(const Arguments& arguments, const Globals& globals) {
   } else {
     input = data->task(arguments.task, at);
   }
+  if (const std::string note = left_out(*model, input.unknown_kinds); !note.empty()) say("recommend: " + note);
   RecommendOptions options{.count = arguments.count, .explain = arguments.explain, .hidden = {}};
   if (data) options.hidden = data->hidden_items();
   const Recommendation answer = recommend(*model, arguments.task, input, options);

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "command.h"
+#include "learner/check_scenario.h"
 
 namespace fewshop::cli {
 
@@ -14,7 +15,8 @@ void add_validate(CLI::App& app, Globals& globals) {
   auto arguments = std::make_shared<ScenarioArguments>();
   arguments->add_to(*command);
   command->callback([arguments, &globals] {
-    const nlohmann::json report = validate_problem(load_problem(arguments->read(), arguments->data));
+    const Scenario scenario = with_catalogue_defaults(arguments->read());
+    const nlohmann::json report = validate_problem(load_problem(scenario, arguments->data));
     if (globals.json)
       print_json(report);
     else

@@ -5,17 +5,17 @@
 #include <algorithm>
 #include <filesystem>
 #include <limits>
-#include <memory>
+#include <set>
 #include <unordered_map>
 
 #include "core/error.h"
 #include "core/progress.h"
-#include "core/time.h"
 #include "evaluate/csv_writer.h"
 #include "evaluate/evaluate.h"
 #include "evaluate/prediction_file.h"
 #include "evaluate/rank.h"
 #include "evaluate/report.h"
+#include "evaluate/row_texts.h"
 #include "evaluate/run_model.h"
 #include "learner/training.h"
 #include "runtime/model.h"
@@ -27,48 +27,44 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-/// A task value for people: values of several columns are joined by " / ".
-std::string task_text(const Dataset& data, int32_t task) {
-  std::string text;
-  for (const char c : data.task_ids[task]) {
-    if (c == '\x1f')
-      text += " / ";
-    else
-      text += c;
-  }
-  return text;
-}
-
-/// The columns of a row that a scenario names, by their own names.
+/// The columns of a row under names that no column of ours has.
 class RowColumns {
  public:
-  RowColumns(const Dataset& data, const Scenario& scenario) : data_(data), scenario_(scenario) {}
+  RowColumns(const RowTexts& texts, const Dataset& data, const Scenario& scenario)
+      : texts_(texts), data_(data), hidden_(hidden_columns(texts, scenario)) {}
 
-  std::vector<std::string> header() const {
-    std::vector<std::string> names;
-    for (const auto& column : {scenario_.item, scenario_.time, scenario_.event, scenario_.weight, scenario_.target})
-      if (!column.empty()) names.push_back(reserved(column) ? "row_" + column : column);
-    return names;
+  static std::vector<std::string> header(const RowTexts& texts, std::vector<std::string> own) {
+    std::set<std::string> taken{"fold", "split", "task", "k", "role", "row", "use"};
+    for (const auto& column : texts.columns()) {
+      std::string name = column.name;
+      while (!taken.insert(name).second) name = "row_" + name;
+      own.push_back(name);
+    }
+    return own;
   }
 
-  /// `answer`: leave out what a method is asked for: the target, in ranking problems also the item.
+  /// `answer`: leave out what a method is asked for.
   void append(int32_t row, bool answer, std::vector<std::string>& fields) const {
-    const bool ranking = scenario_.problem == Problem::kRanking;
-    if (!scenario_.item.empty()) fields.push_back(answer && ranking ? "" : data_.item_ids[data_.item[row]]);
-    if (!scenario_.time.empty()) fields.push_back(format_time(data_.time[row]));
-    if (!scenario_.event.empty()) fields.push_back(data_.kinds[data_.kind[row]]);
-    if (!scenario_.weight.empty()) fields.push_back(answer && ranking ? "" : fmt::format("{}", data_.weight[row]));
-    if (!scenario_.target.empty()) fields.push_back(answer ? "" : fmt::format("{}", data_.target[row]));
+    for (size_t c = 0; c < hidden_.size(); ++c)
+      fields.emplace_back(answer && hidden_[c] ? "" : texts_.at(data_.source[row], c));
   }
 
  private:
-  static bool reserved(const std::string& column) {
-    for (const char* name : {"fold", "split", "task", "k", "role", "row", "use"})
-      if (column == name) return true;
-    return false;
+  /// What a query row does not tell: its target; in a ranking also its item, and with it every column that says
+  /// something about it: all but the task, the time, the kind of event and how rows are tied and split.
+  static std::vector<uint8_t> hidden_columns(const RowTexts& texts, const Scenario& s) {
+    std::set<std::string> told(s.task.begin(), s.task.end());
+    for (const auto* column : {&s.time, &s.event, &s.episode.ties, &s.episode.role, &s.split.column})
+      told.insert(*column);
+    std::vector<uint8_t> hidden;
+    for (const auto& column : texts.columns())
+      hidden.push_back(column.name == s.target || (s.problem == Problem::kRanking && !told.contains(column.name)));
+    return hidden;
   }
+
+  const RowTexts& texts_;
   const Dataset& data_;
-  const Scenario& scenario_;
+  std::vector<uint8_t> hidden_;
 };
 
 void write_test_rows(const LoadedProblem& problem, const RowColumns& columns, const std::string& fold, CsvWriter& csv) {
@@ -81,7 +77,7 @@ void write_test_rows(const LoadedProblem& problem, const RowColumns& columns, co
           std::vector<std::string> fields;
           if (!fold.empty()) fields.push_back(fold);
           const bool named = !(answer && problem.scenario.problem == Problem::kRanking);
-          fields.insert(fields.end(), {cell.name, task_text(data, episode.task), point.label, role,
+          fields.insert(fields.end(), {cell.name, data.task_ids[episode.task], point.label, role,
                                        named ? std::to_string(data.source[row]) : std::string()});
           columns.append(row, answer, fields);
           csv.write(fields);
@@ -105,8 +101,7 @@ void write_train_rows(const LoadedProblem& problem, const RowColumns& columns, c
       for (const int32_t row : task.rows) {
         std::vector<std::string> fields;
         if (!fold.empty()) fields.push_back(fold);
-        fields.insert(fields.end(),
-                      {use, task_text(problem.data, task.task), std::to_string(problem.data.source[row])});
+        fields.insert(fields.end(), {use, problem.data.task_ids[task.task], std::to_string(problem.data.source[row])});
         columns.append(row, false, fields);
         csv.write(fields);
       }
@@ -139,7 +134,7 @@ class Judge {
   void replace(ShotOutcome& shot, const TestCell& cell, const PointEpisodes& point) {
     for (size_t i = 0; i < point.episodes.size(); ++i) {
       const Episode& episode = point.episodes[i].second;
-      const std::string task = task_text(data_, episode.task);
+      const std::string task = data_.task_ids[episode.task];
       place_ = fmt::format("split '{}', task '{}', k '{}'", cell.name, task, point.label);
       const auto* group = file_.take(cell.name, task, point.label);
       require(group != nullptr, file_.path(), ": no predictions for ", place_,
@@ -210,25 +205,23 @@ void export_rows(const Scenario& scenario, const std::string& database, const st
   std::error_code error;
   fs::create_directories(folder, error);
   if (error || !fs::is_directory(folder)) throw Failure(folder + ": the folder cannot be made: " + error.message());
-  std::unique_ptr<CsvWriter> rows, train;
+  const bool folds = scenario.split.folds != 0;
+  const RowTexts texts(*open_store(database, Store::Access::kRead), scenario);
+  const auto header = [&](std::vector<std::string> own) {
+    if (folds) own.insert(own.begin(), "fold");
+    return RowColumns::header(texts, std::move(own));
+  };
+  CsvWriter rows(folder + "/rows.csv", header({"split", "task", "k", "role", "row"}));
+  CsvWriter train(folder + "/train.csv", header({"use", "task", "row"}));
   for (const auto& fold_scenario : fold_scenarios(scenario, database)) {
     const LoadedProblem problem = load_problem(fold_scenario, database);
-    const RowColumns columns(problem.data, problem.scenario);
-    const std::string fold = scenario.split.folds != 0 ? std::to_string(fold_scenario.split.fold) : "";
-    if (!rows) {
-      std::vector<std::string> rows_header{"split", "task", "k", "role", "row"}, train_header{"use", "task", "row"};
-      for (auto* header : {&rows_header, &train_header}) {
-        if (!fold.empty()) header->insert(header->begin(), "fold");
-        for (const auto& name : columns.header()) header->push_back(name);
-      }
-      rows = std::make_unique<CsvWriter>(folder + "/rows.csv", rows_header);
-      train = std::make_unique<CsvWriter>(folder + "/train.csv", train_header);
-    }
-    write_test_rows(problem, columns, fold, *rows);
-    write_train_rows(problem, columns, fold, *train);
+    const RowColumns columns(texts, problem.data, problem.scenario);
+    const std::string fold = folds ? std::to_string(fold_scenario.split.fold) : "";
+    write_test_rows(problem, columns, fold, rows);
+    write_train_rows(problem, columns, fold, train);
   }
-  rows->close();
-  train->close();
+  rows.close();
+  train.close();
 }
 
 void replace_answers(PredictionFile& file, const LoadedProblem& problem, Outcomes& outcomes) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "learner/learner.h"
+#include "task/support_rows.h"
 
 namespace fewshop::learning {
 namespace {
@@ -17,8 +18,7 @@ Rows padded(const Dataset& data, std::span<const Episode> episodes, std::vector<
          age = at::zeros({tasks, longest}, at::kFloat), weight = at::zeros({tasks, longest}, at::kFloat);
   for (int64_t t = 0; t < tasks; ++t) {
     const Episode& e = episodes[t];
-    Micros now = 0;
-    for (size_t q = 0; q < e.query.size(); ++q) now = q ? std::min(now, data.time[e.query[q]]) : data.time[e.query[q]];
+    const Micros now = episode_time(data, e.support, e.query);
     const auto& numbers = e.*which;
     for (size_t s = 0; s < numbers.size(); ++s) {
       const int64_t at = t * longest + static_cast<int64_t>(s);
@@ -27,8 +27,7 @@ Rows padded(const Dataset& data, std::span<const Episode> episodes, std::vector<
       rows.kind.data_ptr<int64_t>()[at] = data.kind[r];
       target.data_ptr<float>()[at] = data.target[r];
       mask.data_ptr<float>()[at] = 1;
-      age.data_ptr<float>()[at] =
-          static_cast<float>(std::max<double>(0, static_cast<double>(now - data.time[r]) / kSecond));
+      age.data_ptr<float>()[at] = static_cast<float>(age_seconds(now, data.time[r]));
       weight.data_ptr<float>()[at] = data.weight[r];
     }
   }

@@ -38,6 +38,13 @@ void check_options(const LearnerInfo& learner, const nlohmann::json& options) {
   }
 }
 
+/// [learner.encoder] is where a learner with an encoder of its own will have its options; none has one yet.
+void check_encoder(const LearnerInfo& learner, const nlohmann::json& options) {
+  for (const auto& item : options.items())
+    throw InvalidInput("learner.encoder." + item.key() + ": " + learner.name +
+                       " has no encoder options; leave [learner.encoder] out");
+}
+
 void check_problem(const LearnerInfo& learner, const Scenario& scenario, const std::string& place) {
   require(std::find(learner.problems.begin(), learner.problems.end(), scenario.problem) != learner.problems.end(),
           place, ": '", learner.name, "' is not for problem = \"", problem_name(scenario.problem), "\"");
@@ -49,11 +56,19 @@ void check_scenario(const Scenario& scenario) {
   const LearnerInfo& learner = find_learner(scenario.learner);
   check_problem(learner, scenario, "learner.name");
   check_options(learner, scenario.learner_options);
+  check_encoder(learner, scenario.encoder_options);
   for (const auto& name : scenario.baselines) {
     const LearnerInfo& baseline = find_learner(name);
     require(baseline.baseline, "report.baselines: '", name, "' is a learner, not a baseline");
     check_problem(baseline, scenario, "report.baselines");
   }
+}
+
+Scenario with_catalogue_defaults(Scenario scenario) {
+  if (scenario.baselines.empty()) scenario.baselines = default_baselines(scenario.problem);
+  for (const auto& field : find_learner(scenario.learner).options)
+    if (!scenario.learner_options.contains(field.name)) scenario.learner_options[field.name] = field.default_value;
+  return scenario;
 }
 
 }  // namespace fewshop

@@ -8,4 +8,8 @@ namespace fewshop {
 /// fit the problem, options are known and within their ranges. Throws InvalidInput naming what there is.
 void check_scenario(const Scenario& scenario);
 
+/// The scenario with what the catalogue fills in where the file is silent: the baselines that fit the problem, and the
+/// default of every option of its learner. Needs a checked scenario.
+Scenario with_catalogue_defaults(Scenario scenario);
+
 }  // namespace fewshop

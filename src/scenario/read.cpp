@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "core/error.h"
 #include "core/section.h"
@@ -415,15 +416,23 @@ class Reader {
     s_.learner_options = learner.others();
   }
 
+  static std::vector<std::string> distinct(Section& section, const std::string& key) {
+    const std::vector<std::string> names = section.texts(key);
+    std::set<std::string> seen;
+    for (const auto& name : names)
+      require(seen.insert(name).second, section.where(key), ": '", name, "' is listed twice");
+    return names;
+  }
+
   void read_report() {
     Section report(document_, "report");
-    s_.metrics = report.texts("metrics");
+    s_.metrics = distinct(report, "metrics");
     if (s_.metrics.empty()) {
       s_.metrics = s_.problem == Problem::kRating ? std::vector<std::string>{"rmse", "mae", "ndcg@5"}
                                                   : std::vector<std::string>{"ndcg@10", "recall@20", "mrr@20"};
       chose("report.metrics", fmt::format("{}; the first is the primary metric", fmt::join(s_.metrics, ", ")));
     }
-    s_.baselines = report.texts("baselines");
+    s_.baselines = distinct(report, "baselines");
     if (s_.baselines.empty()) chose("report.baselines", "all that fit the problem");
     report.done();
   }

@@ -132,7 +132,6 @@ Scenario from_json(const json& j) {
   Scenario s;
   s.name = j.at("name");
   s.title = j.at("title");
-  s.file = j.at("file");
   const std::string problem = j.at("problem");
   require(problem == "rating" || problem == "ranking", "scenario: unknown problem '", problem, "'");
   s.problem = problem == "rating" ? Problem::kRating : Problem::kRanking;
@@ -187,7 +186,6 @@ json scenario_to_json(const Scenario& s) {
   if (!s.tasks_key.empty()) tasks["key"] = s.tasks_key;
   return {{"name", s.name},
           {"title", s.title},
-          {"file", s.file},
           {"problem", problem_name(s.problem)},
           {"covers", s.covers},
           {"rows", rows},

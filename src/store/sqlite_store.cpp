@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <deque>
 #include <set>
@@ -61,8 +63,8 @@ Value value_of(sqlite3_stmt* statement, int column) {
 
 class SqliteCursor : public Cursor {
  public:
-  /// Shares the connection, so that a cursor may outlive its store.
-  SqliteCursor(std::shared_ptr<Database> database, Database::Statement statement)
+  /// Shares the connection, so that a cursor may outlive its store. `equals`: other rows are passed over.
+  SqliteCursor(std::shared_ptr<Database> database, Database::Statement statement, const Equals& equals = {})
       : database_(std::move(database)), statement_(std::move(statement)) {
     std::vector<int> unknown;
     for (int c = 0; c < sqlite3_column_count(statement_.get()); ++c) {
@@ -70,21 +72,24 @@ class SqliteCursor : public Cursor {
       columns_.push_back({sqlite3_column_name(statement_.get(), c), type.value_or(ColumnType::kText)});
       if (!type) unknown.push_back(c);
     }
+    for (const auto& [column, text] : equals)
+      for (int c = 0; c < static_cast<int>(columns_.size()); ++c)
+        if (columns_[c].name == column) {
+          equals_.emplace_back(c, text);
+          break;
+        }
     infer(unknown);
   }
 
   const std::vector<TableColumn>& columns() const override { return columns_; }
 
   bool next() override {
-    if (at_ + 1 < static_cast<int64_t>(ahead_.size())) {
-      ++at_;
-      return true;
-    }
-    at_ = -1;
-    ahead_.clear();
-    if (ended_) return false;
-    ended_ = !database_->step(statement_.get());
-    return !ended_;
+    while (step())
+      // SQL compares numbers, collations and affinities; ids are compared as text.
+      if (std::all_of(equals_.begin(), equals_.end(),
+                      [&](const auto& equal) { return at(equal.first).to_text() == equal.second; }))
+        return true;
+    return false;
   }
 
   Value at(int column) const override {
@@ -100,6 +105,18 @@ class SqliteCursor : public Cursor {
     Value value;
     std::string text;
   };
+
+  bool step() {
+    if (at_ + 1 < static_cast<int64_t>(ahead_.size())) {
+      ++at_;
+      return true;
+    }
+    at_ = -1;
+    ahead_.clear();
+    if (ended_) return false;
+    ended_ = !database_->step(statement_.get());
+    return !ended_;
+  }
 
   /// Reads ahead until every column without a declared type has shown a value. Running the statement twice instead
   /// would compute a large aggregate twice.
@@ -137,6 +154,7 @@ class SqliteCursor : public Cursor {
   Database::Statement statement_;
   std::vector<TableColumn> columns_;
   std::deque<std::vector<Cell>> ahead_;
+  std::vector<std::pair<int, std::string>> equals_;
   int64_t at_ = -1;
   bool ended_ = false;
 };
@@ -163,6 +181,45 @@ Value stored(const Value& value, const TableColumn& column) {
   }
 }
 
+/// The number that `text` stands for, if that number is written so: "3", not "03".
+std::optional<Value> number_of(const std::string& text) {
+  const char* end = text.data() + text.size();
+  int64_t integer = 0;
+  if (const auto [at, error] = std::from_chars(text.data(), end, integer); error == std::errc() && at == end)
+    if (const Value value = Value::of(integer); value.to_text() == text) return value;
+  double real = 0;
+  if (const auto [at, error] = std::from_chars(text.data(), end, real); error == std::errc() && at == end)
+    if (const Value value = Value::of(real); value.to_text() == text) return value;
+  return std::nullopt;
+}
+
+/// " where ..." with two parameters a column: the text, and the number that it stands for.
+std::string where_sql(const Equals& equals) {
+  std::string sql;
+  for (const auto& equal : equals) sql += (sql.empty() ? " where " : " and ") + quote_name(equal.first) + " in (?, ?)";
+  return sql;
+}
+
+/// Binds the parameters of where_sql(), which are the last ones of the statement.
+Database::Statement bound(Database::Statement statement, const Equals& equals) {
+  int parameter = sqlite3_bind_parameter_count(statement.get()) - 2 * static_cast<int>(equals.size());
+  for (const auto& equal : equals) {
+    const std::string& text = equal.second;
+    const auto bind_text = [&] {
+      sqlite3_bind_text64(statement.get(), ++parameter, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+    };
+    bind_text();
+    const auto number = number_of(text);
+    if (!number)
+      bind_text();
+    else if (number->kind == Value::Kind::kInteger)
+      sqlite3_bind_int64(statement.get(), ++parameter, number->integer);
+    else
+      sqlite3_bind_double(statement.get(), ++parameter, number->real);
+  }
+  return statement;
+}
+
 class SqliteWriter;
 
 class SqliteStore : public Store {
@@ -181,7 +238,7 @@ class SqliteStore : public Store {
   }
 
   TableInfo describe(const std::string& table) override {
-    auto cursor = read(table, {});
+    auto cursor = read(table, {}, {});
     TableInfo info{table, cursor->columns(), 0, ""};
     if (registered(info)) return info;
     ContentHash hash(info.columns);
@@ -194,7 +251,8 @@ class SqliteStore : public Store {
     return info;
   }
 
-  std::unique_ptr<Cursor> read(const std::string& table, const std::vector<std::string>& columns) override {
+  std::unique_ptr<Cursor> read(const std::string& table, const std::vector<std::string>& columns,
+                               const Equals& equals) override {
     const std::string kind = kind_of(table);
     std::string list;
     if (!columns.empty()) {
@@ -211,14 +269,35 @@ class SqliteStore : public Store {
         list += (list.empty() ? "" : ", ") + quote_name(column);
       }
     }
-    // Without "not indexed" a covering index could change the order of the rows.
-    const std::string sql = fmt::format("select {} from {}{}", list.empty() ? "*" : list, quote_name(table),
-                                        kind == "view" ? "" : " not indexed");
-    return std::make_unique<SqliteCursor>(database_, database_->prepare(sql));
+    // Without "not indexed" a covering index could change the order of the rows; one that finds them has to be allowed.
+    const std::string sql = fmt::format("select {} from {}{}{}{}", list.empty() ? "*" : list, quote_name(table),
+                                        kind == "view" || !equals.empty() ? "" : " not indexed", where_sql(equals),
+                                        equals.empty() || !has_rowid(table) ? "" : " order by rowid");
+    return std::make_unique<SqliteCursor>(database_, bound(database_->prepare(sql), equals), equals);
   }
 
-  std::unique_ptr<Cursor> query(const std::string& sql) override {
-    return std::make_unique<SqliteCursor>(database_, database_->prepare_locked(sql));
+  std::unique_ptr<Cursor> query(const std::string& sql, const Equals& equals) override {
+    auto statement = database_->prepare_locked(sql);
+    if (equals.empty()) return std::make_unique<SqliteCursor>(database_, std::move(statement));
+    // The statement alone is one that only reads; without the semicolon that may end it, it is a subquery.
+    std::string inner = sqlite3_sql(statement.get());
+    if (inner.ends_with(';')) inner.pop_back();
+    std::string names;
+    for (int c = 0; c < sqlite3_column_count(statement.get()); ++c)
+      names += (c ? ", " : "") + std::string(sqlite3_column_name(statement.get(), c));
+    for (const auto& equal : equals) {
+      bool found = false;
+      for (int c = 0; c < sqlite3_column_count(statement.get()); ++c)
+        found = found || equal.first == sqlite3_column_name(statement.get(), c);
+      require(found, "sql: no column '", equal.first, "'; its columns: ", names);
+    }
+    statement = database_->prepare_locked("select * from (\n" + inner + "\n)" + where_sql(equals));
+    return std::make_unique<SqliteCursor>(database_, bound(std::move(statement), equals), equals);
+  }
+
+  bool has_rowid(const std::string& table) {
+    return sqlite3_table_column_metadata(database_->handle(), nullptr, table.c_str(), "rowid", nullptr, nullptr,
+                                         nullptr, nullptr, nullptr) == SQLITE_OK;
   }
 
   std::string query_fingerprint(const std::string& sql) override {
@@ -243,7 +322,7 @@ class SqliteStore : public Store {
                         const std::vector<std::vector<std::string>>& indexes, bool scratch) override {
     // SQLite drops no table while a query runs.
     if (!scratch) drop(table);
-    auto cursor = query(sql);
+    auto cursor = query(sql, {});
     auto columns = cursor->columns();
     for (const auto& [name, type] : types) {
       bool found = false;

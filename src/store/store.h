@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace fewshop {
@@ -78,6 +79,9 @@ class TableWriter {
   virtual TableInfo finish(const std::vector<std::vector<std::string>>& indexes = {}) = 0;
 };
 
+/// Columns and what they have to equal, as Value::to_text() writes it; all of them must hold.
+using Equals = std::vector<std::pair<std::string, std::string>>;
+
 /// Typed tables behind one interface. SQLite today (docs/data-formats.md). One store belongs to one thread.
 ///
 /// Errors: InvalidInput for what was asked wrongly (no such file or table, not a database, SQL that fails or writes),
@@ -98,12 +102,16 @@ class Store {
   /// Names known tables when there is no such table.
   virtual TableInfo describe(const std::string& table) = 0;
 
-  /// Rows in the order they were written; all columns when none are named.
-  virtual std::unique_ptr<Cursor> read(const std::string& table, const std::vector<std::string>& columns = {}) = 0;
+  /// Rows in the order they were written; all columns when none are named. `equals` (over columns that are read) leaves
+  /// only the rows that have these values, found by an index where there is one.
+  virtual std::unique_ptr<Cursor> read(const std::string& table, const std::vector<std::string>& columns = {},
+                                       const Equals& equals = {}) = 0;
 
   /// One read-only statement of a user. Writes, attached files, pragmas, extensions and second statements are refused.
   /// A column that is an expression gets the type of the first values that are not null (text where all are).
-  virtual std::unique_ptr<Cursor> query(const std::string& sql) = 0;
+  /// `equals` asks for some rows of the result: the statement becomes a subquery, so that indexes of its tables are
+  /// used where SQLite can; the order is the statement's own where it has an `order by`.
+  virtual std::unique_ptr<Cursor> query(const std::string& sql, const Equals& equals = {}) = 0;
 
   /// Fingerprint of the statement and of the content of every table that it reads.
   virtual std::string query_fingerprint(const std::string& sql) = 0;

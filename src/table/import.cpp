@@ -56,6 +56,13 @@ std::vector<std::string> find_files(const std::string& folder, const std::string
   return found;
 }
 
+/// A table's name as a part of a file name: a slash would lead into a folder.
+std::string file_part(const std::string& table) {
+  std::string part;
+  for (const char c : table) part += c == '/' ? "%2F" : c == '%' ? "%25" : std::string(1, c);
+  return part;
+}
+
 class TableImport {
  public:
   TableImport(const TableRecipe& recipe, const std::string& folder, Store& store)
@@ -67,7 +74,7 @@ class TableImport {
 
   ImportedTable run() {
     gather_columns();
-    RejectFile rejects(store_.location() + "." + recipe_.name + ".rejects.tsv");
+    RejectFile rejects(store_.location() + "." + file_part(recipe_.name) + ".rejects.tsv");
     choose_types();
     auto writer = store_.write(recipe_.name, stored_columns(), recipe_.scratch);
     std::vector<Value> row(kept_.size());

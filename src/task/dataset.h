@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -14,6 +15,9 @@
 
 namespace fewshop {
 
+/// The time of a row that has none, in a scenario that has a time column and does not need it (order = "random").
+inline constexpr Micros kNoTime = std::numeric_limits<Micros>::min();
+
 /// All rows of a scenario in memory, structure of arrays, R rows. Rows of one task stand together, in episode order
 /// (by time, ties by group; or in the random order drawn by split.seed; with `role` support before query), so that
 /// support and query are mostly ranges.
@@ -23,14 +27,14 @@ struct Dataset {
   std::vector<int32_t> item;    // index into item_ids
   std::vector<float> target;    // rating: the value; ranking: 1, or the row's weight of evidence
   std::vector<float> weight;    // importance, 1 by default
-  std::vector<Micros> time;     // 0 where the scenario has no time
+  std::vector<Micros> time;     // 0 where the scenario has no time; kNoTime for a row without one
   std::vector<uint8_t> kind;    // index into kinds
   std::vector<int32_t> group;   // ordinal of the group (ties) within the task, 0-based, ascending within the task
   std::vector<int8_t> role;     // 0 none, 1 support, 2 query; empty where the scenario has no role
   std::vector<int64_t> source;  // position of the row in the result of [rows], for exports
 
   std::vector<int64_t> task_begin;      // [tasks + 1]: rows of task t are [task_begin[t], task_begin[t + 1])
-  std::vector<std::string> task_ids;    // [tasks] the task value as text; several columns joined by '\x1f'
+  std::vector<std::string> task_ids;    // [tasks] the task value as text; several columns: task_id.h
   std::vector<std::string> task_split;  // [tasks] value of the split column, empty without one
   std::vector<std::string> item_ids;    // [items]
   std::vector<std::string> kinds;       // event kinds; one empty string where the scenario has no event column

@@ -1,5 +1,7 @@
 #include "task/groups.h"
 
+#include <algorithm>
+
 namespace fewshop {
 
 Groups groups_of(const Dataset& data, const TaskRows& task) {
@@ -19,7 +21,7 @@ Groups groups_of(const Dataset& data, const TaskRows& task) {
   }
   groups.begin.push_back(static_cast<int32_t>(rows.size()));
   groups.fixed = first_query >= 0;
-  groups.query_begin = groups.fixed ? first_query : first_allowed < 0 ? groups.count() : first_allowed;
+  groups.query_begin = std::max(groups.fixed ? first_query : 0, first_allowed < 0 ? groups.count() : first_allowed);
   groups.query_end = groups.fixed ? last_query + 1 : groups.count();
   return groups;
 }
@@ -32,9 +34,12 @@ int32_t group_count(const Dataset& data, const TaskRows& task) {
 }
 
 int32_t first_query_row(const Dataset& data, const TaskRows& task, Micros cut) {
+  const bool fixed = !data.role.empty() && std::any_of(task.rows.begin(), task.rows.end(),
+                                                       [&](int32_t r) { return data.role[r] == 2; });
   for (size_t i = 0; i < task.rows.size(); ++i) {
-    const bool starts = i == 0 || data.group[task.rows[i]] != data.group[task.rows[i - 1]];
-    if (starts && data.time[task.rows[i]] >= cut) return static_cast<int32_t>(i);
+    const int32_t row = task.rows[i];
+    const bool starts = i == 0 || data.group[row] != data.group[task.rows[i - 1]];
+    if (starts && data.time[row] >= cut && (!fixed || data.role[row] == 2)) return static_cast<int32_t>(i);
   }
   return static_cast<int32_t>(task.rows.size());
 }

@@ -24,7 +24,7 @@ Groups groups_of(const Dataset& data, const TaskRows& task);
 int32_t group_count(const Dataset& data, const TaskRows& task);
 
 /// Position of the first row that may be query where queries begin at a time cut: the first group whose first row is not
-/// before it; the number of rows where there is none.
+/// before it (where roles fix the query, of the query's own groups); the number of rows where there is none.
 int32_t first_query_row(const Dataset& data, const TaskRows& task, Micros cut);
 
 }  // namespace fewshop

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/progress.h"
+#include "core/time.h"
 
 namespace fewshop {
 namespace {
@@ -57,16 +58,6 @@ std::vector<Candidate> candidates_of(const Cursor& cursor, const EntitySource& e
   return candidates;
 }
 
-std::optional<std::string> cell_text(const Value& value, const Candidate& candidate) {
-  if (value.is_null()) return std::nullopt;
-  if (candidate.raw.spec.type == FeatureType::kTime && candidate.type == ColumnType::kTime &&
-      value.kind == Value::Kind::kInteger)
-    return format_time(value.integer);
-  std::string text = value.to_text();
-  if (text.empty()) return std::nullopt;
-  return text;
-}
-
 void note_left_out(Candidate& candidate, std::vector<std::string>& notes) {
   candidate.left_out = true;
   candidate.raw.values.clear();
@@ -87,6 +78,15 @@ void store_value(Candidate& candidate, std::optional<std::string> text, const st
 }
 
 }  // namespace
+
+std::optional<std::string> feature_text(const Value& value, ColumnType column, FeatureType feature) {
+  if (value.is_null()) return std::nullopt;
+  if (feature == FeatureType::kTime && column == ColumnType::kTime && value.kind == Value::Kind::kInteger)
+    return format_time(value.integer);
+  std::string text = value.to_text();
+  if (text.empty()) return std::nullopt;
+  return text;
+}
 
 Interner read_keys(Store& store, const EntitySource& entities, std::vector<std::string>& notes) {
   const auto cursor = open_source(store, entities.source, {entities.key}, entities.section);
@@ -126,7 +126,8 @@ std::vector<RawColumn> read_features(Store& store, const EntitySource& entities,
     if (found == places.end()) continue;
     for (auto& candidate : candidates)
       if (!candidate.left_out)
-        store_value(candidate, cell_text(cursor->at(candidate.column), candidate), found->second, notes);
+        store_value(candidate, feature_text(cursor->at(candidate.column), candidate.type, candidate.raw.spec.type),
+                    found->second, notes);
     places.erase(found);  // the first row of a key counts
   }
   std::vector<RawColumn> columns;
@@ -137,6 +138,17 @@ std::vector<RawColumn> read_features(Store& store, const EntitySource& entities,
                                 source_name(entities.source, entities.section), places.size(), ids.size(),
                                 entities.section));
   return columns;
+}
+
+Columns read_fitted_features(Store& store, const EntitySource& entities, const std::vector<ColumnEncoder>& encoders,
+                             const std::vector<std::string>& ids, std::vector<std::string>& notes) {
+  std::vector<FeatureSpec> listed;
+  for (const auto& encoder : encoders) listed.push_back(encoder.spec);
+  std::vector<RawColumn> raw = read_features(store, entities, listed, ids, notes), ordered;
+  for (const auto& encoder : encoders)  // read_features has refused missing ones, and may have found others
+    for (auto& column : raw)
+      if (column.spec.name == encoder.spec.name) ordered.push_back(std::move(column));
+  return encode_columns(encoders, ordered, static_cast<int64_t>(ids.size()));
 }
 
 }  // namespace fewshop

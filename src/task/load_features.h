@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,11 +27,20 @@ inline constexpr size_t kMaxDefaultCategories = 200;
 /// Throws InvalidInput for an empty table.
 Interner read_keys(Store& store, const EntitySource& entities, std::vector<std::string>& notes);
 
+/// A cell as encoders read it, in training and when serving alike: times as dates, everything else as its text; nothing
+/// where it is missing.
+std::optional<std::string> feature_text(const Value& value, ColumnType column, FeatureType feature);
+
 /// The feature columns of an entity table, in its order: those of `listed` that begin with the section's name, and
 /// every other column with a default type (numbers number, times time, texts with few values category; others are left
 /// out with a note). values[i] belongs to ids[i]; entities that the table does not have get missing values. The first
 /// row of a key counts.
 std::vector<RawColumn> read_features(Store& store, const EntitySource& entities, const std::vector<FeatureSpec>& listed,
                                      const std::vector<std::string>& ids, std::vector<std::string>& notes);
+
+/// The same for encoders that were fitted before, encoded. Throws InvalidInput where the table lacks one of their
+/// columns.
+Columns read_fitted_features(Store& store, const EntitySource& entities, const std::vector<ColumnEncoder>& encoders,
+                             const std::vector<std::string>& ids, std::vector<std::string>& notes);
 
 }  // namespace fewshop

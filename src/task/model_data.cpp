@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
-#include "core/error.h"
-#include "store/store.h"
+#include "task/load_features.h"
+#include "task/order_rows.h"
+#include "task/raw_rows.h"
 #include "task/support_rows.h"
+#include "task/task_id.h"
 
 namespace fewshop {
 namespace {
@@ -27,17 +30,6 @@ bool is_label(const TableColumn& column) {
                      [&](const std::string name) { return column.name == name || column.name.ends_with("_" + name); });
 }
 
-/// Row numbers of every task with this value (one for each value of a split column), in order.
-std::vector<int32_t> rows_of_task(const Dataset& data, const std::string& id, bool by_time) {
-  std::vector<int32_t> rows;
-  for (int64_t t = 0; t < data.tasks(); ++t)
-    if (data.task_ids[t] == id)
-      for (int64_t r = data.task_begin[t]; r < data.task_begin[t + 1]; ++r) rows.push_back(static_cast<int32_t>(r));
-  if (by_time)
-    std::stable_sort(rows.begin(), rows.end(), [&](int32_t a, int32_t b) { return data.time[a] < data.time[b]; });
-  return rows;
-}
-
 /// Keeps the rows of the latest `limit` groups.
 void keep_latest(const Dataset& data, std::vector<int32_t>& rows, int limit) {
   int groups = 0;
@@ -54,32 +46,54 @@ void keep_latest(const Dataset& data, std::vector<int32_t>& rows, int limit) {
 }  // namespace
 
 ModelData::ModelData(Model& model, const std::string& database)
-    : model_(model), database_(database), problem_(load_problem(model.scenario(), database, &model.encoders())) {
-  const Dataset& data = problem_.data;
-  for (int64_t i = 0; i < data.items(); ++i) {
-    int32_t item = model.find_item(data.item_ids[i]);
-    if (item < 0) item = model.add_item(data.item_ids[i], data.item_features.row(i));
-    item_of_.push_back(item);
-  }
-  const auto& kinds = model.kinds();
-  for (const std::string& kind : data.kinds) {
-    const auto found = std::find(kinds.begin(), kinds.end(), kind);
-    kind_of_.push_back(found == kinds.end() ? -1 : static_cast<int>(found - kinds.begin()));
-  }
+    : model_(model), store_(open_store(database, Store::Access::kRead)) {
+  learn_new_items();
 }
 
-TaskInput ModelData::task(const std::string& id, std::optional<Micros> at) const {
-  const Dataset& data = problem_.data;
-  std::string key = id;
-  if (model_.scenario().task.size() > 1) std::replace(key.begin(), key.end(), ',', '\x1f');
-  std::vector<int32_t> rows = rows_of_task(data, key, model_.scenario().episode.by_time);
-  // As in training and evaluation, rows of a kind of event that the model does not know are not support.
-  std::erase_if(rows, [&](int32_t r) { return kind_of_[data.kind[r]] < 0; });
-  keep_latest(data, rows, model_.scenario().episode.support_max);
+void ModelData::learn_new_items() {
+  const Scenario& s = model_.scenario();
+  const EntitySource items{s.items, s.items_key, "items"};
+  if (!items.given()) return;
+  const auto cursor = open_source(*store_, items.source, {items.key}, items.section);
+  const int key = column_of(*cursor, items.key, items.source, "items.key");
+  Interner fresh;
+  while (cursor->next()) {
+    const Value value = cursor->at(key);
+    if (value.is_null()) continue;
+    const std::string id = value.to_text();
+    if (model_.find_item(id) < 0) fresh.add(id);
+  }
+  if (fresh.texts().empty()) return;
+  std::vector<std::string> notes;
+  const Columns features = read_fitted_features(*store_, items, model_.encoders().items, fresh.texts(), notes);
+  for (size_t i = 0; i < fresh.texts().size(); ++i)
+    model_.add_item(fresh.texts()[i], features.row(static_cast<int64_t>(i)));
+}
+
+TaskInput ModelData::task(const std::string& id, std::optional<Micros> at) {
+  const Scenario& s = model_.scenario();
+  const Dataset data = order_rows(read_task_rows(*store_, s, task_values(id, s.task)), s);
+
+  std::vector<int32_t> item_of;
+  for (const std::string& item : data.item_ids) {
+    const int32_t known = model_.find_item(item);
+    item_of.push_back(known >= 0 ? known : model_.add_item(item, encode_entity(model_.encoders().items, {}).views));
+  }
+  std::vector<int> kind_of;
+  const auto& kinds = model_.kinds();
+  for (const std::string& kind : data.kinds) {
+    const auto found = std::find(kinds.begin(), kinds.end(), kind);
+    kind_of.push_back(found == kinds.end() ? -1 : static_cast<int>(found - kinds.begin()));
+  }
 
   TaskInput input;
-  input.support = support_rows(data, rows, at ? *at : episode_time(data, rows, {}), item_of_);
-  for (SupportRow& row : input.support) row.kind = static_cast<uint8_t>(kind_of_[row.kind]);
+  std::vector<int32_t> rows(data.rows());
+  std::iota(rows.begin(), rows.end(), 0);
+  // As in training and evaluation, rows of a kind of event that the model does not know are not support.
+  input.unknown_kinds = static_cast<int64_t>(std::erase_if(rows, [&](int32_t r) { return kind_of[data.kind[r]] < 0; }));
+  keep_latest(data, rows, s.episode.support_max);
+  input.support = support_rows(data, rows, at ? *at : episode_time(data, rows, {}), item_of);
+  for (SupportRow& row : input.support) row.kind = static_cast<uint8_t>(kind_of[row.kind]);
   for (const int32_t r : rows) input.item_ids.push_back(data.item_ids[data.item[r]]);
   input.description = encode_entity(model_.encoders().tasks, description(id));
   return input;
@@ -89,18 +103,15 @@ EntityValues ModelData::description(const std::string& id) const {
   EntityValues values;
   const Scenario& s = model_.scenario();
   if (s.tasks.table.empty() && s.tasks.sql.empty()) return values;
-  const auto store = open_store(database_, Store::Access::kRead);
-  const auto cursor = open_section(*store, s.tasks);
-  const auto& columns = cursor->columns();
-  const int key = find_column(columns, s.tasks_key);
-  require(key >= 0, "[tasks]: no column '", s.tasks_key, "' (tasks.key)");
-  while (cursor->next()) {
-    if (cursor->at(key).to_text() != id) continue;
-    for (size_t c = 0; c < columns.size(); ++c) {
-      const Value value = cursor->at(static_cast<int>(c));
-      if (!value.is_null()) values[columns[c].name] = value.to_text();
-    }
-    break;
+  const auto cursor = open_source(*store_, s.tasks, {}, "tasks", {{s.tasks_key, id}});
+  std::vector<int> columns;
+  for (const ColumnEncoder& encoder : model_.encoders().tasks)
+    columns.push_back(
+        column_of(*cursor, encoder.spec.name.substr(encoder.spec.name.find('.') + 1), s.tasks, encoder.spec.name));
+  if (!cursor->next()) return values;  // the first row of a key counts
+  for (size_t c = 0; c < columns.size(); ++c) {
+    const TableColumn& column = cursor->columns()[columns[c]];
+    values[column.name] = feature_text(cursor->at(columns[c]), column.type, model_.encoders().tasks[c].spec.type);
   }
   return values;
 }
@@ -108,14 +119,13 @@ EntityValues ModelData::description(const std::string& id) const {
 std::vector<std::string> ModelData::hidden_items() const {
   std::vector<std::string> hidden;
   const Scenario& s = model_.scenario();
-  const auto store = open_store(database_, Store::Access::kRead);
   // SQL of [items] rarely selects it; the shop's own table of items has it.
   const std::string table = s.items.table.empty() ? "items" : s.items.table;
   const std::string key = s.items.table.empty() ? "item_id" : s.items_key;
-  if (!store->has_table(table)) return hidden;
-  const TableInfo info = store->describe(table);
-  if (info.index_of("hidden") < 0 || info.index_of(key) < 0) return hidden;
-  const auto cursor = store->read(table, {key, "hidden"});
+  if (!store_->has_table(table)) return hidden;
+  const auto columns = store_->read(table)->columns();
+  if (find_column(columns, "hidden") < 0 || find_column(columns, key) < 0) return hidden;
+  const auto cursor = store_->read(table, {key, "hidden"});
   while (cursor->next())
     if (cursor->at(1).number() != 0) hidden.push_back(cursor->at(0).to_text());
   return hidden;
@@ -125,8 +135,7 @@ ItemLabels ModelData::item_labels() const {
   ItemLabels labels;
   const Scenario& s = model_.scenario();
   if (s.items.table.empty() && s.items.sql.empty()) return labels;
-  const auto store = open_store(database_, Store::Access::kRead);
-  const auto cursor = open_section(*store, s.items);
+  const auto cursor = open_section(*store_, s.items);
   const auto& columns = cursor->columns();
   const int key = find_column(columns, s.items_key);
   const auto label = std::find_if(columns.begin(), columns.end(), is_label);

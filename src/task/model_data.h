@@ -1,12 +1,13 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "runtime/model.h"
-#include "task/problem.h"
+#include "store/store.h"
 #include "task/task_input.h"
 
 namespace fewshop {
@@ -15,19 +16,20 @@ namespace fewshop {
 using ItemLabels = std::map<std::string, std::string>;
 
 /// What a database has for a model that was trained on it (or on an older state of it): the rows of one task, its
-/// description, items that came since.
+/// description, items that came since. Reads what is asked for and no more: a task's rows are found by an index over
+/// the task column where there is one. Splits and roles play no part.
 class ModelData {
  public:
-  /// Makes items known to the model that came after training. The model must outlive this object.
+  /// Makes the items of [items] known to the model that came after training. The model must outlive this object.
   /// Throws InvalidInput when the database lacks what the model's scenario reads.
   ModelData(Model& model, const std::string& database);
 
   /// The task's stored rows, the latest episode.support groups of them, and its description; both empty for a task that
   /// the database does not know. Ages count from `at`, or from the latest row. Where several columns make a task, `id`
-  /// is their values joined by commas.
-  TaskInput task(const std::string& id, std::optional<Micros> at) const;
+  /// is written as task_id.h says. Items of the rows that the model does not know become known to it, without features.
+  TaskInput task(const std::string& id, std::optional<Micros> at);
 
-  /// The columns of [tasks] for this task; empty where it has none.
+  /// The columns of [tasks] that the model reads, for this task; empty where it has none.
   EntityValues description(const std::string& id) const;
 
   /// Items whose column `hidden` is not 0: of the table of [items], of the table "items" where [items] is SQL.
@@ -38,11 +40,10 @@ class ModelData {
   ItemLabels item_labels() const;
 
  private:
-  const Model& model_;
-  std::string database_;
-  LoadedProblem problem_;
-  std::vector<int32_t> item_of_;  // item of the database -> item of the model
-  std::vector<int> kind_of_;      // kind of event of the database -> kind of the model, -1 = unknown to it
+  void learn_new_items();
+
+  Model& model_;
+  std::unique_ptr<Store> store_;
 };
 
 }  // namespace fewshop

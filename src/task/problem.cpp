@@ -129,28 +129,13 @@ class ColumnLoader {
     Columns none;
     none.rows = static_cast<int64_t>(ids.size());
     if (!entities.given()) return none;
-    std::vector<FeatureSpec> listed = p_.scenario.features;
-    if (fitted) {
-      listed.clear();
-      for (const auto& encoder : *fitted) listed.push_back(encoder.spec);
-    }
-    std::vector<RawColumn> raw = read_features(store_, entities, listed, ids, notes);
     if (fitted) {
       encoders = *fitted;
-      raw = in_order(*fitted, std::move(raw));
-    } else {
-      for (const auto& column : raw) encoders.push_back(fit_encoder(column, used));
+      return read_fitted_features(store_, entities, encoders, ids, notes);
     }
+    const std::vector<RawColumn> raw = read_features(store_, entities, p_.scenario.features, ids, notes);
+    for (const auto& column : raw) encoders.push_back(fit_encoder(column, used));
     return encode_columns(encoders, raw, none.rows);
-  }
-
-  /// The raw columns that a bundle's encoders need, in their order (read_features has refused missing ones).
-  static std::vector<RawColumn> in_order(const std::vector<ColumnEncoder>& fitted, std::vector<RawColumn> raw) {
-    std::vector<RawColumn> ordered;
-    for (const auto& encoder : fitted)
-      for (auto& column : raw)
-        if (column.spec.name == encoder.spec.name) ordered.push_back(std::move(column));
-    return ordered;
   }
 
   void adopt(CachedColumns columns) {

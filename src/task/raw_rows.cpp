@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/progress.h"
 #include "scenario/condition.h"
+#include "task/task_id.h"
 
 namespace fewshop {
 namespace {
@@ -98,8 +99,7 @@ class RowReader {
     for (size_t i = 0; i < task_.size(); ++i) {
       const Value value = cursor_.at(task_[i]);
       if (value.is_null()) return -1;
-      if (i) joined_ += '\x1f';
-      joined_ += key_text(value);
+      append_task_value(joined_, key_text(value), i == 0);
     }
     return out_.values.add(joined_);
   }
@@ -183,7 +183,7 @@ class RowReader {
     out_.task.push_back(task);
     out_.item.push_back(out_.items.add(key_text(item)));
     out_.target.push_back(*number);
-    out_.time.push_back(time.value_or(0));
+    out_.time.push_back(time_ < 0 ? 0 : time.value_or(kNoTime));
     out_.kind.push_back(event_ < 0 ? 0
                                    : out_.kinds.add(cursor_.at(event_).is_null() ? "" : key_text(cursor_.at(event_))));
     if (ties_ >= 0) out_.tie.push_back(out_.ties.add(key_text(cursor_.at(ties_))));
@@ -243,14 +243,16 @@ std::string source_name(const Source& source, const std::string& section) {
 }
 
 std::unique_ptr<Cursor> open_source(Store& store, const Source& source, const std::vector<std::string>& columns,
-                                    const std::string& section) {
+                                    const std::string& section, const Equals& equals) {
   try {
-    if (!source.sql.empty()) return store.query(source.sql);
-    const TableInfo info = store.describe(source.table);
+    if (!source.sql.empty()) return store.query(source.sql, equals);
+    // Not describe(): the fingerprint of a table that was changed would be computed for its columns.
+    const auto all = store.read(source.table);
     for (const auto& column : columns)
-      require(info.index_of(column) >= 0, source_name(source, section), ": no column '", column,
-              "'; its columns: ", list_columns(info.columns));
-    return store.read(source.table, columns);
+      require(std::any_of(all->columns().begin(), all->columns().end(),
+                          [&](const TableColumn& c) { return c.name == column; }),
+              source_name(source, section), ": no column '", column, "'; its columns: ", list_columns(all->columns()));
+    return store.read(source.table, columns, equals);
   } catch (const InvalidInput& error) {
     const std::string message = error.what();
     if (message.find("[" + section + "]") != std::string::npos) throw;
@@ -273,7 +275,10 @@ std::string source_fingerprint(Store& store, const Source& source) {
   return source.table.empty() ? "" : store.describe(source.table).fingerprint;
 }
 
-RawRows read_rows(Store& store, const Scenario& s, Interner items) {
+namespace {
+
+/// The rows of the table or query, or those that `equals` leaves.
+RawRows read_all_rows(Store& store, const Scenario& s, Interner items, const Equals& equals) {
   RawRows rows;
   rows.items = std::move(items);
   std::vector<std::string> columns;
@@ -285,10 +290,17 @@ RawRows read_rows(Store& store, const Scenario& s, Interner items) {
   for (const auto* column : {&s.target, &s.item, &s.time, &s.event, &s.weight, &s.split.column, &s.episode.role})
     need(*column);
   if (s.episode.ties != "time") need(s.episode.ties);
-  const auto cursor = open_source(store, s.rows, columns, "rows");
+  const auto cursor = open_source(store, s.rows, columns, "rows", equals);
   if (s.event.empty()) rows.kinds.add("");
   if (s.split.column.empty()) rows.splits.add("");
   RowReader(s, *cursor, rows).read_all();
+  return rows;
+}
+
+}  // namespace
+
+RawRows read_rows(Store& store, const Scenario& s, Interner items) {
+  RawRows rows = read_all_rows(store, s, std::move(items), {});
   check_rows(rows, s);
   const RowCounts& c = rows.counts;
   note(rows, c.missing_task, "no value in " + fmt::format("{}", fmt::join(s.task, ", ")));
@@ -298,9 +310,20 @@ RawRows read_rows(Store& store, const Scenario& s, Interner items) {
   note(rows, c.missing_split, "no value in " + s.split.column);
   if (s.episode.by_time || s.split.time_valid || s.episode.ties == "time")
     note(rows, c.missing_time, "no readable time in " + s.time);
+  else if (c.missing_time > 0)
+    rows.notes.push_back(fmt::format("{} rows without a readable time in {} have age 0", c.missing_time, s.time));
   if (c.missing_weight > 0)
     rows.notes.push_back(fmt::format("{} rows without a weight in {} weigh 1", c.missing_weight, s.weight));
   return rows;
+}
+
+RawRows read_task_rows(Store& store, const Scenario& scenario, const std::vector<std::string>& values) {
+  Scenario s = scenario;
+  s.split.column.clear();
+  s.episode.role.clear();
+  Equals equals;
+  for (size_t c = 0; c < s.task.size(); ++c) equals.emplace_back(s.task[c], values[c]);
+  return read_all_rows(store, s, {}, equals);
 }
 
 }  // namespace fewshop

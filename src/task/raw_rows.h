@@ -49,10 +49,11 @@ struct RawRows {
   int64_t rows() const { return static_cast<int64_t>(item.size()); }
 };
 
-/// Opens a source: the cursor's columns are all of a query's, or `columns` of a table.
-/// Throws InvalidInput naming `section` ("rows"), the table or SQL, and what columns there are.
+/// Opens a source: the cursor's columns are all of a query's, or `columns` of a table (all when none are named).
+/// `equals` leaves only rows with these values. Throws InvalidInput naming `section` ("rows"), the table or SQL, and
+/// what columns there are.
 std::unique_ptr<Cursor> open_source(Store& store, const Source& source, const std::vector<std::string>& columns,
-                                    const std::string& section);
+                                    const std::string& section, const Equals& equals = {});
 
 /// Position of a column in a cursor. Throws InvalidInput listing the columns that are there.
 int column_of(const Cursor& cursor, const std::string& column, const Source& source, const std::string& key);
@@ -66,5 +67,9 @@ std::string source_fingerprint(Store& store, const Source& source);
 /// Reads [rows] and drops, counting them, rows without task, item, target, or (where order or cuts need it) time.
 /// `items` holds the keys of [items] in table order and is extended by items that only occur in rows.
 RawRows read_rows(Store& store, const Scenario& scenario, Interner items);
+
+/// Reads the rows of one task alone, whatever their split value and role: none where there are none. `values` are those
+/// of the task columns. An index over one of them makes this a matter of the task's rows, not of the table's.
+RawRows read_task_rows(Store& store, const Scenario& scenario, const std::vector<std::string>& values);
 
 }  // namespace fewshop

@@ -14,7 +14,7 @@ std::vector<SupportRow> support_rows(const Dataset& data, std::span<const int32_
     row.item = item_of.empty() || item < 0 ? item : item_of[item];
     row.target = data.target[r];
     row.weight = data.weight[r];
-    row.age = static_cast<float>(std::max<Micros>(0, at - data.time[r])) / static_cast<float>(kSecond);
+    row.age = static_cast<float>(age_seconds(at, data.time[r]));
     row.group = data.group[r];
     row.kind = data.kind[r];
     support.push_back(row);
@@ -22,13 +22,16 @@ std::vector<SupportRow> support_rows(const Dataset& data, std::span<const int32_
   return support;
 }
 
+double age_seconds(Micros at, Micros time) {
+  if (at == kNoTime || time == kNoTime || at <= time) return 0;
+  return static_cast<double>(at - time) / static_cast<double>(kSecond);
+}
+
 Micros episode_time(const Dataset& data, std::span<const int32_t> support, std::span<const int32_t> query) {
-  if (!query.empty()) {
-    Micros earliest = data.time[query[0]];
-    for (const int32_t r : query) earliest = std::min(earliest, data.time[r]);
-    return earliest;
-  }
-  Micros latest = 0;
+  Micros earliest = kNoTime, latest = kNoTime;
+  for (const int32_t r : query)
+    if (data.time[r] != kNoTime && (earliest == kNoTime || data.time[r] < earliest)) earliest = data.time[r];
+  if (earliest != kNoTime) return earliest;
   for (const int32_t r : support) latest = std::max(latest, data.time[r]);
   return latest;
 }

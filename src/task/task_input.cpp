@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "scenario/condition.h"
+#include "task/support_rows.h"
 
 namespace fewshop {
 namespace {
@@ -39,9 +40,19 @@ class RowParser {
 
   bool by_time() const { return by_time_; }
 
-  /// Nothing for a row that is no positive one.
-  std::optional<ReadRow> read(size_t r) const {
+  int64_t unknown_kinds() const { return unknown_kinds_; }
+
+  /// Nothing for a row that is no positive one, or of an unknown kind (counted).
+  std::optional<ReadRow> read(size_t r) {
     ReadRow out;
+    if (event_ >= 0) {
+      const int kind = kind_of(rows_.rows[r][event_].value_or(""));
+      if (kind < 0) {
+        ++unknown_kinds_;
+        return std::nullopt;
+      }
+      out.row.kind = static_cast<uint8_t>(kind);
+    }
     out.item = text(r, item_, s_.item);
     out.row.item = model_.find_item(out.item);
     const auto value = target(r);
@@ -53,7 +64,6 @@ class RowParser {
       out.row.weight = static_cast<float>(weight);
     }
     if (time_ >= 0) out.time = time(r);
-    if (event_ >= 0) out.row.kind = kind(rows_.rows[r][event_].value_or(""));
     if (ties_ >= 0) out.tie = rows_.rows[r][ties_].value_or("");
     return out;
   }
@@ -104,12 +114,10 @@ class RowParser {
     return time;
   }
 
-  uint8_t kind(const std::string& name) const {
+  int kind_of(const std::string& name) const {
     const auto& kinds = model_.kinds();
     const auto found = std::find(kinds.begin(), kinds.end(), name);
-    require(found != kinds.end(), rows_.place, ": ", s_.event, ": unknown kind of event '", name,
-            "'; known kinds: ", fmt::format("{}", fmt::join(kinds, ", ")));
-    return static_cast<uint8_t>(found - kinds.begin());
+    return found == kinds.end() ? -1 : static_cast<int>(found - kinds.begin());
   }
 
   const Model& model_;
@@ -117,6 +125,7 @@ class RowParser {
   const TextRows& rows_;
   int item_ = -1, target_ = -1, time_ = -1, event_ = -1, weight_ = -1, ties_ = -1;
   bool by_time_ = false;
+  int64_t unknown_kinds_ = 0;
   std::optional<Condition> positive_;
 };
 
@@ -148,7 +157,7 @@ void keep_latest(std::vector<ReadRow>& rows, int limit) {
 
 TaskInput task_input(const Model& model, const TextRows& text, const EntityValues& description,
                      std::optional<Micros> at) {
-  const RowParser parser(model, text);
+  RowParser parser(model, text);
   std::vector<ReadRow> rows;
   for (size_t r = 0; r < text.rows.size(); ++r)
     if (auto row = parser.read(r)) rows.push_back(std::move(*row));
@@ -160,13 +169,20 @@ TaskInput task_input(const Model& model, const TextRows& text, const EntityValue
   if (!at)
     for (const ReadRow& row : rows) at = std::max(at, row.time);
   TaskInput input;
+  input.unknown_kinds = parser.unknown_kinds();
   for (ReadRow& row : rows) {
-    if (row.time && at) row.row.age = static_cast<float>(std::max<Micros>(0, *at - *row.time)) / float{kSecond};
+    if (row.time && at) row.row.age = static_cast<float>(age_seconds(*at, *row.time));
     input.support.push_back(row.row);
     input.item_ids.push_back(std::move(row.item));
   }
   input.description = encode_entity(model.encoders().tasks, description);
   return input;
+}
+
+std::string left_out(const Model& model, int64_t unknown_kinds) {
+  if (unknown_kinds == 0) return {};
+  return fmt::format("{} rows left out: their kind of event ({}) is none that the model knows ({})", unknown_kinds,
+                     model.scenario().event, fmt::join(model.kinds(), ", "));
 }
 
 EntityValues description_in(const Model& model, const TextRows& rows) {

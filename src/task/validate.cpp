@@ -7,6 +7,7 @@
 #include <map>
 
 #include "scenario/names.h"
+#include "task/groups.h"
 #include "task/warnings.h"
 
 namespace fewshop {
@@ -31,7 +32,7 @@ json support_json(const LoadedProblem& p) {
   for (const auto& cell : p.partition.test)
     for (const auto& task : cell.tasks)
       if (const auto episode = headline_episode(p.data, p.scenario, task))
-        sizes.push_back(static_cast<int64_t>(episode->support.size()));
+        sizes.push_back(group_count(p.data, {task.task, episode->support}));
   if (sizes.empty()) return {{"min", 0}, {"median", 0}, {"max", 0}};
   std::sort(sizes.begin(), sizes.end());
   return {{"min", sizes.front()}, {"median", sizes[sizes.size() / 2]}, {"max", sizes.back()}};
@@ -113,7 +114,9 @@ json validate_problem(const LoadedProblem& p) {
   add_features(p.data.task_features, p.encoders.tasks, features);
   for (const auto& text : p.scenario.warnings) warnings.push_back({{"code", "scenario"}, {"message", text}});
   for (const auto& [code, message] : data_warnings(p)) warnings.push_back({{"code", code}, {"message", message}});
-  return {{"scenario", scenario_to_json(p.scenario)},
+  json scenario = scenario_to_json(p.scenario);
+  scenario["file"] = p.scenario.file;
+  return {{"scenario", scenario},
           {"tasks", tasks_json(p.partition)},
           {"rows", p.data.rows()},
           {"row_counts", row_counts_json(p)},
@@ -139,8 +142,9 @@ std::string validation_text(const json& r) {
       text += fmt::format("          {}: {}\n", name, count.dump());
   text += fmt::format("rows      {} of {} read, {} items\n", r["rows"].dump(), r["row_counts"]["read"].dump(),
                       r["items"].dump());
-  text += fmt::format("support   {} to {} rows, median {} (headline, test tasks)\n", r["support"]["min"].dump(),
-                      r["support"]["max"].dump(), r["support"]["median"].dump());
+  text += fmt::format("support   {} to {} {}, median {} (headline, test tasks)\n", r["support"]["min"].dump(),
+                      r["support"]["max"].dump(), r["scenario"]["episode"]["ties"] == "" ? "rows" : "groups",
+                      r["support"]["median"].dump());
   text += "target    " + target_text(r["target"]) + "\n";
   for (const auto& f : r["features"])
     text += fmt::format("feature   {} {} {} {}, missing in {} of {}\n", f["name"].get<std::string>(),

@@ -131,9 +131,13 @@ class Collector {
            fmt::format("{} of {} rows stand behind a later row of their task in the table; they are put in "
                        "order by {}",
                        p_.row_counts.backwards, p_.row_counts.read, s_.time));
-    const auto [low, high] = std::minmax_element(data_.time.begin(), data_.time.end());
+    Micros low = std::numeric_limits<Micros>::max(), high = kNoTime;
+    for (const Micros time : data_.time) {
+      if (time != kNoTime) low = std::min(low, time);
+      high = std::max(high, time);
+    }
     // Micros of 2001 are 1e15; whole numbers around 1e9 are seconds, around 1e12 milliseconds.
-    const bool epoch = *low > 100'000'000 && *high < 100'000'000'000'000;
+    const bool epoch = low > 100'000'000 && high < 100'000'000'000'000;
     if (epoch)
       warn("time-units",
            fmt::format("{} looks like seconds or milliseconds since 1970, but is taken as microseconds: import "

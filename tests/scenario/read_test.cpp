@@ -104,6 +104,13 @@ TEST(ReadScenarioTest, SaysWhatWasExpectedAndWhatCame) {
   EXPECT_THAT(refusal(with("positive = 'large'\n")), HasSubstr("a comparison such as"));
 }
 
+TEST(ReadScenarioTest, MetricsAndBaselinesAreListedOnce) {
+  EXPECT_THAT(refusal(with("[report]\nmetrics = ['mae', 'rmse', 'mae']\n")),
+              HasSubstr("report.metrics: 'mae' is listed twice"));
+  EXPECT_THAT(refusal(with("[report]\nbaselines = ['als', 'als']\n")),
+              HasSubstr("report.baselines: 'als' is listed twice"));
+}
+
 TEST(ReadScenarioTest, SharesAddUp) {
   const Scenario s = parse(with("[split]\ntrain = 0.7\ntest = 0.2\n"));
   EXPECT_NEAR(s.split.valid, 0.1, 1e-12);
@@ -244,6 +251,14 @@ TEST(ScenarioJsonTest, WritesAndReadsBackEveryField) {
   const Scenario shares =
       scenario_from_json(scenario_to_json(parse(with("[split]\ntrain = 0.7\nvalid = 0.1\ntest = 0.2\n"))));
   EXPECT_EQ(shares.split.test, 0.2);
+}
+
+TEST(ScenarioJsonTest, DoesNotDependOnWhereTheFileIs) {
+  const nlohmann::json json = scenario_to_json(parse_scenario(kLeast, "shop.toml"));
+  EXPECT_EQ(scenario_to_json(parse_scenario(kLeast, "/home/ann/shops/shop.toml")), json);
+  nlohmann::json older = json;
+  older["file"] = "/home/ann/shop.toml";
+  EXPECT_EQ(scenario_to_json(scenario_from_json(older)), json) << "older bundles have it";
 }
 
 TEST(ScenarioJsonTest, RefusesWhatItDidNotWrite) {

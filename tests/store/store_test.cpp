@@ -101,6 +101,61 @@ TEST(StoreTest, WhatIsWrittenIsReadBackInOrderWithItsTypes) {
   EXPECT_FALSE(cursor->next());
 }
 
+/// The texts of the first column of the rows, joined.
+std::string first_column(Cursor& cursor) {
+  std::string text;
+  while (cursor.next()) text += cursor.at(0).to_text() + " ";
+  return text;
+}
+
+TEST(StoreTest, RowsWithAValueAreFoundInTheOrderInWhichTheyWereWritten) {
+  TempDir dir;
+  const std::string path = dir / "shop.db";
+  other_program(path,
+                "create table t(n integer, id text, x real, any); create index by_id on t(id, n);"
+                "insert into t values (3, '7', 0.5, 7), (2, '07', 7, '7'), (1, '7', 7, 7.0), (4, 'A', 0.25, 'a'),"
+                "(5, null, null, null);"
+                "create table keyed(id text primary key, n integer) without rowid; insert into keyed values ('7', 1);"
+                "create view v as select n, id from t");
+  const auto store = open_store(path, Store::Access::kRead);
+  const auto read = [&](const Equals& equals) { return first_column(*store->read("t", {}, equals)); };
+  EXPECT_EQ(read({{"id", "7"}}), "3 1 ") << "as written, not as the index has them";
+  EXPECT_EQ(read({{"id", "07"}}), "2 ");
+  EXPECT_EQ(read({{"x", "0.5"}}), "3 ");
+  EXPECT_EQ(read({{"x", "7"}}), "2 1 ") << "7.0 is written 7";
+  EXPECT_EQ(read({{"n", "02"}}), "") << "2 is not 02";
+  EXPECT_EQ(read({{"any", "7"}}), "3 2 1 ") << "numbers and texts";
+  EXPECT_EQ(read({{"id", "a"}}), "");
+  EXPECT_EQ(read({{"id", "7"}, {"x", "7"}}), "1 ");
+  EXPECT_EQ(read({{"id", "7' or '1' = '1"}}), "");
+  EXPECT_EQ(first_column(*store->read("keyed", {}, {{"id", "7"}})), "7 ");
+  EXPECT_EQ(first_column(*store->read("v", {"n", "id"}, {{"id", "07"}})), "2 ");
+}
+
+TEST(StoreTest, AStatementIsAskedForSomeOfItsRows) {
+  TempDir dir;
+  const std::string path = dir / "shop.db";
+  other_program(path,
+                "create table t(n integer, id text, at time); create index by_id on t(id);"
+                "insert into t values (1, 'a', 10), (2, 'b', 20), (3, 'a', 30), (4, 'a', 40)");
+  const auto store = open_store(path, Store::Access::kRead);
+  const auto query = [&](const std::string& sql) { return first_column(*store->query(sql, {{"id", "a"}})); };
+  EXPECT_EQ(query("select n, id from t order by n desc"), "4 3 1 ");
+  EXPECT_EQ(query("select n, id from t order by n limit 3;"), "1 3 ") << "of the result, not of the table";
+  EXPECT_EQ(query("with x as (select * from t) select n, id from x where n > 1 -- ; not the end"), "3 4 ");
+  EXPECT_EQ(query("select n * 2 as m, upper(id) as b, lower(id) as id from t where n <> ?2"), "") << "no value is null";
+  EXPECT_EQ(store->query("select n, id, at from t", {{"id", "a"}})->columns()[2],
+            (TableColumn{"at", ColumnType::kTime}));
+  EXPECT_THAT(message_of<InvalidInput>([&] {
+                store->query("select n from t", {{"id", "a"}});
+              }),
+              HasSubstr("sql: no column 'id'; its columns: n"));
+  EXPECT_THAT(message_of<InvalidInput>([&] {
+                store->query("delete from t", {{"id", "a"}});
+              }),
+              HasSubstr("only a query"));
+}
+
 TEST(StoreTest, FingerprintWrittenAtImportIsThatOfTheContent) {
   TempDir dir;
   auto store = open_store(dir / "shop.db", Store::Access::kWrite);

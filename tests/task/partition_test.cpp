@@ -30,10 +30,12 @@ std::set<std::string> values(const Dataset& data, const TaskSet& tasks) {
 }
 
 struct Parts {
+  Scenario scenario;
   Dataset data;
   Partition partition;
 
-  Parts(const std::vector<Row>& rows, const Scenario& s) : data(dataset(rows, s)), partition(make_partition(data, s)) {}
+  Parts(const std::vector<Row>& rows, const Scenario& s)
+      : scenario(s), data(dataset(rows, s)), partition(make_partition(data, s)) {}
   Parts(const std::vector<Row>& rows, const std::string& lines, bool time = true)
       : Parts(rows, shop_scenario(lines, time)) {}
 
@@ -181,6 +183,53 @@ TEST(PartitionTest, TimeCutsBesideSharesEndTheRowsAndBeginTheQuery) {
     EXPECT_EQ(task.rows.size(), 30);
     EXPECT_EQ(task.query_from, 20);
   }
+}
+
+TEST(PartitionTest, TimeCutsBesideRolesLeaveTheQueryAfterTheCut) {
+  std::vector<Row> rows;
+  for (int t = 0; t < 40; ++t) {
+    const std::string task = "u" + std::to_string(t), cell = t < 20 ? "old" : "new";
+    // Support on days 0, 5 and 25, query on days 8, 18 and 22: after the cut of day 20 one row.
+    for (const auto& [at, role] : {std::pair(0, 1), {5, 1}, {25, 1}, {8, 2}, {18, 2}, {22, 2}})
+      if (t != 30 || at != 22) rows.push_back({task, "i" + std::to_string(at), 1, day(at), "", cell, role});
+  }
+  const Parts parts(rows, std::string("[episode]\nrole = 'role'\n[split]\ncolumn = 'split'\ntrain = ['old']\n"
+                                      "test = ['new']\n") +
+                              kCuts);
+  EXPECT_EQ(parts.test().size(), 19) << "u30 has no query row after the cut";
+  for (const auto& task : parts.partition.test[0].tasks) {
+    const auto episode = headline_episode(parts.data, parts.scenario, task);
+    ASSERT_TRUE(episode.has_value());
+    ASSERT_EQ(episode->query.size(), 1);
+    EXPECT_EQ(parts.data.time[episode->query[0]], day(22));
+    EXPECT_EQ(episode_at(parts.data, parts.scenario, task, Shot{2, 0})->query, episode->query);
+  }
+}
+
+TEST(PartitionTest, EveryTestQueryStandsAfterTheCutWhateverItIs) {
+  std::vector<Row> rows;
+  for (int t = 0; t < 40; ++t)
+    for (int i = 0; i < 30; ++i)
+      rows.push_back({"u" + std::to_string(t), "i" + std::to_string(i), 1, day(i), "", t % 2 ? "b" : "a"});
+  for (const char* split :
+       {"train = 0.5\ntest = 0.4\n", "folds = 4\n", "column = 'split'\ntrain = ['a']\ntest = ['b']\n"})
+    for (const char* query : {"query = 3", "query = 'rest'", "query = 'rest'\nquery_after = 5", "query = 'next'"}) {
+      const Parts parts(rows, std::string("[episode]\n") + query + "\nshots = [0, 1, 5]\n[split]\n" + split + kCuts);
+      EXPECT_THAT(parts.test(), ::testing::Not(IsEmpty()));
+      const auto check = [&](const std::optional<Episode>& episode, Micros cut) {
+        ASSERT_TRUE(episode.has_value());
+        for (const int32_t r : episode->query) EXPECT_GE(parts.data.time[r], cut);
+        for (const int32_t r : episode->support) EXPECT_LT(parts.data.time[r], parts.data.time[episode->query[0]]);
+      };
+      const auto check_all = [&](const TaskSet& tasks, Micros cut) {
+        for (const auto& task : tasks) {
+          check(headline_episode(parts.data, parts.scenario, task), cut);
+          for (const int k : {0, 1, 5}) check(episode_at(parts.data, parts.scenario, task, Shot{k, 0}), cut);
+        }
+      };
+      check_all(parts.partition.test[0].tasks, day(20));
+      check_all(parts.partition.valid, day(10));
+    }
 }
 
 TEST(PartitionTest, TasksWithoutARowAfterTheCutAreNotTested) {

@@ -82,6 +82,23 @@ TEST(LoadProblemTest, CountsRowsThatLackSomethingAndSaysSo) {
   EXPECT_THAT(p.partition.notes, Contains("1 rows left out: no target in rating"));
 }
 
+TEST(LoadProblemTest, RowsWithoutATimeThatNothingNeedsAreKeptAndTold) {
+  const Database db;
+  db.write("ratings",
+           {{"user", ColumnType::kText},
+            {"item", ColumnType::kText},
+            {"rating", ColumnType::kReal},
+            {"at", ColumnType::kTime}},
+           {{"u", "i", "3", std::nullopt}, {"u", "j", "4", "1300000000000000"}, {"v", "i", "3", "0"}});
+  const std::string rows =
+      "[rows]\ntable = 'ratings'\ntask = 'user'\nitem = 'item'\ntarget = 'rating'\ntime = 'at'\n[episode]\nquery = 1\n";
+  const LoadedProblem random = load(db, rows + "order = 'random'\n");
+  EXPECT_EQ(random.data.rows(), 3);
+  EXPECT_THAT(random.data.time, ::testing::UnorderedElementsAre(kNoTime, 1300000000000000, 0));
+  EXPECT_THAT(random.partition.notes, Contains("1 rows without a readable time in at have age 0"));
+  EXPECT_EQ(load(db, rows).data.rows(), 2) << "by time a row needs one";
+}
+
 TEST(LoadProblemTest, PositiveMakesImplicitFeedback) {
   const Database db;
   write_ratings(db);
@@ -96,8 +113,7 @@ TEST(LoadProblemTest, SeveralTaskColumnsFormOneTask) {
   const Database db;
   write_ratings(db);
   const LoadedProblem p = load(db, "[rows]\ntable = 'ratings'\ntask = ['user', 'rating']\nitem = 'item'\n");
-  EXPECT_THAT(p.data.task_ids, Contains("u0\x1f"
-                                        "1"));
+  EXPECT_THAT(p.data.task_ids, Contains("u0,1"));
 }
 
 TEST(LoadProblemTest, NamesTheColumnTheTableAndWhatIsThere) {

@@ -37,12 +37,26 @@ TEST(SupportRowsTest, RowsKeepTheirOrderAndAgesCountFromTheQuery) {
 TEST(SupportRowsTest, WithoutAQueryTheLatestRowIsNow) {
   const Dataset data = three_rows();
   EXPECT_EQ(episode_time(data, std::vector<int32_t>{0, 1}, {}), 20 * kSecond);
-  EXPECT_EQ(episode_time(data, {}, {}), 0);
+  EXPECT_EQ(episode_time(data, {}, {}), kNoTime);
 }
 
 TEST(SupportRowsTest, RowsAfterTheQueryHaveNoNegativeAge) {
   const Dataset data = three_rows();
   EXPECT_EQ(support_rows(data, std::vector<int32_t>{2}, 10 * kSecond)[0].age, 0);
+}
+
+TEST(SupportRowsTest, RowsWithoutATimeHaveAgeZero) {
+  Dataset data = three_rows();
+  data.time[0] = kNoTime;
+  const std::vector<int32_t> support{0, 1}, query{2};
+  auto rows = support_rows(data, support, episode_time(data, support, query));
+  EXPECT_EQ(rows[0].age, 0);
+  EXPECT_EQ(rows[1].age, 50);
+  data.time[2] = kNoTime;
+  EXPECT_EQ(episode_time(data, support, query), 20 * kSecond) << "no query row has a time";
+  EXPECT_EQ(episode_time(data, std::vector<int32_t>{0}, query), kNoTime);
+  rows = support_rows(data, support, kNoTime);
+  EXPECT_EQ(rows[1].age, 0);
 }
 
 TEST(SupportRowsTest, ItemsAreRenumberedForTheModel) {

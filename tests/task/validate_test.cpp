@@ -230,6 +230,22 @@ TEST(WarningsTest, SupportSizesThatNoTestTaskReachesAreSeen) {
               Contains("empty-shot"));
 }
 
+TEST(ValidateTest, SupportIsCountedInGroupsWhereRowsAreTied) {
+  const Database db;
+  auto rows = rows_of(400);
+  // Two rows a basket: 12 rows are 6 baskets, the last of which is asked for.
+  for (size_t r = 0; r < rows.size(); ++r) rows[r].push_back("b" + std::to_string(r / 2));
+  auto columns = kColumns;
+  columns.push_back({"basket", ColumnType::kText});
+  db.write("rows", columns, rows);
+  const auto report = validate_problem(load_problem(
+      parse_scenario(std::string(kRows) + "time = 'at'\n[episode]\nties = 'basket'\nquery = 1\nshots = [1]\n",
+                     "shop.toml"),
+      db.path()));
+  EXPECT_EQ(report["support"], nlohmann::json({{"min", 5}, {"median", 5}, {"max", 5}}));
+  EXPECT_THAT(validation_text(report), HasSubstr("5 to 5 groups, median 5"));
+}
+
 TEST(ValidateTest, TheReportHasTheKeysOfTheContract) {
   const Database db;
   db.write("rows", kColumns, rows_of(400));
