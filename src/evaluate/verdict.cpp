@@ -18,6 +18,11 @@ Interval read_interval(const json& object) {
   return {number("value"), number("low"), number("high")};
 }
 
+bool is_none(const Interval& difference) {
+  const auto none = [](double value) { return std::abs(value) < 1e-12; };
+  return none(difference.value) && none(difference.low) && none(difference.high);
+}
+
 Metric primary_metric(const json& report) {
   return parse_metric(report.at("metric_names").at(0).get<std::string>(),
                       report.at("problem") == "rating" ? Problem::kRating : Problem::kRanking);
@@ -42,7 +47,7 @@ Verdict judge(const json& point, const Metric& primary) {
   verdict.difference = read_interval(point.at("paired").at(verdict.baseline).at(primary.name));
   const auto& [value, low, high] = verdict.difference;
   if (std::isnan(low) || std::isnan(high)) return verdict;
-  if (value == 0 && low == 0 && high == 0)
+  if (is_none(verdict.difference))
     verdict.kind = Verdict::Kind::kSame;
   else if (sign * low > 0 && sign * high > 0)
     verdict.kind = Verdict::Kind::kBetter;

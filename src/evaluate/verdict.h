@@ -37,6 +37,9 @@ std::string headline(const nlohmann::json& split, const Metric& primary);
 /// {value, low, high} of a report; null is NaN.
 Interval read_interval(const nlohmann::json& json);
 
+/// Whether a difference is none, but for the rounding of sums in another order.
+bool is_none(const Interval& difference);
+
 /// The primary metric of a report.
 Metric primary_metric(const nlohmann::json& report);
 

@@ -10,8 +10,8 @@ namespace fewshop {
 ///   "From 3 events on, adapting is better than als by 0.0125 mae (0.0044 to 0.0206); below that, item-mean is served."
 ///   "Adapting is not shown to be better than als at any number of events; als is served."
 ///
-/// Better means that the whole 95 % interval of the paired difference is in favour of what is served, against the
-/// baseline that does best at that very number of events.
+/// Numbers of events that fewer than ten test tasks have are left out. Better means that the whole 95 % interval of the
+/// paired difference is in favour of what is served, against the baseline that does best at that very number of events.
 std::string adapting_worth(const nlohmann::json& report);
 
 }  // namespace fewshop

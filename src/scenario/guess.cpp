@@ -38,6 +38,10 @@ constexpr std::array<std::string_view, 22> kOtherWords = {
     "name", "title",    "description", "desc",  "category", "categories", "type",  "price",
     "age",  "gender",   "country",     "city",  "text",     "summary",    "count", "brand",
     "qty",  "quantity", "url",         "image", "status",   "group"};
+// Numbers that say how much, never which.
+constexpr std::array<std::string_view, 17> kMeasureWords = {
+    "price", "age",      "count",   "qty",   "quantity", "amount", "total",    "sum",    "value",
+    "cost",  "discount", "revenue", "sales", "weight",   "length", "duration", "percent"};
 constexpr std::array<std::string_view, 4> kLabelWords = {"name", "title", "description", "desc"};
 // Numbers with such names may tell the answer (an average of the ratings that are to be predicted).
 constexpr std::array<std::string_view, 10> kLeakWords = {"rating", "score", "stars", "avg",  "average",
@@ -246,6 +250,7 @@ class Guesser {
         const auto words = words_of_name(c.name);
         if (taken(c.name) || c.type == ColumnType::kReal || !may_be_key(c) || has_word(kTieWords, words)) continue;
         if (has_word(kOtherWords, words) && what == "user") continue;
+        if (has_word(kMeasureWords, words)) continue;
         const int64_t values = distinct(c.name);
         if (what == "user" && values >= kMinRepeating && !guess_.item.empty() && owns_items(c.name)) {
           owners += fmt::format("; {} is none: hardly any {} has more than one", c.name, guess_.item);

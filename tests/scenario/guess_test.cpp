@@ -176,6 +176,14 @@ TEST_F(GuessTest, WhoOwnsEachItemIsNoUserAndTheLineOfAnOrderIsNoItem) {
   EXPECT_EQ(guess({.user = "seller_id"}).item, "product_id");
 }
 
+TEST_F(GuessTest, AQuantityIsNoItem) {
+  write({{"customer", ColumnType::kText, 60, 10},
+         {"date", ColumnType::kTime, 600},
+         {"quantity", ColumnType::kInteger, 45},
+         {"total_amount", ColumnType::kInteger, 90}});
+  EXPECT_THAT(refusal(), HasSubstr("no column looks like the item"));
+}
+
 TEST_F(GuessTest, RowsOfOneUserAtOneTimeAreABasket) {
   write(
       {{"member", ColumnType::kText, 30, 20}, {"product", ColumnType::kText, 37}, {"date", ColumnType::kTime, 200, 3}});
