@@ -404,6 +404,12 @@ Explains::Explanation BayesModel::explain(const Adapted& adapted, const Rows& qu
 
 Tensor BayesModel::query_vectors(const Adapted& adapted) const { return adapted.at("weights"); }
 
+Tensor BayesModel::item_vectors() const {
+  return ranking_ ? vectors_ : at::cat({vectors_, at::ones_like(vectors_.narrow(1, 0, 1))}, 1);
+}
+
+Tensor BayesModel::item_bias() const { return ranking_ ? bias_ : bias_ + p_.offset.detach(); }
+
 Tensor BayesModel::sample_heads(const Adapted& adapted, int draws, uint64_t seed) const {
   at::NoGradGuard no_grad;
   auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
@@ -470,11 +476,32 @@ BayesFit fit_bayes(const FitInput& input, const BayesOptions& options, int sched
   EpisodicLearner learner;
   learner.parameters = parameters.list(options, inputs->content, ranking, ranking && !input.scenario.exclude_seen);
   BayesLoss loss(input, *inputs, parameters, options, ranking);
-  learner.query_loss = [&](std::span<const Episode> episodes, const std::vector<uint8_t>& hidden, Random random) {
-    return loss(episodes, hidden, random);
+  const auto diverged = [&](const std::string& why) {
+    return Failure(run.what + ": training diverged (" + why +
+                   "); lower learner.lr, or look for extreme values in target and weight");
   };
+  learner.query_loss = [&](std::span<const Episode> episodes, const std::vector<uint8_t>& hidden, Random random) {
+    try {
+      return loss(episodes, hidden, random);
+    } catch (const Failure& e) {  // a system that cannot be solved
+      throw diverged(e.what());
+    }
+  };
+  // The last step of an epoch may be the one that goes astray: no loss has seen its parameters.
   const auto runtime_form = [&](const BayesModel& model) {
-    return model.runtime_form(input.data.item_features, input.data.task_features);
+    try {
+      auto member = model.runtime_form(input.data.item_features, input.data.task_features);
+      const auto finite = [](const std::vector<float>& values) {
+        return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
+      };
+      const BayesMember::Arrays& a = member->arrays();
+      if (!finite(a.vectors) || !finite(a.bias) || !finite(a.prior) || !finite(a.precision) || !finite(a.item_weight) ||
+          !std::isfinite(a.noise))
+        throw diverged("a parameter is not a finite number");
+      return member;
+    } catch (const c10::Error&) {
+      throw diverged("the prior precision of the head is not positive definite");
+    }
   };
   if (validate)
     learner.validation_loss = [&] { return validate(*runtime_form(BayesModel(parameters, inputs, ranking))); };

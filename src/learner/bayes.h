@@ -59,8 +59,10 @@ class BayesModel : public Model,
   Distribution predict(const Adapted& adapted, const Rows& query) const override;
   Explanation explain(const Adapted& adapted, const Rows& query) const override;
   Tensor query_vectors(const Adapted& adapted) const override;
-  Tensor item_vectors() const override { return vectors_; }
-  Tensor item_bias() const override { return bias_; }
+  /// Ratings: with the constant of the task's own offset behind each vector, and the mean target in the bias, so that
+  /// the products are predictions. For ranks what the support adds to its own items comes on top (repeat).
+  Tensor item_vectors() const override;
+  Tensor item_bias() const override;
   Tensor sample_heads(const Adapted& adapted, int draws, uint64_t seed) const override;
   Adapted update(const Adapted& adapted, const Rows& row) const override;
 
