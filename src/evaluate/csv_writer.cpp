@@ -32,7 +32,10 @@ CsvWriter::~CsvWriter() {
 
 void CsvWriter::write(const std::vector<std::string>& fields) {
   std::string line;
-  for (const auto& field : fields) line += (&field == fields.data() ? "" : ",") + csv_field(field);
+  for (const auto& field : fields) {
+    if (&field != fields.data()) line += ',';
+    line += csv_field(field);
+  }
   line += '\n';
   if (std::fwrite(line.data(), 1, line.size(), file_) != line.size()) fail();
 }

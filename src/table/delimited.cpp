@@ -199,7 +199,7 @@ class RecboleReader : public RecordReader {
 
  private:
   static FileFormat as_delimited(FileFormat format) {
-    format.separator = "\t";
+    format.separator = '\t';
     format.quote = 0;
     format.columns.clear();
     return format;

@@ -35,7 +35,7 @@ int count_separators(std::string_view line, std::string_view separator) {
 
 FileFormat guess_delimited(std::string_view line, const std::string& name) {
   FileFormat format;
-  format.separator = name.ends_with(".tsv") ? "\t" : ",";
+  format.separator = name.ends_with(".tsv") ? '\t' : ',';
   int most = count_separators(line, format.separator);
   for (const char* separator : {"\t", ",", ";", "|", "::"}) {
     const int count = count_separators(line, separator);

@@ -62,7 +62,9 @@ TEST_P(AnswerTest, ContributionsOfAllRowsAndThePriorAddUpToTheScore) {
       const double score = answer.items[i].score;
       const double expected = GetParam() == Problem::kRating ? std::clamp(score, low, high) : score;
       EXPECT_NEAR(predictions[i].value, expected, 2e-5 * (1 + std::abs(expected))) << size;
-      if (i > 0) EXPECT_GE(answer.items[i - 1].prediction, answer.items[i].prediction - 1e-5) << "best first";
+      if (i > 0) {
+        EXPECT_GE(answer.items[i - 1].prediction, answer.items[i].prediction - 1e-5) << "best first";
+      }
     }
   }
 }
