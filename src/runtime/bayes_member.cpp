@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "bundle/tensor_file.h"
 #include "core/error.h"
@@ -135,8 +136,13 @@ double head_score(const BayesMember::Arrays& a, const BayesWorkspace& w, int32_t
          dot(a.vectors.data() + static_cast<int64_t>(item) * a.head, w.posterior.weights_double().data(), a.head);
 }
 
+float to_float(double x) {
+  constexpr double kMost = std::numeric_limits<float>::max();
+  return static_cast<float>(std::clamp(x, -kMost, kMost));
+}
+
 float score_of(const BayesMember::Arrays& a, const BayesWorkspace& w, int32_t item) {
-  return static_cast<float>(head_score(a, w, item) + own_item_score(w, item));
+  return to_float(head_score(a, w, item) + own_item_score(w, item));
 }
 
 }  // namespace
@@ -158,7 +164,7 @@ void BayesMember::score(const Workspace& workspace, std::span<const int32_t> ite
 
 void BayesMember::score_all(const Workspace& workspace, std::span<float> score) const {
   const auto& w = static_cast<const BayesWorkspace&>(workspace);
-  for (int32_t i = 0; i < items(); ++i) score[i] = static_cast<float>(head_score(a_, w, i));
+  for (int32_t i = 0; i < items(); ++i) score[i] = to_float(head_score(a_, w, i));
   for (size_t i = items(); i < score.size(); ++i) score[i] = a_.offset;
   for (size_t s = 0; s < w.repeat.size(); ++s)
     if (w.items[s] >= 0) score[w.items[s]] = score_of(a_, w, w.items[s]);

@@ -40,9 +40,13 @@ Recommendation recommend(const Model& model, const std::string& task, const Task
     RecommendedItem item;
     item.item = model.item_ids()[scored.item];
     item.prior = model.explain(*session, Model::kServed, scored.item, contribution);
-    item.score = item.prior;
-    for (const double part : contribution) item.score += part;
-    item.prediction = model.scenario().problem == Problem::kRating ? scored.score : item.score;
+    // The score is what the item was ranked by; only where that was cut to the range of ratings, the sum of its parts.
+    item.prediction = item.score = scored.score;
+    if (model.scenario().problem == Problem::kRating &&
+        (scored.score <= model.parts().target_low || scored.score >= model.parts().target_high)) {
+      item.score = item.prior;
+      for (const double part : contribution) item.score += part;
+    }
     item.low = scored.low;
     item.high = scored.high;
     for (size_t row = 0; row < contribution.size(); ++row)
