@@ -11,6 +11,10 @@ using BundleFiles = std::map<std::string, std::string>;
 
 inline constexpr int kBundleFormat = 1;
 
+/// Throws InvalidInput when `folder` is something that is not a bundle and holds anything: what write_bundle would
+/// refuse to replace. Called before a training, not only at its end.
+void check_bundle_target(const std::string& folder);
+
 /// Writes `files` and manifest.json (with `format` and the checksums of all files added) into `folder`: under a
 /// temporary name beside it first, synchronised to disk, then in one step in place of what stood there. `run` becomes
 /// run.json, which no checksum covers. Throws Failure (disk full, no permission) and leaves no trace then.
