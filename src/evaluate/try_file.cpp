@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "bundle/bundle.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "evaluate/evaluate.h"
@@ -55,11 +56,13 @@ Guess import_and_guess(const TryRequest& request, const std::string& name, const
   for (const ImportedTable& table : imported.tables)
     if (table.rejected > 0)
       say(fmt::format("try: {} rows do not fit and are left out, see {}", table.rejected, table.reject_file));
-  const Guess guess = guess_scenario(*store, kTable, name, request.hints);
+  GuessHints hints = request.hints;
+  hints.place = request.file;
+  const Guess guess = guess_scenario(*store, kTable, name, hints);
   const int64_t rows = store->describe(kTable).rows;
   if (rows <= request.max_rows) return guess;
   write_sample(*store, guess.user, rows, request.max_rows);
-  return guess_scenario(*store, kSample, name, request.hints);
+  return guess_scenario(*store, kSample, name, hints);
 }
 
 void write_text(const std::string& path, const std::string& text) {
@@ -73,7 +76,7 @@ void write_text(const std::string& path, const std::string& text) {
 
 TryResult try_file(const TryRequest& request) {
   require(fs::exists(request.file), request.file, ": no such file");
-  require(fs::is_regular_file(request.file), request.file, ": expected a file with a header line, got a directory");
+  require(!fs::is_directory(request.file), request.file, ": expected a file with a header line, got a directory");
   const std::string name = stem_of(request.file);
   const fs::path folder = request.folder.empty() ? fs::absolute(request.file).parent_path() / (name + ".fewshop")
                                                  : fs::path(request.folder);
@@ -87,6 +90,7 @@ TryResult try_file(const TryRequest& request) {
   result.database = (folder / "data.db").string();
   result.scenario = (folder / (name + ".toml")).string();
   result.model = (folder / "model").string();
+  check_bundle_target(result.model);
   const Guess guess = import_and_guess(request, name, result.database);
   write_text(result.scenario, guess.toml);
   for (const std::string& reason : guess.reasons) say("try: " + reason);
@@ -97,8 +101,13 @@ TryResult try_file(const TryRequest& request) {
   train.out = result.model;
   train.seed = request.seed;
   train.threads = request.threads;
-  fs::remove_all(result.model, error);
-  training_library().train(train);
+  try {
+    training_library().train(train);
+  } catch (const InvalidInput& problem) {
+    throw InvalidInput(
+        fmt::format("{}: cannot be learnt from as it was guessed: {}; correct {} and train it, or take a larger file",
+                    request.file, problem.what(), result.scenario));
+  }
   const Evaluation evaluation = evaluate_bundle(result.model, result.database, request.threads);
   result.report = report(evaluation.outcomes, {.threads = request.threads});
   result.sentence = adapting_worth(result.report);
