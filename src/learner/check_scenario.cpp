@@ -49,6 +49,8 @@ void check_scenario(const Scenario& scenario) {
   const LearnerInfo& learner = find_learner(scenario.learner);
   check_problem(learner, scenario, "learner.name");
   check_options(learner, scenario.learner_options);
+  require(scenario.encoder_options.empty(), "learner.encoder: ", learner.name, " has an encoder of its own, without ",
+          "options; leave [learner.encoder] out");
   for (const auto& name : scenario.baselines) {
     const LearnerInfo& baseline = find_learner(name);
     require(baseline.baseline, "report.baselines: '", name, "' is a learner, not a baseline");

@@ -415,15 +415,25 @@ class Reader {
     s_.learner_options = learner.others();
   }
 
+  /// A list of names, each of them once.
+  static std::vector<std::string> read_names(Section& section, const std::string& key) {
+    std::vector<std::string> names = section.texts(key);
+    for (size_t i = 0; i < names.size(); ++i)
+      require(std::find(names.begin(), names.begin() + static_cast<ptrdiff_t>(i), names[i]) ==
+                  names.begin() + static_cast<ptrdiff_t>(i),
+              section.where(key), ": '", names[i], "' is listed twice");
+    return names;
+  }
+
   void read_report() {
     Section report(document_, "report");
-    s_.metrics = report.texts("metrics");
+    s_.metrics = read_names(report, "metrics");
     if (s_.metrics.empty()) {
       s_.metrics = s_.problem == Problem::kRating ? std::vector<std::string>{"rmse", "mae", "ndcg@5"}
                                                   : std::vector<std::string>{"ndcg@10", "recall@20", "mrr@20"};
       chose("report.metrics", fmt::format("{}; the first is the primary metric", fmt::join(s_.metrics, ", ")));
     }
-    s_.baselines = report.texts("baselines");
+    s_.baselines = read_names(report, "baselines");
     if (s_.baselines.empty()) chose("report.baselines", "all that fit the problem");
     report.done();
   }
