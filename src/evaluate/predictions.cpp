@@ -207,15 +207,15 @@ class Judge {
 }  // namespace
 
 void export_rows(const Scenario& scenario, const std::string& database, const std::string& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error || !fs::is_directory(folder)) throw Failure(folder + ": the folder cannot be made: " + error.message());
   std::unique_ptr<CsvWriter> rows, train;
   for (const auto& fold_scenario : fold_scenarios(scenario, database)) {
     const LoadedProblem problem = load_problem(fold_scenario, database);
     const RowColumns columns(problem.data, problem.scenario);
     const std::string fold = scenario.split.folds != 0 ? std::to_string(fold_scenario.split.fold) : "";
     if (!rows) {
+      std::error_code error;
+      fs::create_directories(folder, error);
+      if (error || !fs::is_directory(folder)) throw Failure(folder + ": the folder cannot be made: " + error.message());
       std::vector<std::string> rows_header{"split", "task", "k", "role", "row"}, train_header{"use", "task", "row"};
       for (auto* header : {&rows_header, &train_header}) {
         if (!fold.empty()) header->insert(header->begin(), "fold");
