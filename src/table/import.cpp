@@ -67,7 +67,10 @@ class TableImport {
 
   ImportedTable run() {
     gather_columns();
-    RejectFile rejects(store_.location() + "." + recipe_.name + ".rejects.tsv");
+    // A table may be called a/b; its file lies beside the database all the same.
+    std::string file_name = recipe_.name;
+    std::replace(file_name.begin(), file_name.end(), '/', '_');
+    RejectFile rejects(store_.location() + "." + file_name + ".rejects.tsv");
     choose_types();
     auto writer = store_.write(recipe_.name, stored_columns(), recipe_.scratch);
     std::vector<Value> row(kept_.size());
