@@ -27,6 +27,7 @@ std::string names_of(const std::map<std::string, std::string>& recipes) {
 
 /// The recipe file that a single argument means; "" when the arguments are data files.
 std::string recipe_file(const Arguments& arguments) {
+  for (const auto& given : arguments.sources) require(!given.empty(), "import: the name of a file is empty");
   const std::string& source = arguments.sources.front();
   const auto bundled = bundled_recipes();
   const auto known = bundled.find(source);

@@ -22,15 +22,16 @@ void add_score(CLI::App& app, Globals& globals) {
       app.add_subcommand("score", "judge predictions from elsewhere; --export writes what they have to answer");
   auto arguments = std::make_shared<Arguments>();
   arguments->scenario.add_to(*command);
-  auto* predictions =
-      command->add_option("predictions", arguments->predictions, "predictions to judge")->type_name("predictions.csv");
+  command->add_option("predictions", arguments->predictions, "predictions to judge")->type_name("predictions.csv");
   command->add_option("--export", arguments->folder, "write rows.csv and train.csv into this folder instead")
-      ->excludes(predictions)
       ->type_name("DIR");
   command->add_option("--html", arguments->html, "write the report as one HTML page as well")->type_name("FILE");
   command->callback([arguments, &globals] {
     const bool exporting = !arguments->folder.empty();
     require(exporting || !arguments->predictions.empty(), "score: expected --export DIR or a file of predictions");
+    require(
+        !exporting || arguments->predictions.empty(),
+        "score: got both --export and predictions; --export writes what predictions have to answer, so it comes first");
     const Scenario scenario = arguments->scenario.read();
     const std::string& data = arguments->scenario.data;
     if (exporting) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "bundle/bundle.h"
 #include "command.h"
 #include "core/progress.h"
 #include "scenario/read.h"
@@ -35,6 +36,7 @@ void add_train(CLI::App& app, Globals& globals) {
     request.scenario = arguments->read();
     request.database = arguments->data;
     request.out = *out;
+    check_bundle_target(request.out);
     request.seed = globals.seed;
     request.threads = globals.threads;
     const auto result = training_library().train(request).json;

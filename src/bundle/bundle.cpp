@@ -46,7 +46,7 @@ void sync_folder(const fs::path& path) {
 
 std::string read_file(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
-  require(in.good(), path.string(), ": cannot be read");
+  require(in.good() && fs::is_regular_file(path), path.string(), ": cannot be read");
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
@@ -88,7 +88,9 @@ void put_in_place(const fs::path& from, const fs::path& to) {
   fs::remove_all(from);
 }
 
-fs::path bundle_place(const std::string& folder) {
+/// The folder's absolute path without a slash at its end.
+fs::path place_of(const std::string& folder) {
+  require(!folder.empty(), "--out: the path is empty; expected the folder of a bundle");
   const fs::path target = fs::absolute(folder).lexically_normal();
   return target.filename().empty() ? target.parent_path() : target;
 }
@@ -96,15 +98,17 @@ fs::path bundle_place(const std::string& folder) {
 }  // namespace
 
 void check_bundle_target(const std::string& folder) {
-  const fs::path place = bundle_place(folder);
-  require(!fs::exists(place) || fs::exists(place / "manifest.json") || (fs::is_directory(place) && fs::is_empty(place)),
+  const fs::path place = place_of(folder);
+  std::error_code error;
+  require(!fs::exists(fs::symlink_status(place, error)) || fs::exists(place / "manifest.json", error) ||
+              (fs::is_directory(place, error) && fs::is_empty(place, error)),
           folder, ": exists and is not a bundle; it is left alone, choose another --out");
 }
 
 void write_bundle(const std::string& folder, const nlohmann::json& manifest, const BundleFiles& files,
                   const nlohmann::json& run) {
   check_bundle_target(folder);
-  const fs::path place = bundle_place(folder);
+  const fs::path place = place_of(folder);
   const fs::path temporary = place.string() + ".fewshop-tmp";
   try {
     std::error_code ignored;
@@ -159,7 +163,10 @@ Bundle read_bundle(const std::string& folder) {
             " does not match its checksum; the bundle is damaged, copy or train it again");
     bundle.files[name] = std::move(bytes);
   }
-  if (fs::exists(place / "run.json")) bundle.run = nlohmann::json::parse(read_file(place / "run.json"), nullptr, false);
+  // No checksum covers it: a damaged one is as none.
+  if (fs::is_regular_file(place / "run.json"))
+    bundle.run = nlohmann::json::parse(read_file(place / "run.json"), nullptr, false);
+  if (bundle.run.is_discarded()) bundle.run = nullptr;
   return bundle;
 }
 

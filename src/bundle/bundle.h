@@ -15,6 +15,10 @@ inline constexpr int kOldestBundleFormat = 1;  // the oldest that read_bundle re
 /// Throws InvalidInput where `folder` exists and is not a bundle, so that nothing is trained for a place that is taken.
 void check_bundle_target(const std::string& folder);
 
+/// Throws InvalidInput when `folder` is something that is not a bundle and holds anything: what write_bundle would
+/// refuse to replace. Called before a training, not only at its end.
+void check_bundle_target(const std::string& folder);
+
 /// Writes `files` and manifest.json (with `format` and the checksums of all files added) into `folder`: under a
 /// temporary name beside it first, synchronised to disk, then in one step in place of what stood there. `run` becomes
 /// run.json, which no checksum covers. Throws Failure (disk full, no permission) and leaves no trace then.

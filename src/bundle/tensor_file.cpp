@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -210,10 +211,15 @@ TensorFile TensorFile::parse(std::string_view bytes, const std::string& origin) 
 
 void TensorFile::save(const std::string& path) const {
   const std::string bytes = serialize();
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  // Whoever is killed, or finds the disk full, leaves the file that was there.
+  const std::string temporary = path + ".partial";
+  std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   out.close();
-  if (!out) throw Failure(path + ": cannot be written (" + std::generic_category().message(errno) + ")");
+  if (out && std::rename(temporary.c_str(), path.c_str()) == 0) return;
+  const std::string reason = std::generic_category().message(errno);
+  std::remove(temporary.c_str());
+  throw Failure(path + ": cannot be written (" + reason + ")");
 }
 
 TensorFile TensorFile::load(const std::string& path) {

@@ -31,15 +31,9 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
-const char* kind_name(const json& value) {
-  if (value.is_object()) return "a table";
-  if (value.is_array()) return "a list";
-  return "";
-}
-
 /// A value for a message: short, and never a page of text.
 std::string shown(const json& value) {
-  if (value.is_structured()) return kind_name(value);
+  if (value.is_object()) return "a table";
   std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
   if (text.size() > 80) text = text.substr(0, 77) + "...";
   return text;

@@ -202,26 +202,30 @@ class Judge {
 }  // namespace
 
 void export_rows(const Scenario& scenario, const std::string& database, const std::string& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error || !fs::is_directory(folder)) throw Failure(folder + ": the folder cannot be made: " + error.message());
   const bool folds = scenario.split.folds != 0;
-  const RowTexts texts(*open_store(database, Store::Access::kRead), scenario);
-  const auto header = [&](std::vector<std::string> own) {
-    if (folds) own.insert(own.begin(), "fold");
-    return RowColumns::header(texts, std::move(own));
-  };
-  CsvWriter rows(folder + "/rows.csv", header({"split", "task", "k", "role", "row"}));
-  CsvWriter train(folder + "/train.csv", header({"use", "task", "row"}));
+  std::unique_ptr<CsvWriter> rows, train;
+  std::optional<RowTexts> texts;
   for (const auto& fold_scenario : fold_scenarios(scenario, database)) {
     const LoadedProblem problem = load_problem(fold_scenario, database);
-    const RowColumns columns(texts, problem.data, problem.scenario);
+    if (!rows) {  // what cannot be loaded leaves no folder
+      std::error_code error;
+      fs::create_directories(folder, error);
+      if (error || !fs::is_directory(folder)) throw Failure(folder + ": the folder cannot be made: " + error.message());
+      texts.emplace(*open_store(database, Store::Access::kRead), scenario);
+      const auto header = [&](std::vector<std::string> own) {
+        if (folds) own.insert(own.begin(), "fold");
+        return RowColumns::header(*texts, std::move(own));
+      };
+      rows = std::make_unique<CsvWriter>(folder + "/rows.csv", header({"split", "task", "k", "role", "row"}));
+      train = std::make_unique<CsvWriter>(folder + "/train.csv", header({"use", "task", "row"}));
+    }
+    const RowColumns columns(*texts, problem.data, problem.scenario);
     const std::string fold = folds ? std::to_string(fold_scenario.split.fold) : "";
-    write_test_rows(problem, columns, fold, rows);
-    write_train_rows(problem, columns, fold, train);
+    write_test_rows(problem, columns, fold, *rows);
+    write_train_rows(problem, columns, fold, *train);
   }
-  rows.close();
-  train.close();
+  rows->close();
+  train->close();
 }
 
 void replace_answers(PredictionFile& file, const LoadedProblem& problem, Outcomes& outcomes) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 
+#include "bundle/bundle.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/time.h"
@@ -100,6 +101,8 @@ Guess import_file(const TryRequest& request, const std::string& name, const std:
   for (const ImportedTable& table : imported.tables)
     if (table.rejected > 0)
       say(fmt::format("try: {} rows do not fit and are left out, see {}", table.rejected, table.reject_file));
+  GuessHints hints = request.hints;
+  hints.place = request.file;
   const TableInfo info = store->describe(kTable);
   const bool large = info.rows > request.max_rows;
   if (kept) {
@@ -108,10 +111,10 @@ Guess import_file(const TryRequest& request, const std::string& name, const std:
       write_sample(*store, kept->task.front(), info.rows, request.max_rows);
     return {};
   }
-  const Guess guess = guess_scenario(*store, kTable, name, request.hints);
+  const Guess guess = guess_scenario(*store, kTable, name, hints);
   if (!large) return guess;
   write_sample(*store, guess.user, info.rows, request.max_rows);
-  return guess_scenario(*store, kSample, name, request.hints);
+  return guess_scenario(*store, kSample, name, hints);
 }
 
 /// Writes a file in one step.
@@ -156,7 +159,7 @@ std::string keep_to_budget(Scenario& scenario, const std::string& database) {
 
 TryResult try_file(const TryRequest& request) {
   require(fs::exists(request.file), request.file, ": no such file");
-  require(fs::is_regular_file(request.file), request.file, ": expected a file with a header line, got a directory");
+  require(!fs::is_directory(request.file), request.file, ": expected a file with a header line, got a directory");
   const std::string name = stem_of(request.file);
   const fs::path folder = request.folder.empty() ? fs::absolute(request.file).parent_path() / (name + ".fewshop")
                                                  : fs::path(request.folder);
@@ -170,6 +173,7 @@ TryResult try_file(const TryRequest& request) {
   result.database = (folder / "data.db").string();
   result.scenario = (folder / (name + ".toml")).string();
   result.model = (folder / "model").string();
+  check_bundle_target(result.model);
   const fs::path guessed = folder / ("." + name + ".guessed.toml");
   std::optional<Scenario> kept;
   if (edited(result.scenario, guessed)) {
@@ -198,7 +202,13 @@ TryResult try_file(const TryRequest& request) {
   train.threads = request.threads;
   parse_metrics(train.scenario.metrics, train.scenario.problem);
   const std::string left_out = keep_to_budget(train.scenario, result.database);
-  training_library().train(train);
+  try {
+    training_library().train(train);
+  } catch (const InvalidInput& problem) {
+    throw InvalidInput(
+        fmt::format("{}: cannot be learnt from as it was guessed: {}; correct {} and train it, or take a larger file",
+                    request.file, problem.what(), result.scenario));
+  }
   const Evaluation evaluation = evaluate_bundle(result.model, result.database, request.threads);
   result.report = report(evaluation.outcomes, {.threads = request.threads});
   result.sentence = adapting_worth(result.report);

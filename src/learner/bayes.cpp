@@ -83,7 +83,9 @@ Start start_values(const FitInput& input, bool ranking) {
       sum[data.item[r]] += weight * target;
       count[data.item[r]] += weight;
     }
-  require(rows > 0, "bayes: no training rows are left");
+  require(rows > 0,
+          "bayes: no training rows are left: some items are hidden in training, to learn about new ones, and the ",
+          "data has ", data.items(), " of them; more are needed");
   start.mean = ranking ? 0 : total / rows;
   start.variance = std::max(1e-4, squares / rows - (total / rows) * (total / rows));
   for (int64_t i = 0; i < data.items(); ++i) {

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <limits>
 #include <numbers>
+#include <optional>
 
 #include "bundle/tensor_file.h"
 #include "core/cancel.h"
@@ -97,8 +98,18 @@ void save_checkpoint(const std::string& path, const std::vector<Parameter>& para
   file.save(path);
 }
 
-void load_checkpoint(const std::string& path, std::vector<Parameter>& parameters, Adam& adam, State& state) {
-  const TensorFile file = TensorFile::load(path);
+/// The file of an interrupted run; nothing where there is none, or none that can be read.
+std::optional<TensorFile> find_checkpoint(const std::string& path) {
+  if (path.empty() || !std::filesystem::exists(path)) return std::nullopt;
+  try {
+    return TensorFile::load(path);
+  } catch (const InvalidInput& error) {
+    say(std::string(error.what()) + "; this fit begins anew");
+    return std::nullopt;
+  }
+}
+
+void load_checkpoint(const TensorFile& file, std::vector<Parameter>& parameters, Adam& adam, State& state) {
   for (size_t i = 0; i < parameters.size(); ++i) {
     get(file, "value." + std::to_string(i), parameters[i].value);
     get(file, "best." + std::to_string(i), state.best_values[i]);
@@ -126,8 +137,8 @@ MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const 
     state.best_values.push_back(p.value.detach().clone());
     state.average.push_back(p.value.detach().clone());
   }
-  if (!run.checkpoint.empty() && std::filesystem::exists(run.checkpoint)) {
-    load_checkpoint(run.checkpoint, parameters, adam, state);
+  if (const auto checkpoint = find_checkpoint(run.checkpoint)) {
+    load_checkpoint(*checkpoint, parameters, adam, state);
     verbose(run.what + ": continues after epoch " + std::to_string(state.epoch));
   }
 

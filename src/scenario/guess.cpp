@@ -114,10 +114,15 @@ std::string toml_text(const std::string& text) {
 class Guesser {
  public:
   Guesser(Store& store, const std::string& table, const std::string& name, const GuessHints& hints)
-      : store_(store), table_(table), name_(name), hints_(hints), info_(store.describe(table)) {}
+      : store_(store),
+        table_(table),
+        name_(name),
+        hints_(hints),
+        place_(hints.place.empty() ? table : hints.place),
+        info_(store.describe(table)) {}
 
   Guess guess() {
-    require(info_.rows > 0, table_, ": expected rows, found none");
+    require(info_.rows > 0, place_, ": expected rows, found none");
     guess_.time = choose("time", hints_.time, kTimeWords, &Guesser::may_be_time);
     guess_.rating = choose("rating", hints_.rating, kRatingWords, &Guesser::may_be_rating);
     guess_.user = choose("user", hints_.user, kUserWords, &Guesser::may_be_key);
@@ -193,6 +198,11 @@ class Guesser {
                      bool (Guesser::*fits)(const TableColumn&)) {
     if (!hint.empty()) {
       require(info_.index_of(hint) >= 0, "--", role, ": no column '", hint, "'; columns: ", columns_text());
+      const ColumnType type = column(hint).type;
+      require(role != "rating" || type == ColumnType::kInteger || type == ColumnType::kReal, "--rating: column '", hint,
+              "' holds ", type_name(type), ", expected numbers");
+      require(role != "time" || (type != ColumnType::kText && type != ColumnType::kBoolean), "--time: column '", hint,
+              "' holds ", type_name(type), ", expected times");
       guess_.reasons.push_back(fmt::format("{}: column '{}', as given", role, hint));
       return hint;
     }
@@ -244,6 +254,9 @@ class Guesser {
     for (auto* role : {&guess_.user, &guess_.item}) {
       if (!role->empty()) continue;
       const std::string what = role == &guess_.user ? "user" : "item";
+      const std::span<const std::string_view> words_of_role = what == "user"
+                                                                  ? std::span<const std::string_view>(kUserWords)
+                                                                  : std::span<const std::string_view>(kItemWords);
       std::string best, owners;
       int64_t most = kMinRepeating - 1;
       for (const TableColumn& c : info_.columns) {
@@ -262,14 +275,23 @@ class Guesser {
           best = c.name;
         }
       }
-      require(!best.empty(), table_, ": no column looks like the ", what,
+      require(!best.empty(), place_, ": no column looks like the ", what,
               what == "user" ? " (a customer, reviewer, session ...: whoever the next recommendation is for)"
                              : " (a product, film, article ...: what is recommended)",
-              owners, "; columns: ", columns_text(), "; name it with --", what, " COLUMN");
+              owners, "; columns: ", columns_text(), single_value(words_of_role), "; name it with --", what, " COLUMN");
       *role = best;
       guess_.reasons.push_back(fmt::format("{}: column '{}', because its {} values repeat", what, best, most));
     }
     require(guess_.user != guess_.item, "--user and --item: expected two columns, got '", guess_.user, "' twice");
+  }
+
+  /// Says it where a column is called so, but cannot be it because all its values are equal.
+  std::string single_value(std::span<const std::string_view> words) {
+    for (const TableColumn& c : info_.columns)
+      if (!taken(c.name) && position_in(words, words_of_name(c.name)) && distinct(c.name) < 2)
+        return fmt::format("; '{}' holds {} only, and learning across them needs several", c.name,
+                           distinct(c.name) == 0 ? "nothing" : "one value");
+    return "";
   }
 
   /// A rating that no name tells: the only number left in a narrow table.
@@ -327,7 +349,7 @@ class Guesser {
                                                  sql_name(table_), sql_name(guess_.user), sql_name(guess_.user)));
     std::vector<int64_t> sizes;
     while (cursor->next()) sizes.push_back(cursor->at(0).integer);
-    require(!sizes.empty(), table_, ": column '", guess_.user, "' (the user) is empty");
+    require(!sizes.empty(), place_, ": column '", guess_.user, "' (the user) is empty");
     std::nth_element(sizes.begin(), sizes.begin() + static_cast<ptrdiff_t>(sizes.size() / 2), sizes.end());
     return sizes[sizes.size() / 2];
   }
@@ -379,6 +401,7 @@ class Guesser {
   Store& store_;
   std::string table_, name_;
   GuessHints hints_;
+  std::string place_;
   TableInfo info_;
   Guess guess_;
   std::map<std::string, int64_t> distinct_;

@@ -12,6 +12,7 @@ namespace fewshop {
 /// Columns that the user names; the others are guessed.
 struct GuessHints {
   std::string user{}, item{}, rating{}, time{};
+  std::string place{};  // begins error messages: the file that the table was read from; "" = the table
 };
 
 /// A learning problem that a table was taken for.

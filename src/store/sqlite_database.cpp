@@ -75,6 +75,12 @@ std::string percent_encoded(const std::string& path) {
   return encoded;
 }
 
+/// Bytes of a file, 0 where there is none.
+int64_t size_of(const std::string& path) {
+  struct stat status = {};
+  return ::stat(path.c_str(), &status) == 0 ? status.st_size : 0;
+}
+
 /// The statement as a place in a message: on one line, and not all of it.
 std::string shortened(const std::string& sql) {
   std::string text;
@@ -105,10 +111,10 @@ Database::Database(std::string path, Store::Access access, int busy_ms)
     open(flags, false);
     // Nothing is read before the first statement: this is where a file that is no database shows.
     int status = sqlite3_exec(handle_, "select count(*) from sqlite_master", nullptr, nullptr, nullptr);
-    if (reading && (status & 0xff) == SQLITE_CANTOPEN && access_ == Store::Access::kRead &&
-        ::access((path_ + "-wal").c_str(), F_OK) != 0) {
-      // A write-ahead log needs a file beside the database, which a read-only folder does not allow; without a log
-      // nobody is writing, and the file can be read as it lies.
+    const bool no_room = (status & 0xff) == SQLITE_CANTOPEN || status == SQLITE_IOERR_SHMSIZE;
+    if (reading && no_room && size_of(path_ + "-wal") == 0) {
+      // A write-ahead log needs files beside the database, which a read-only folder does not allow and a full disk has
+      // no room for; with nothing in the log nobody is writing, and the file can be read as it lies.
       sqlite3_close_v2(handle_);
       handle_ = nullptr;
       open(flags, true);
@@ -168,6 +174,7 @@ void Database::check_file(Store::Access access) {
     return;
   }
   require(!S_ISDIR(status.st_mode), path_, ": expected a database file, got a directory");
+  require(S_ISREG(status.st_mode), path_, ": expected a database file, got a pipe or a device");
 }
 
 void Database::open(int flags, bool immutable) {

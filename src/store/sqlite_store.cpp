@@ -540,8 +540,8 @@ std::unique_ptr<TableWriter> SqliteStore::write(const std::string& table, const 
   std::set<std::string> seen;
   for (const auto& column : columns) {
     require(!column.name.empty() && column.name.find('\0') == std::string::npos, place, ": a column without a name");
-    // SQL does not tell capitals from small letters.
-    require(seen.insert(lower(column.name)).second, place, ": two columns are called '", column.name, "'");
+    require(seen.insert(lower(column.name)).second, place, ": two columns are called '", column.name,
+            "' (SQL does not tell capitals from small letters); rename one of them");
   }
   return std::make_unique<SqliteWriter>(*this, table, columns, scratch);
 }

@@ -27,6 +27,9 @@ class PlainFile : public ByteSource {
     const bool exists = ::stat(path_.c_str(), &status) == 0;
     require(exists, path_, ": ", std::strerror(errno), "; expected a file (plain, zstd or gzip)");
     require(!S_ISDIR(status.st_mode), path_, ": expected a file, got a directory");
+    // Files are read more than once (header, types, rows), which a pipe does not allow, and opening one may never end.
+    require(S_ISREG(status.st_mode), path_,
+            ": expected a file, got a pipe or a device; write what it gives into a file first");
     file_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
     require(file_ >= 0, path_, ": cannot be read: ", std::strerror(errno));
   }

@@ -75,9 +75,10 @@ bool looks_like_date(std::string_view text) { return text.size() >= 8 && (text[4
 FieldType FieldType::parse(std::string_view text, const std::string& place) {
   const size_t colon = text.find(':');
   const auto type = type_from_name(text.substr(0, colon));
-  require(type && (colon == std::string_view::npos || *type == ColumnType::kTime), place,
+  const bool plain = colon == std::string_view::npos;
+  require(type && (plain || (*type == ColumnType::kTime && colon + 1 < text.size())), place,
           ": expected integer, real, text, boolean, time or time:FORMAT (such as time:%d/%m/%Y), got '", text, "'");
-  return {*type, colon == std::string_view::npos ? "" : std::string(text.substr(colon + 1))};
+  return {*type, plain ? "" : std::string(text.substr(colon + 1))};
 }
 
 bool parse_field(std::string_view text, const FieldType& type, Value& value) {

@@ -267,6 +267,7 @@ std::map<std::string, FieldType> parse_types(const std::string& text) {
     const size_t equals = entry.find('=');
     require(equals != std::string::npos && equals > 0, "--types: expected col=type,..., got '", entry, "'");
     const std::string column = entry.substr(0, equals);
+    require(types.count(column) == 0, "--types: the column '", column, "' is there twice");
     types[column] = FieldType::parse(entry.substr(equals + 1), "--types " + column);
     begin = end + 1;
   }

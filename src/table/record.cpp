@@ -48,7 +48,8 @@ std::vector<std::string> checked_header(const std::vector<std::string_view>& nam
     for (const unsigned char c : name)
       require(c >= 32 && c != 127, path, ": the header holds control characters; is this a text file?");
     columns.push_back(name.empty() ? fmt::format("column_{}", columns.size() + 1) : std::string(name));
-    require(seen.insert(columns.back()).second, path, ": two columns are called '", columns.back(), "'");
+    require(seen.insert(columns.back()).second, path, ": two columns are called '", columns.back(),
+            "'; rename one of them");
   }
   require(!columns.empty(), path, ": no header");
   return columns;

@@ -89,6 +89,15 @@ class RowReader {
     return buffer_;
   }
 
+  void require_moderate(double number, const std::string& column, const char* key, int64_t position) const {
+    if (std::abs(number) <= kMaxNumber) [[likely]]
+      return;
+    throw InvalidInput(
+        fmt::format("{}: column '{}' ({}), row {}: {:g} is too large, expected numbers up to {:g}; leave such rows out or "
+                    "rescale them (sql in [rows])",
+                    name(), column, key, position + 1, number, kMaxNumber));
+  }
+
   /// Number of the row's task value, -1 where a part of it is missing.
   int32_t task_value() {
     if (task_.size() == 1) {
@@ -123,6 +132,7 @@ class RowReader {
                       s_.problem == Problem::kRating ? "a rating" : "a ranking without positive"));
     if (!number) return ++out_.counts.missing_target, std::nullopt;
     if (s_.problem == Problem::kRanking && !(*number > 0)) return ++out_.counts.not_positive, std::nullopt;
+    require_moderate(*number, s_.target, "rows.target", position);
     return static_cast<float>(*number);
   }
 
@@ -136,6 +146,7 @@ class RowReader {
     }
     require(*number >= 0, name(), ": column '", s_.weight, "' (rows.weight), row ", position + 1,
             ": expected a weight of 0 or more, got ", value.to_text());
+    require_moderate(*number, s_.weight, "rows.weight", position);
     return static_cast<float>(*number);
   }
 

@@ -12,6 +12,9 @@
 
 namespace fewshop {
 
+/// Targets and weights are 32-bit numbers, and squares of them are summed: larger ones would become infinite.
+inline constexpr double kMaxNumber = 1e15;
+
 /// Numbers texts 0, 1, 2, ... in the order they are first seen.
 class Interner {
  public:

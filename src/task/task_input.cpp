@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "scenario/condition.h"
+#include "task/raw_rows.h"
 #include "task/support_rows.h"
 
 namespace fewshop {
@@ -90,6 +91,8 @@ class RowParser {
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
     require(error == std::errc() && end == value.data() + value.size() && std::isfinite(number), rows_.where(r), ": ",
             name, ": expected a number, got '", value.substr(0, 80), "'");
+    require(std::abs(number) <= kMaxNumber, rows_.where(r), ": ", name, ": ", number,
+            " is too large, expected numbers up to ", kMaxNumber);
     return number;
   }
 

@@ -2,12 +2,17 @@
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/random.h"
+#include "support/temp_dir.h"
 
 namespace fewshop {
 namespace {
@@ -163,6 +168,32 @@ TEST(TensorFileTest, SavedFilesLoadAndMissingOnesAreInvalidInput) {
   EXPECT_THROW(TensorFile::load(path), InvalidInput);
   EXPECT_THROW(TensorFile::load(std::filesystem::temp_directory_path()), InvalidInput);
   EXPECT_THROW(sample().save("/nonexistent/folder/file"), Failure);
+}
+
+TEST(TensorFileTest, AFileThatCannotBeWrittenWholeLeavesTheOldOne) {
+  const testing::TempDir dir;
+  const std::string path = dir / "fit.safetensors";
+  sample().save(path);
+  const pid_t child = fork();
+  if (child == 0) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{1000, 1000};  // a disk with room for no more
+    setrlimit(RLIMIT_FSIZE, &limit);
+    TensorFile large;
+    large.put<float>("weights", std::vector<float>(10'000, 1));
+    try {
+      large.save(path);
+    } catch (const Failure&) {
+      _exit(3);
+    }
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 3);
+  EXPECT_EQ(TensorFile::load(path).serialize(), sample().serialize());
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 1);
 }
 
 }  // namespace

@@ -150,6 +150,8 @@ TEST_F(GuessTest, HintsWinAndAreChecked) {
   EXPECT_EQ(guess({.item = "seller"}).item, "seller");
   EXPECT_THAT(refusal({.user = "sellr"}), HasSubstr("--user: no column 'sellr'; columns: userId (text), seller"));
   EXPECT_THAT(refusal({.user = "seller", .item = "seller"}), HasSubstr("two columns"));
+  EXPECT_THAT(refusal({.rating = "seller"}), HasSubstr("--rating: column 'seller' holds text, expected numbers"));
+  EXPECT_THAT(refusal({.time = "seller"}), HasSubstr("--time: column 'seller' holds text, expected times"));
 }
 
 TEST_F(GuessTest, ATableWithoutUsersOrItemsSaysWhatIsMissingAndHowToNameIt) {
@@ -211,7 +213,13 @@ TEST_F(GuessTest, NamesWithQuotesAndOtherAlphabetsAreKept) {
 
 TEST_F(GuessTest, AnEmptyTableIsRefused) {
   write({{"user", ColumnType::kText, 1}, {"item", ColumnType::kText, 1}}, 0);
-  EXPECT_THAT(refusal(), HasSubstr("expected rows, found none"));
+  EXPECT_THAT(refusal(), HasSubstr("log: expected rows, found none"));
+  EXPECT_THAT(refusal({.place = "orders.csv"}), HasSubstr("orders.csv: expected rows, found none"));
+}
+
+TEST_F(GuessTest, AUserColumnWithOneValueIsSaidToHaveOne) {
+  write({{"user", ColumnType::kText, 1}, {"item", ColumnType::kText, 37}});
+  EXPECT_THAT(refusal(), HasSubstr("'user' holds one value only"));
 }
 
 }  // namespace

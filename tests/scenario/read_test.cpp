@@ -92,7 +92,7 @@ TEST(ReadScenarioTest, SaysWhatWasExpectedAndWhatCame) {
               HasSubstr("split.train: expected a number from 0 to 1, got \"most\""));
   EXPECT_THAT(refusal(with("[episode]\nquery = -1\n")), HasSubstr("expected a whole number from 1"));
   EXPECT_THAT(refusal(with("[episode]\nsupport = [5, 2]\n")), HasSubstr("least <= most"));
-  EXPECT_THAT(refusal(with("[episode]\nshots = [1, 'many']\n")), HasSubstr("\"80%\""));
+  EXPECT_THAT(refusal(with("[episode]\nshots = [1, 'many']\n")), HasSubstr("\"80%\"], got [1,\"many\"]"));
   EXPECT_THAT(refusal(with("[episode]\norder = 'sometimes'\n")), HasSubstr("one of time, random"));
   EXPECT_THAT(refusal(with("[learner]\nstack = 'yes'\n")), HasSubstr("true or false"));
   EXPECT_THAT(refusal("rows = 3\n"), HasSubstr("expected a section [rows]"));
@@ -102,6 +102,8 @@ TEST(ReadScenarioTest, SaysWhatWasExpectedAndWhatCame) {
   EXPECT_THAT(refusal("[rows]\ntable = 'r'\nitem = 'i'\n"), HasSubstr("needs task"));
   EXPECT_THAT(refusal(with("[episode]\nhorizon = 8\n")), HasSubstr("not in this version yet"));
   EXPECT_THAT(refusal(with("positive = 'large'\n")), HasSubstr("a comparison such as"));
+  EXPECT_THAT(refusal(with("[report]\nmetrics = ['mae', 'rmse', 'mae']\n")), HasSubstr("'mae' is listed twice"));
+  EXPECT_THAT(refusal(with("[report]\nbaselines = ['als', 'als']\n")), HasSubstr("'als' is listed twice"));
 }
 
 TEST(ReadScenarioTest, MetricsAndBaselinesAreListedOnce) {

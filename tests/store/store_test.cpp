@@ -420,6 +420,7 @@ TEST(StoreTest, FilesThatAreNoDatabasesAreNamed) {
     EXPECT_THAT(path_message(garbage, access), HasSubstr("not a SQLite database"));
     EXPECT_THAT(path_message(dir.path().string(), access), HasSubstr("directory"));
     EXPECT_THAT(path_message("", access), HasSubstr("empty"));
+    EXPECT_THAT(path_message("/dev/null", access), HasSubstr("got a pipe or a device"));
     EXPECT_THAT(path_message("mysql://host/db", access), HasSubstr("unknown kind of database"));
   }
   EXPECT_EQ(testing::read_whole(garbage), std::string(5000, '\x8f'));
@@ -502,6 +503,22 @@ TEST(StoreTest, FullDiskIsAFailureAndKeepsTheOldTable) {
   EXPECT_EQ(WEXITSTATUS(status), 3);
   auto store = open_store(dir / "shop.db", Store::Access::kRead);
   EXPECT_EQ(count(*store, "ratings"), 10);
+}
+
+TEST(StoreTest, DatabaseOnAFullDiskIsRead) {
+  TempDir dir;
+  {
+    auto store = open_store(dir / "shop.db", Store::Access::kWrite);
+    write_ratings(*store, 10);
+  }
+  const int status = in_child([&] {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{1000, 1000};  // no room for the files of the write-ahead log
+    setrlimit(RLIMIT_FSIZE, &limit);
+    _exit(count(*open_store(dir / "shop.db", Store::Access::kRead), "ratings") == 10 ? 3 : 4);
+  });
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 3);
 }
 
 TEST(StoreTest, KilledWriterChangesNothing) {

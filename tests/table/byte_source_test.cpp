@@ -1,5 +1,6 @@
 #include "table/byte_source.h"
 
+#include <sys/stat.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -96,6 +97,14 @@ TEST(ByteSourceTest, MissingFilesAndDirectoriesAreNamed) {
               AllOf(HasSubstr("absent.csv"), HasSubstr("No such file")));
   EXPECT_THAT(message_of<InvalidInput>([&] { open_bytes(dir.path().string()); }), HasSubstr("got a directory"));
   EXPECT_THROW(open_bytes(""), InvalidInput);
+}
+
+TEST(ByteSourceTest, PipesAndDevicesAreRefusedWithoutWaitingForThem) {
+  TempDir dir;
+  ASSERT_EQ(mkfifo((dir / "pipe").c_str(), 0600), 0);
+  for (const std::string& path : {dir / "pipe", std::string("/dev/zero")})
+    EXPECT_THAT(message_of<InvalidInput>([&] { open_bytes(path); }),
+                AllOf(HasSubstr(path), HasSubstr("expected a file, got a pipe or a device")));
 }
 
 TEST(TextSourceTest, MarksAndLineEndsAreTakenOff) {

@@ -116,6 +116,8 @@ TEST(RecipeTest, TypesOfTheCommandLineAreRead) {
   EXPECT_TRUE(parse_types("").empty());
   EXPECT_THROW(parse_types("a"), InvalidInput);
   EXPECT_THROW(parse_types("a=float"), InvalidInput);
+  EXPECT_THROW(parse_types("a=time:"), InvalidInput);
+  EXPECT_THROW(parse_types("a=real,a=text"), InvalidInput);
 }
 
 }  // namespace

@@ -153,6 +153,12 @@ TEST(LoadProblemTest, RefusesEmptyTablesTextTargetsAndFilesThatAreNoDatabase) {
            {{"u", "i", "4"}, {"u", "j", "good"}});
   EXPECT_THAT(refusal(db, "[rows]\ntable = 'words'\ntask = 'user'\nitem = 'item'\ntarget = 'rating'\n"),
               HasSubstr("column 'rating' (rows.target), row 2: expected a number, got 'good'"));
+  db.write("large", {{"user", ColumnType::kText}, {"item", ColumnType::kText}, {"rating", ColumnType::kReal}},
+           {{"u", "i", "1e15"}, {"u", "j", "-1e16"}});
+  EXPECT_THAT(refusal(db, "[rows]\ntable = 'large'\ntask = 'user'\nitem = 'item'\ntarget = 'rating'\n"),
+              HasSubstr("column 'rating' (rows.target), row 2: -1e+16 is too large, expected numbers up to 1e+15"));
+  EXPECT_THAT(refusal(db, "[rows]\ntable = 'large'\ntask = 'user'\nitem = 'item'\nweight = 'rating'\n"),
+              HasSubstr("expected a weight of 0 or more"));
   db.write("lost", {{"user", ColumnType::kText}, {"item", ColumnType::kText}},
            {{std::nullopt, "i"}, {"u", std::nullopt}});
   EXPECT_THAT(refusal(db, "[rows]\ntable = 'lost'\ntask = 'user'\nitem = 'item'\n"),
