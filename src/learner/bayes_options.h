@@ -31,7 +31,7 @@ void fields(BayesOptions& o, Visitor&& visit) {
         Field{0, 1000, "epochs without a better meta-validation metric before training stops; 0 = a fifth of epochs"});
   visit("batch_tasks", o.batch_tasks, Field{1, 4096, "tasks of one outer step (meta-batch)"});
   visit("query", o.query, Field{1, 4096, "query rows of a training episode at most"});
-  visit("lr", o.lr, Field{1e-6, 1, "outer-loop step size (Adam), lowered to 0 along a cosine"});
+  visit("lr", o.lr, Field{1e-6, 100, "outer-loop step size (Adam), lowered to 0 along a cosine"});
   visit("id_decay", o.id_decay,
         Field{0, 1, "squared-norm penalty on item embeddings: few rows leave an item at its content"});
   visit("content_decay", o.content_decay, Field{0, 1, "squared-norm penalty on content embeddings"});
@@ -41,8 +41,8 @@ void fields(BayesOptions& o, Visitor&& visit) {
   visit("folds", o.folds, Field{2, 20, "folds of the cross-fit that stack and gate are fitted on"});
 }
 
-/// Fills in what 0 leaves open. A few hundred tasks make few outer steps an epoch: such data needs more epochs, and more
-/// of them to see that there is no progress.
+/// Fills in what 0 leaves open. A few hundred tasks make few outer steps an epoch: such data needs more epochs, and
+/// more of them to see that there is no progress.
 inline void set_epochs(BayesOptions& o, size_t tasks) {
   constexpr double kSteps = 1200, kFewest = 20, kMost = 300, kPatience = 0.2;
   const double steps = std::max(1.0, std::ceil(static_cast<double>(tasks) / o.batch_tasks));

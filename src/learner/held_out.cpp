@@ -69,9 +69,13 @@ std::optional<Episode> new_query_episode(const Dataset& data, const Scenario& sc
                                          const TaskRows& hidden) {
   Episode episode{natural.task, natural.support, {}};
   const int32_t after = natural.support.empty() ? -1 : data.group[natural.support.back()];
+  std::set<int32_t> known;  // groups of the support: what is never parted is not asked for either
+  for (const int32_t r : natural.support) known.insert(data.group[r]);
   std::vector<int32_t> later;
   for (size_t i = static_cast<size_t>(hidden.query_from); i < hidden.rows.size(); ++i)
-    if (!scenario.episode.by_time || data.group[hidden.rows[i]] > after) later.push_back(hidden.rows[i]);
+    if (!known.contains(data.group[hidden.rows[i]]) &&
+        (!scenario.episode.by_time || data.group[hidden.rows[i]] > after))
+      later.push_back(hidden.rows[i]);
   episode.query = last_groups(data, later, wanted_query(scenario));
   if (episode.query.empty()) return std::nullopt;
   return episode;

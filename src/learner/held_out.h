@@ -33,7 +33,7 @@ std::vector<int> held_out_sizes(const Dataset& data, const Scenario& scenario, c
 
 /// Episodes of held-out tasks at the given sizes and at the headline size, drawn three ways where `hidden` marks items
 /// (else only naturally). rows = [min, max] of the scenario admits tasks to the first two ways; to the third it admits
-/// by the number of hidden rows, so that large tasks stand for tasks of new items only. Deterministic.
+/// by at most max hidden rows, so that large tasks stand for tasks of new items only. Deterministic.
 std::vector<HeldOutEpisode> held_out_episodes(const Dataset& data, const Scenario& scenario, const TaskSet& tasks,
                                               const std::vector<int>& sizes, const std::vector<uint8_t>* hidden);
 

@@ -381,7 +381,13 @@ TrainResult train(const TrainRequest& request) {
   openblas_set_num_threads(1);
   Trainer trainer(request);
   json facts;
-  const auto model = trainer.train(facts);
+  std::shared_ptr<fewshop::Model> model;
+  try {
+    model = trainer.train(facts);
+  } catch (const InvalidInput&) {
+    trainer.remove_work_folder();  // the same input would fail again
+    throw;
+  }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const json run = {{"train_seconds", seconds},
                     {"train_cpu_seconds", cpu_seconds() - cpu_start},

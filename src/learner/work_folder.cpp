@@ -4,6 +4,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -21,20 +23,24 @@ WorkFolder::WorkFolder(const std::string& out, const std::string& key) {
   fs::path bundle = fs::absolute(out).lexically_normal();
   if (bundle.filename().empty()) bundle = bundle.parent_path();
   folder_ = bundle.string() + ".training";
-  std::string found;
-  std::ifstream(folder_ + "/key") >> found;
-  if (found == key) {
-    lock();
-    say("train: continues the interrupted training in " + folder_);
-    return;
-  }
-  std::error_code ignored;
-  fs::remove_all(folder_, ignored);
   std::error_code error;
   fs::create_directories(folder_, error);
   if (error) throw Failure(folder_ + ": cannot be created: " + error.message());
-  std::ofstream(folder_ + "/key") << key;
   lock();
+  std::string found;
+  std::ifstream(folder_ + "/key") >> found;
+  if (found == key) {
+    say("train: continues the interrupted training in " + folder_);
+    return;
+  }
+  // The key comes last: a folder that was emptied half way belongs to nobody.
+  fs::remove(folder_ + "/key");
+  for (const auto& entry : fs::directory_iterator(folder_))
+    if (entry.path().filename() != "lock") fs::remove_all(entry.path());
+  std::ofstream file(folder_ + "/key");
+  file << key;
+  file.close();
+  if (!file) throw Failure(folder_ + "/key: cannot be written (" + std::strerror(errno) + ")");
 }
 
 /// Two trainings into one folder would write over each other's fits. The lock goes with the process, killed or not.
@@ -57,9 +63,16 @@ std::string WorkFolder::checkpoint(const std::string& stage) const {
 
 std::unique_ptr<Member> WorkFolder::finished(const std::string& stage, nlohmann::json& chosen) const {
   if (folder_.empty() || !fs::exists(file(stage))) return nullptr;
-  const TensorFile kept = TensorFile::load(file(stage));
-  chosen = nlohmann::json::parse(kept.text("chosen"));
-  return load_member(kept);
+  try {
+    const TensorFile kept = TensorFile::load(file(stage));
+    nlohmann::json read = nlohmann::json::parse(kept.text("chosen"));
+    auto member = load_member(kept);
+    chosen = std::move(read);
+    return member;
+  } catch (const std::exception& damaged) {
+    say(fmt::format("train: {} is damaged and is fitted again ({})", file(stage), damaged.what()));
+    return nullptr;
+  }
 }
 
 void WorkFolder::finish(const std::string& stage, const Member& member, const nlohmann::json& chosen) const {

@@ -245,9 +245,17 @@ double Model::explain(ModelSession& session, int method, int32_t item, std::span
   session.terms.resize(contribution.size());
   for (size_t m = 0; m < members; ++m) {
     const int member = p_.stack.members[m];
-    member_scores(session, member, {}, {}, {});
-    prior += w[m] * p_.members[member]->explain(*session.workspaces[member], item, session.terms);
-    for (size_t s = 0; s < contribution.size(); ++s) contribution[s] += w[m] * session.terms[s];
+    float rounded = 0;  // what the mix was made of
+    member_scores(session, member, {&item, 1}, {&rounded, 1}, {});
+    double score = p_.members[member]->explain(*session.workspaces[member], item, session.terms);
+    double own = score;
+    for (size_t s = 0; s < contribution.size(); ++s) {
+      contribution[s] += w[m] * session.terms[s];
+      score += session.terms[s];
+    }
+    // Members of both signs would blow up what rounding took away: it counts as prior.
+    own += rounded - score;
+    prior += w[m] * own;
   }
   return prior;
 }

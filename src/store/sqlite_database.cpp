@@ -1,6 +1,7 @@
 #include "store/sqlite_database.h"
 
 #include <fmt/format.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -142,12 +143,27 @@ Database::~Database() { close(); }
 
 void Database::close() {
   if (!handle_) return;
+  const bool remove = created_ && unused();
   sqlite3_close_v2(handle_);
   handle_ = nullptr;
   if (access_ == Store::Access::kRead) tidy();
-  if (!created_) return;
   created_ = false;
+  if (!remove) return;
   for (const char* suffix : {"", "-wal", "-shm", "-journal"}) ::unlink((path_ + suffix).c_str());
+}
+
+/// Whether nothing is in the database and nobody else has it open: only a sole connection can leave the write-ahead log.
+/// One that comes in between is told by SQLite that its file has moved.
+bool Database::unused() {
+  busy_ms_ = 0;
+  int tables = 0;
+  const auto count = [](void* out, int, char** values, char**) {
+    *static_cast<int*>(out) = std::atoi(values[0]);
+    return 0;
+  };
+  if (sqlite3_exec(handle_, "pragma journal_mode = delete", nullptr, nullptr, nullptr) != SQLITE_OK) return false;
+  const int status = sqlite3_exec(handle_, "select count(*) from sqlite_master", count, &tables, nullptr);
+  return status == SQLITE_OK && tables == 0;
 }
 
 /// A reader has to make the files of the write-ahead log, but may not remove them: a moment's writer does, if nobody
@@ -170,7 +186,10 @@ void Database::check_file(Store::Access access) {
     if (access == Store::Access::kRead && error == ENOENT)
       throw InvalidInput(path_ + ": no such database; make one with 'fewshop import ... --into " + path_ + "'");
     require(error == ENOENT, path_, ": cannot be opened: ", std::strerror(error));
-    created_ = true;
+    // Of two programs that make it at once one has made it.
+    const int file = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    created_ = file >= 0;
+    if (created_) ::close(file);
     return;
   }
   require(!S_ISDIR(status.st_mode), path_, ": expected a database file, got a directory");

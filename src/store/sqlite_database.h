@@ -49,6 +49,7 @@ class Database {
   void check_file(Store::Access access);
   void close();
   void tidy() const;
+  bool unused();
 
   std::string path_;
   sqlite3* handle_ = nullptr;
