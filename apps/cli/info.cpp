@@ -65,6 +65,9 @@ void print_info(const json& info) {
   line("data", manifest.value("data_fingerprint", ""));
   if (manifest.contains("valid"))
     for (const auto& [metric, value] : manifest.at("valid").items()) line("validation", metric + " " + value.dump());
+  if (manifest.contains("candidate_recall"))
+    line("candidates", fmt::format("hold {:.1f} % of the exact best 10 of held-out tasks",
+                                   100 * manifest.at("candidate_recall").get<double>()));
   if (info.at("run").is_object() && info.at("run").contains("train_seconds"))
     line("trained in", fmt::format("{:.1f} s", info.at("run").at("train_seconds").get<double>()));
   const json& report = info.at("report");

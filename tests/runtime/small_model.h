@@ -123,6 +123,7 @@ inline std::shared_ptr<Model> small_model(const SmallModelOptions& options = {})
   parts.target_low = ranking ? 0.0f : 1.0f;
   parts.target_high = ranking ? 1.0f : 5.0f;
   parts.manifest["seed"] = 7;
+  if (ranking) parts.manifest["candidate_recall"] = 0.975;
   return std::make_shared<Model>(std::move(parts));
 }
 
