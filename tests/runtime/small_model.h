@@ -93,6 +93,7 @@ inline std::shared_ptr<Model> small_model(const SmallModelOptions& options = {})
     ItemItemMember::Parts knn;
     knn.name = "item-knn";
     knn.prior.assign(n, 0.0f);
+    knn.kept = 0.75f;
     for (int i = 0; i < n; ++i) {
       for (int j = i + 1; j < std::min(n, i + 30); ++j) {
         knn.weights.column.push_back(j);
