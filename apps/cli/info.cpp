@@ -65,6 +65,14 @@ void print_info(const json& info) {
   line("data", manifest.value("data_fingerprint", ""));
   if (manifest.contains("valid"))
     for (const auto& [metric, value] : manifest.at("valid").items()) line("validation", metric + " " + value.dump());
+  if (manifest.contains("candidate_recall"))
+    line("candidates", fmt::format("hold {:.1f} % of the exact best 10 of held-out tasks",
+                                   100 * manifest.at("candidate_recall").get<double>()));
+  if (manifest.contains("member_facts"))
+    for (const auto& [member, facts] : manifest.at("member_facts").items())
+      if (facts.contains("kept_squared_weight"))
+        line(member.c_str(),
+             fmt::format("keeps {:.1f} % of its squared weights", 100 * facts.at("kept_squared_weight").get<double>()));
   if (info.at("run").is_object() && info.at("run").contains("train_seconds"))
     line("trained in", fmt::format("{:.1f} s", info.at("run").at("train_seconds").get<double>()));
   const json& report = info.at("report");

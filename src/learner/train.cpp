@@ -11,6 +11,7 @@
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "core/time.h"
+#include "evaluate/candidate_recall.h"
 #include "evaluate/report.h"
 #include "evaluate/run_model.h"
 #include "learner/bayes.h"
@@ -388,6 +389,8 @@ TrainResult train(const TrainRequest& request) {
     trainer.remove_work_folder();  // the same input would fail again
     throw;
   }
+  if (const auto recall = candidate_recall(*model, trainer.problem(), {.threads = request.threads}))
+    model->set_fact("candidate_recall", *recall);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const json run = {{"train_seconds", seconds},
                     {"train_cpu_seconds", cpu_seconds() - cpu_start},

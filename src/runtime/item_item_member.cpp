@@ -25,6 +25,7 @@ ItemItemMember::ItemItemMember(Parts parts) : parts_(std::move(parts)) {
   require_finite(parts_.weights.value, parts_.name);
   require_finite(parts_.prior, parts_.name);
   require_finite({&parts_.repeat_power, 1}, parts_.name);
+  require_finite({&parts_.kept, 1}, parts_.name);
 }
 
 std::unique_ptr<Workspace> ItemItemMember::workspace() const { return std::make_unique<State>(parts_.prior.size()); }
@@ -91,10 +92,16 @@ void ItemItemMember::candidates(const Workspace& workspace, int n, std::vector<i
   append_best(state.touched, n, found, items);
 }
 
+nlohmann::json ItemItemMember::facts() const {
+  if (parts_.kept == 1) return nullptr;
+  return {{"kept_squared_weight", parts_.kept}};
+}
+
 void ItemItemMember::save(TensorFile& file) const {
   file.put_text("kind", "item-item");
   file.put_text("name", parts_.name);
   put_one(file, "repeat_power", parts_.repeat_power);
+  if (parts_.kept != 1) put_one(file, "kept", parts_.kept);
   file.put("prior", parts_.prior);
   file.put("weights.offsets", parts_.weights.offsets);
   file.put("weights.column", parts_.weights.column);
@@ -105,6 +112,7 @@ std::unique_ptr<Member> ItemItemMember::load(const TensorFile& file) {
   Parts parts;
   parts.name = file.text("name");
   parts.repeat_power = get_one<float>(file, "repeat_power");
+  if (file.has("kept")) parts.kept = get_one<float>(file, "kept");
   parts.prior = file.get<float>("prior");
   parts.weights = {file.get<int64_t>("weights.offsets"), file.get<int32_t>("weights.column"),
                    file.get<float>("weights.value")};

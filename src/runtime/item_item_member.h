@@ -24,6 +24,7 @@ class ItemItemMember final : public Member {
     float repeat_power = 0;
     std::vector<float> prior;  // [items]
     SparseRows weights;        // [items, items], row = support item, column = scored item
+    float kept = 1;            // share of the sum of all squared weights of the fit that is in `weights`
   };
   /// Throws InvalidInput where sizes disagree, an index is outside, or a value is not finite.
   explicit ItemItemMember(Parts parts);
@@ -36,6 +37,8 @@ class ItemItemMember final : public Member {
   void score_all(const Workspace& workspace, std::span<float> score) const override;
   double explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const override;
   void candidates(const Workspace& workspace, int n, std::vector<int32_t>& items) const override;
+  /// {kept_squared_weight: share}; null where all weights were kept.
+  nlohmann::json facts() const override;
   void save(TensorFile& file) const override;
   static std::unique_ptr<Member> load(const TensorFile& file);
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -68,6 +69,9 @@ class Member {
   /// Makes an item that came after training known, from its encoded features; its index is the next free one. Members
   /// that know items only by their training rows treat it as unseen.
   virtual void add_item(std::span<const ColumnView> /*features*/) {}
+
+  /// What is worth knowing of the fit beside its answers, for the manifest: an object, or null for nothing.
+  virtual nlohmann::json facts() const { return nullptr; }
 
   /// Writes everything the member needs; load_member (members.h) reads it back to identical answers.
   virtual void save(TensorFile& file) const = 0;

@@ -31,6 +31,8 @@ class Model {
   const Scenario& scenario() const { return p_.scenario; }
   const Encoders& encoders() const { return p_.encoders; }
   const nlohmann::json& manifest() const { return p_.manifest; }
+  /// Adds a fact of the training that only the finished model tells: save writes it into the manifest.
+  void set_fact(const std::string& key, nlohmann::json value) { p_.manifest[key] = std::move(value); }
   const std::vector<std::string>& item_ids() const { return p_.item_ids; }
   const std::vector<std::string>& kinds() const { return p_.kinds; }
   /// -1 for an unknown id.

@@ -72,6 +72,11 @@ void Model::save(const std::string& folder, const json& report, const json& run)
   json manifest = p_.manifest;
   manifest["scenario"] = scenario_to_json(p_.scenario);
   manifest["members"] = names;
+  json facts = json::object();
+  for (const auto& member : p_.members)
+    if (json of_member = member->facts(); !of_member.is_null())
+      facts[std::string(member->name())] = std::move(of_member);
+  if (!facts.empty()) manifest["member_facts"] = facts;
   manifest["baselines"] = p_.baselines;
   manifest["learner"] = p_.learner;
   manifest["best_baseline"] = p_.best_baseline;

@@ -226,7 +226,8 @@ RatingErrors rating_errors(const Member& member, const Dataset& data, const std:
   return errors;
 }
 
-double ranking_ndcg(const Member& member, const Dataset& data, const std::vector<Episode>& episodes, int k) {
+double ranking_ndcg(const Member& member, const Dataset& data, const std::vector<Episode>& episodes, int k,
+                    bool exclude_seen) {
   const auto workspace = member.workspace();
   std::vector<float> score(data.items());
   std::vector<int32_t> order(data.items());
@@ -235,7 +236,8 @@ double ranking_ndcg(const Member& member, const Dataset& data, const std::vector
     const auto support = support_of(data, episode.support);
     member.adapt({support, {}}, *workspace);
     member.score_all(*workspace, score);
-    for (const auto& row : support) score[row.item] = -1e30f;
+    if (exclude_seen)
+      for (const auto& row : support) score[row.item] = -1e30f;
     std::iota(order.begin(), order.end(), 0);
     std::partial_sort(order.begin(), order.begin() + k, order.end(),
                       [&](int32_t a, int32_t b) { return score[a] != score[b] ? score[a] > score[b] : a < b; });

@@ -51,8 +51,9 @@ struct RatingErrors {
 RatingErrors rating_errors(const Member& member, const Dataset& data, const std::vector<Episode>& episodes, float low,
                            float high);
 
-/// Mean over tasks of nDCG@k (binary) when all items but the support's are ranked.
-double ranking_ndcg(const Member& member, const Dataset& data, const std::vector<Episode>& episodes, int k);
+/// Mean over tasks of nDCG@k (binary) when all items are ranked, those of the support apart where they are excluded.
+double ranking_ndcg(const Member& member, const Dataset& data, const std::vector<Episode>& episodes, int k,
+                    bool exclude_seen = true);
 
 /// CPU seconds of this process so far.
 double cpu_seconds();

@@ -103,6 +103,7 @@ inline std::shared_ptr<Model> small_model(const SmallModelOptions& options = {})
     ItemItemMember::Parts knn;
     knn.name = "item-knn";
     knn.prior.assign(n, 0.0f);
+    knn.kept = 0.75f;
     for (int i = 0; i < n; ++i) {
       for (int j = i + 1; j < std::min(n, i + 30); ++j) {
         knn.weights.column.push_back(j);
@@ -133,6 +134,7 @@ inline std::shared_ptr<Model> small_model(const SmallModelOptions& options = {})
   parts.target_low = ranking ? 0.0f : options.low;
   parts.target_high = ranking ? 1.0f : options.high;
   parts.manifest["seed"] = 7;
+  if (ranking) parts.manifest["candidate_recall"] = 0.975;
   return std::make_shared<Model>(std::move(parts));
 }
 

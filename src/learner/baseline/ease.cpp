@@ -1,4 +1,5 @@
 #include <cmath>
+#include <numeric>
 
 #include "core/parallel.h"
 #include "learner/baseline/baselines.h"
@@ -27,12 +28,24 @@ std::vector<float> gram(const Interactions& by_task, const Interactions& by_item
   return matrix;
 }
 
+struct Kept {
+  std::vector<std::vector<Weight>> weights;  // per support item
+  float share = 1;                           // of the sum of all squared weights
+};
+
+double squares(const std::vector<Weight>& weights) {
+  double sum = 0;
+  for (const Weight& weight : weights) sum += static_cast<double>(weight.value) * weight.value;
+  return sum;
+}
+
 /// B = I - P diag(P)^-1 without its diagonal, the largest weights of every support item. `inverse` holds the lower
 /// triangle of P.
-std::vector<std::vector<Weight>> largest_weights(const std::vector<float>& inverse, const std::vector<int32_t>& items,
-                                                 int64_t columns, const EaseOptions& options, int threads) {
+Kept largest_weights(const std::vector<float>& inverse, const std::vector<int32_t>& items, int64_t columns,
+                     const EaseOptions& options, int threads) {
   const auto n = static_cast<int64_t>(items.size());
-  std::vector<std::vector<Weight>> weights(columns);
+  Kept kept{std::vector<std::vector<Weight>>(columns), 1};
+  std::vector<double> all(n), left(n);  // sums of squares per item: added up in order, whatever the threads
   parallel_for(n, threads, 64, [&](int64_t first, int64_t last, int) {
     std::vector<Weight> list;
     for (int64_t i = first; i < last; ++i) {
@@ -43,12 +56,17 @@ std::vector<std::vector<Weight>> largest_weights(const std::vector<float>& inver
         const float value = -p / inverse[j * n + j];
         if (value != 0) list.push_back({items[j], value});
       }
+      all[i] = squares(list);
       keep_largest(list, options.dense ? static_cast<int>(n) : options.keep);
+      left[i] = squares(list);
       if (options.self > 0) insert_self(list, items[i], options.self);
-      weights[items[i]] = list;
+      kept.weights[items[i]] = list;
     }
   });
-  return weights;
+  const bool complete = options.dense || options.keep >= n - 1;
+  const double sum = std::accumulate(all.begin(), all.end(), 0.0);
+  if (!complete && sum > 0) kept.share = static_cast<float>(std::accumulate(left.begin(), left.end(), 0.0) / sum);
+  return kept;
 }
 
 class Ease final : public Baseline {
@@ -88,9 +106,10 @@ class Ease final : public Baseline {
       for (size_t o = first; o < options.size(); ++o) {
         if (members[o] || options[o].ridge != options[first].ridge || options[o].max_items != options[first].max_items)
           continue;
-        auto weights = largest_weights(matrix, items, by_task.columns, options[o], input.threads);
-        members[o] = std::make_unique<ItemItemMember>(ItemItemMember::Parts{
-            "ease", static_cast<float>(options[o].repeat_power), tie_break(counts), sparse_rows(weights)});
+        auto kept = largest_weights(matrix, items, by_task.columns, options[o], input.threads);
+        members[o] = std::make_unique<ItemItemMember>(
+            ItemItemMember::Parts{"ease", static_cast<float>(options[o].repeat_power), tie_break(counts),
+                                  sparse_rows(kept.weights), kept.share});
       }
     }
     return members;

@@ -4,6 +4,7 @@
 #include <Eigen/Dense>
 #include <cmath>
 
+#include "bundle/tensor_file.h"
 #include "learner/baseline/spd_inverse.h"
 #include "learner/baseline/synthetic.h"
 #include "runtime/item_item_member.h"
@@ -127,6 +128,25 @@ TEST(EaseTest, KeepsTheLargestWeightsByMagnitude) {
     for (int64_t e = all.offsets[i]; e < all.offsets[i + 1]; ++e) larger += std::abs(all.value[e]) > smallest;
     EXPECT_LE(larger, 3);
   }
+}
+
+TEST(EaseTest, SaysWhichShareOfTheSquaredWeightsItKept) {
+  const auto s = testing::synthetic(Problem::kRanking);
+  const auto squares = [](const Member& member) {
+    double sum = 0;
+    for (const float value : static_cast<const ItemItemMember&>(member).weights().value) sum += double{value} * value;
+    return sum;
+  };
+  const auto dense = fit_one("ease", s.input(), {{"ridge", 20}, {"dense", true}});
+  const auto sparse = fit_one("ease", s.input(), {{"ridge", 20}, {"keep", 4}});
+  const double share = sparse->facts().at("kept_squared_weight");
+  EXPECT_NEAR(share, squares(*sparse) / squares(*dense), 1e-6);
+  EXPECT_LT(share, 0.95);
+  EXPECT_TRUE(dense->facts().is_null()) << "nothing was left out";
+  EXPECT_TRUE(fit_one("ease", s.input(), {{"ridge", 20}})->facts().is_null()) << "an item has fewer weights than 200";
+  TensorFile file;
+  sparse->save(file);
+  EXPECT_EQ(ItemItemMember::load(file)->facts(), sparse->facts());
 }
 
 TEST(SessionKnnTest, IdfAndOrderComeFromTheTrainingTasks) {
