@@ -43,6 +43,7 @@ std::shared_ptr<Model> model_of(const Database& db, const std::string& toml) {
   const auto model = small_model({.problem = problem.scenario.problem, .items = 50});
   const_cast<Scenario&>(model->scenario()) = problem.scenario;
   const_cast<Encoders&>(model->encoders()) = problem.encoders;
+  const_cast<std::vector<std::string>&>(model->kinds()) = problem.data.kinds;
   return model;
 }
 
