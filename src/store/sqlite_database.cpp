@@ -1,7 +1,7 @@
 #include "store/sqlite_database.h"
 
-#include <fmt/format.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -152,8 +152,8 @@ void Database::close() {
   for (const char* suffix : {"", "-wal", "-shm", "-journal"}) ::unlink((path_ + suffix).c_str());
 }
 
-/// Whether nothing is in the database and nobody else has it open: only a sole connection can leave the write-ahead log.
-/// One that comes in between is told by SQLite that its file has moved.
+/// Whether nothing is in the database and nobody else has it open: only a sole connection can leave the write-ahead
+/// log. One that comes in between is told by SQLite that its file has moved.
 bool Database::unused() {
   busy_ms_ = 0;
   int tables = 0;

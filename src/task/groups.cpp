@@ -34,8 +34,8 @@ int32_t group_count(const Dataset& data, const TaskRows& task) {
 }
 
 int32_t first_query_row(const Dataset& data, const TaskRows& task, Micros cut) {
-  const bool fixed = !data.role.empty() && std::any_of(task.rows.begin(), task.rows.end(),
-                                                       [&](int32_t r) { return data.role[r] == 2; });
+  const bool fixed = !data.role.empty() &&
+                     std::any_of(task.rows.begin(), task.rows.end(), [&](int32_t r) { return data.role[r] == 2; });
   for (size_t i = 0; i < task.rows.size(); ++i) {
     const int32_t row = task.rows[i];
     const bool starts = i == 0 || data.group[row] != data.group[task.rows[i - 1]];

@@ -23,8 +23,8 @@ Groups groups_of(const Dataset& data, const TaskRows& task);
 /// Number of groups alone.
 int32_t group_count(const Dataset& data, const TaskRows& task);
 
-/// Position of the first row that may be query where queries begin at a time cut: the first group whose first row is not
-/// before it (where roles fix the query, of the query's own groups); the number of rows where there is none.
+/// Position of the first row that may be query where queries begin at a time cut: the first group whose first row is
+/// not before it (where roles fix the query, of the query's own groups); the number of rows where there is none.
 int32_t first_query_row(const Dataset& data, const TaskRows& task, Micros cut);
 
 }  // namespace fewshop

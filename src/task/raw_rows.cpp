@@ -92,10 +92,10 @@ class RowReader {
   void require_moderate(double number, const std::string& column, const char* key, int64_t position) const {
     if (std::abs(number) <= kMaxNumber) [[likely]]
       return;
-    throw InvalidInput(
-        fmt::format("{}: column '{}' ({}), row {}: {:g} is too large, expected numbers up to {:g}; leave such rows out or "
-                    "rescale them (sql in [rows])",
-                    name(), column, key, position + 1, number, kMaxNumber));
+    throw InvalidInput(fmt::format(
+        "{}: column '{}' ({}), row {}: {:g} is too large, expected numbers up to {:g}; leave such rows out or "
+        "rescale them (sql in [rows])",
+        name(), column, key, position + 1, number, kMaxNumber));
   }
 
   /// Number of the row's task value, -1 where a part of it is missing.
