@@ -197,8 +197,10 @@ class Trainer {
                                                    const MemberLoss& learner_loss) {
     const FitInput input{data_, scenario_, tasks, hidden, threads_, request_.seed};
     std::vector<std::unique_ptr<Member>> members;
+    std::optional<Progress> bar(std::in_place, "baselines, " + stage, std::ssize(scenario_.baselines));
     for (size_t m = 0; m < learners_.size(); ++m) {
       const bool proper = has_learner_ && m + 1 == learners_.size();
+      if (proper) bar.reset();  // it has a bar of its own
       auto member = proper ? work_.finished(stage, chosen_[m]) : nullptr;
       if (!member) {
         const Run run{request_.seed, threads_, proper ? work_.checkpoint(stage) : "",
@@ -207,6 +209,7 @@ class Trainer {
         if (proper) work_.finish(stage, *member, chosen_[m]);
       }
       members.push_back(std::move(member));
+      if (bar) bar->advance(1, std::string(learners_[m]->name()));
       check_cancelled();
     }
     return members;

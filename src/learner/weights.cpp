@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/parallel.h"
+#include "core/progress.h"
 #include "learner/gate/gate_fit.h"
 #include "learner/stack/stack_fit.h"
 #include "task/support_rows.h"
@@ -28,14 +29,19 @@ class WeightFit {
         stacked_(options.stack && options.learner) {}
 
   Weights fit() {
+    Progress bar("stack and gate", 5);
     collect();
+    bar.advance(1, "held-out answers");
     Weights weights;
     if (stacked_) {
       const auto second = std::stable_partition(samples_.begin(), samples_.end(),
                                                 [&](const Sample& s) { return half_of(s.task) == 0; });
       half_stack_[0] = fit_stack({samples_.begin(), second});
+      bar.advance(1, "stack");
       half_stack_[1] = fit_stack({second, samples_.end()});
+      bar.advance(1, "stack");
       weights.stack = fit_stack(samples_);
+      bar.advance(1, "stack");
     }
     std::vector<Part> valid(metrics_.size());
     const std::vector<Judgement> judgements = ranking() ? judge_rankings(valid) : judge_ratings(valid);
