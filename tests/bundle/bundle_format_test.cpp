@@ -37,18 +37,6 @@ std::string refusal_of_format(const json& format) {
   return refusal([&](json& manifest) { manifest["format"] = format; });
 }
 
-TEST(BundleFormatTest, ComesBackAsItWasWritten) {
-  const TempDir folder;
-  const std::string place = folder / "model";
-  const BundleFiles files{{"weights", std::string("a\0b", 3)}, {"members/als", ""}};
-  write_bundle(place, {{"seed", 1}}, files, {{"seconds", 2}});
-  const Bundle bundle = read_bundle(place);
-  EXPECT_EQ(bundle.files, files);
-  EXPECT_EQ(bundle.manifest["seed"], 1);
-  EXPECT_EQ(bundle.manifest["format"], kBundleFormat);
-  EXPECT_EQ(bundle.run["seconds"], 2);
-}
-
 TEST(BundleFormatTest, OtherFormatsAreRefusedWithWhatToDo) {
   EXPECT_EQ(refusal_of_format(kBundleFormat), "accepted");
   EXPECT_THAT(refusal_of_format(kOldestBundleFormat - 1),

@@ -205,6 +205,29 @@ TEST(BundleTest, NoChecksumCoversTheRun) {
   EXPECT_EQ(read_bundle(folder / "model").files, kFiles);
 }
 
+TEST(BundleTest, ADamagedRunFileIsAsNone) {
+  const TempDir folder;
+  write_bundle(folder / "model", {}, kFiles, {{"host", "here"}});
+  folder.write("model/run.json", "{\"host\"");
+  EXPECT_TRUE(read_bundle(folder / "model").run.is_null());
+}
+
+TEST(BundleTest, WhatIsNoBundleIsNoTarget) {
+  const TempDir folder;
+  folder.write("file", "mine");
+  fs::create_directories(folder / "folder/inner");
+  fs::create_directory(folder / "empty");
+  for (const std::string name : {"file", "folder", "folder/"})
+    EXPECT_THAT(refusal<InvalidInput>([&] { check_bundle_target(folder / name); }),
+                HasSubstr("is not a bundle; it is left alone"));
+  EXPECT_THAT(refusal<InvalidInput>([] { check_bundle_target(""); }), HasSubstr("empty"));
+  for (const std::string name : {"empty", "new/deep/model"}) {
+    check_bundle_target(folder / name);
+    write_bundle(folder / name, {}, kFiles, {});
+    check_bundle_target(folder / name);
+  }
+}
+
 TEST(BundleTest, NamesThatLeadOutsideAreRefused) {
   const TempDir folder;
   folder.write("secret", "s");
