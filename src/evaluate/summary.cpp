@@ -225,8 +225,9 @@ Summary summarize(const Outcomes& outcomes, const ShotOutcome& point, const std:
     }
   }
   static_assert(sizeof(Part) == 2 * sizeof(double));
-  const std::vector<double> sums = resample_sums({&parts.data()->numerator, parts.size() * 2}, units.count(),
-                                                 static_cast<int64_t>(width) * 2, options);
+  const double* part_numbers = parts.empty() ? nullptr : &parts.front().numerator;
+  const std::vector<double> sums =
+      resample_sums({part_numbers, parts.size() * 2}, units.count(), static_cast<int64_t>(width) * 2, options);
 
   // Values and resampled values of every method and metric.
   std::vector<std::vector<double>> value(methods, std::vector<double>(metrics.size(), kNaN));
