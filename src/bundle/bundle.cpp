@@ -51,7 +51,7 @@ std::string read_file(const fs::path& path) {
 }
 
 nlohmann::json parse_json(const fs::path& path) {
-  const auto json = nlohmann::json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  auto json = nlohmann::json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
   require(json.is_object(), path.string(), ": expected a JSON object; the bundle is damaged");
   return json;
 }

@@ -80,7 +80,7 @@ std::string Section::text(const std::string& key, const std::string& otherwise) 
   const json* value = find(key);
   if (!value) return otherwise;
   if (!value->is_string()) refuse(key, "text in quotes");
-  const std::string text = value->get<std::string>();
+  auto text = value->get<std::string>();
   if (text.empty()) refuse(key, "text that is not empty (leave the key out to have none)");
   return text;
 }

@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <chrono>
+#include <cmath>
 
 namespace fewshop {
 namespace {
@@ -31,8 +32,8 @@ std::optional<Micros> parse_epoch(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size() || !(number >= 0)) return std::nullopt;
   // Seconds reach 1e11 in the year 5138, milliseconds 1e14; what is larger is microseconds.
-  if (number < 1e11) return static_cast<Micros>(number * 1e6 + 0.5);
-  if (number < 1e14) return static_cast<Micros>(number * 1e3 + 0.5);
+  if (number < 1e11) return std::llround(number * 1e6);
+  if (number < 1e14) return std::llround(number * 1e3);
   if (number < 1e17) return static_cast<Micros>(number);
   return std::nullopt;
 }

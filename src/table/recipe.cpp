@@ -104,7 +104,6 @@ std::vector<SourceFile> read_files(const json& table, const std::string& place) 
   for (const auto& entry : list) {
     // What stands beside one file counts for it, what stands in the table for all.
     json merged = table;
-    std::string name = place;
     if (entry.is_object()) {
       require(entry.contains("file"), place, ": files: expected { file = \"...\", ... }");
       for (const auto& [key, value] : entry.items()) merged[key] = value;

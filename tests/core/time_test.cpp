@@ -40,6 +40,14 @@ TEST(TimeTest, EpochNumbersAreToldApartBySize) {
   EXPECT_EQ(read("0"), "1970-01-01T00:00:00Z");
 }
 
+TEST(TimeTest, EpochNumbersAreRoundedToTheNearestMicrosecond) {
+  EXPECT_EQ(parse_time("1.0000014"), 1'000'001);
+  EXPECT_EQ(parse_time("1.0000016"), 1'000'002);
+  // Odd and above 2^52, where one half cannot be added to a double.
+  EXPECT_EQ(parse_time("4600000000.000001"), 4'600'000'000'000'001);
+  EXPECT_EQ(parse_time("4600000000000.003"), 4'600'000'000'000'003);
+}
+
 TEST(TimeTest, WhatIsNoTimeIsNothing) {
   for (const char* text : {"",
                            " ",

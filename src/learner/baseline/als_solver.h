@@ -66,8 +66,7 @@ void solve_rows(const Interactions& side, const RowMatrix& features, const Eigen
       out.row(r) = b.solution.transpose();
       if (trace) {
         // A^-1 (A - base) has the trace d - trace(A^-1 base).
-        Eigen::MatrixXf shrunk = base;
-        b.factored.solveInPlace(shrunk);
+        const Eigen::MatrixXf shrunk = b.factored.solve(base);
         (*trace)[r] = static_cast<float>(d) - shrunk.trace();
       }
     }
