@@ -12,9 +12,6 @@ using BundleFiles = std::map<std::string, std::string>;
 inline constexpr int kBundleFormat = 1;        // what write_bundle writes
 inline constexpr int kOldestBundleFormat = 1;  // the oldest that read_bundle reads
 
-/// Throws InvalidInput where `folder` exists and is not a bundle, so that nothing is trained for a place that is taken.
-void check_bundle_target(const std::string& folder);
-
 /// Throws InvalidInput when `folder` is something that is not a bundle and holds anything: what write_bundle would
 /// refuse to replace. Called before a training, not only at its end.
 void check_bundle_target(const std::string& folder);

@@ -206,8 +206,8 @@ TryResult try_file(const TryRequest& request) {
     training_library().train(train);
   } catch (const InvalidInput& problem) {
     throw InvalidInput(
-        fmt::format("{}: cannot be learnt from as it was guessed: {}; correct {} and train it, or take a larger file",
-                    request.file, problem.what(), result.scenario));
+        fmt::format("{}: cannot be learnt from as {} describes it: {}; correct it there, or take a larger file",
+                    request.file, result.scenario, problem.what()));
   }
   const Evaluation evaluation = evaluate_bundle(result.model, result.database, request.threads);
   result.report = report(evaluation.outcomes, {.threads = request.threads});

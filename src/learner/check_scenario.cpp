@@ -66,7 +66,9 @@ void check_scenario(const Scenario& scenario) {
 
 Scenario with_catalogue_defaults(Scenario scenario) {
   if (scenario.baselines.empty()) scenario.baselines = default_baselines(scenario.problem);
-  for (const auto& field : find_learner(scenario.learner).options)
+  const LearnerInfo& learner = find_learner(scenario.learner);
+  if (learner.baseline) return scenario;  // its constants are chosen, unless they are given
+  for (const auto& field : learner.options)
     if (!scenario.learner_options.contains(field.name)) scenario.learner_options[field.name] = field.default_value;
   return scenario;
 }

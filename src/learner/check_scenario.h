@@ -9,7 +9,8 @@ namespace fewshop {
 void check_scenario(const Scenario& scenario);
 
 /// The scenario with what the catalogue fills in where the file is silent: the baselines that fit the problem, and the
-/// default of every option of its learner. Needs a checked scenario.
+/// default of every option of its learner (not of a baseline that is trained as one: its constants are chosen on
+/// meta-validation tasks). Needs a checked scenario.
 Scenario with_catalogue_defaults(Scenario scenario);
 
 }  // namespace fewshop

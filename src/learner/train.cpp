@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cmath>
 #include <ctime>
+#include <optional>
 
 #include "bundle/bundle.h"
 #include "core/cancel.h"
@@ -16,6 +17,7 @@
 #include "evaluate/run_model.h"
 #include "learner/bayes.h"
 #include "learner/catalogue.h"
+#include "learner/check_scenario.h"
 #include "learner/training.h"
 #include "learner/weights.h"
 #include "learner/work_folder.h"
@@ -84,8 +86,7 @@ class Trainer {
         metric_(judging_metric(scenario_)),
         threads_(thread_count(request.threads)),
         random_(Random(request.seed).fork("train")),
-        has_learner_(!request.baselines_only),
-        work_(request.out, work_key()) {
+        has_learner_(!request.baselines_only) {
     const auto& p = problem_.partition;
     require(!p.train.empty(), scenario_.name, ": no training tasks are left; look at [split] with `fewshop validate`");
     require(!p.valid.empty(), scenario_.name,
@@ -105,6 +106,20 @@ class Trainer {
   }
 
   std::shared_ptr<fewshop::Model> train(json& facts) {
+    work_.emplace(request_.out, work_key());
+    try {
+      return fit_all(facts);
+    } catch (const InvalidInput&) {
+      work_->remove();  // the same input would fail again
+      throw;
+    }
+  }
+
+  const LoadedProblem& problem() const { return problem_; }
+  void remove_work_folder() const { work_->remove(); }
+
+ private:
+  std::shared_ptr<fewshop::Model> fit_all(json& facts) {
     choose();
     fewshop::Model::Parts parts;
     fit_weights(parts);
@@ -121,15 +136,11 @@ class Trainer {
     return std::make_shared<fewshop::Model>(std::move(parts));
   }
 
-  const LoadedProblem& problem() const { return problem_; }
-  void remove_work_folder() const { work_.remove(); }
-
- private:
   bool ranking() const { return scenario_.problem == Problem::kRanking; }
 
-  /// The baselines in full; one that is trained as the learner is not its own baseline.
+  /// With every default filled in; a baseline that is trained as the learner is not its own baseline.
   static Scenario complete(Scenario scenario, bool baselines_only) {
-    if (scenario.baselines.empty()) scenario.baselines = default_baselines(scenario.problem);
+    scenario = with_catalogue_defaults(std::move(scenario));
     if (!baselines_only) std::erase(scenario.baselines, scenario.learner);
     return scenario;
   }
@@ -201,12 +212,12 @@ class Trainer {
     for (size_t m = 0; m < learners_.size(); ++m) {
       const bool proper = has_learner_ && m + 1 == learners_.size();
       if (proper) bar.reset();  // it has a bar of its own
-      auto member = proper ? work_.finished(stage, chosen_[m]) : nullptr;
+      auto member = proper ? work_->finished(stage, chosen_[m]) : nullptr;
       if (!member) {
-        const Run run{request_.seed, threads_, proper ? work_.checkpoint(stage) : "",
+        const Run run{request_.seed, threads_, proper ? work_->checkpoint(stage) : "",
                       fmt::format("{}, {}", learners_[m]->name(), stage)};
         member = learners_[m]->fit(input, proper ? learner_loss : baseline_loss, chosen_[m], run);
-        if (proper) work_.finish(stage, *member, chosen_[m]);
+        if (proper) work_->finish(stage, *member, chosen_[m]);
       }
       members.push_back(std::move(member));
       if (bar) bar->advance(1, std::string(learners_[m]->name()));
@@ -364,7 +375,7 @@ class Trainer {
   int threads_;
   Random random_;
   bool has_learner_;
-  WorkFolder work_;
+  std::optional<WorkFolder> work_;  // from the first fit on
   std::vector<std::unique_ptr<Learner>> learners_;  // baselines, then the learner proper
   std::vector<json> chosen_;                        // [learners] constants, epochs
   float middle_ = 0, low_ = 0, high_ = 0;
@@ -385,13 +396,7 @@ TrainResult train(const TrainRequest& request) {
   openblas_set_num_threads(1);
   Trainer trainer(request);
   json facts;
-  std::shared_ptr<fewshop::Model> model;
-  try {
-    model = trainer.train(facts);
-  } catch (const InvalidInput&) {
-    trainer.remove_work_folder();  // the same input would fail again
-    throw;
-  }
+  const std::shared_ptr<fewshop::Model> model = trainer.train(facts);
   if (const auto recall = candidate_recall(*model, trainer.problem(), {.threads = request.threads}))
     model->set_fact("candidate_recall", *recall);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
