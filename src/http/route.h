@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/time.h"
+
+namespace fewshop::http {
+
+enum class Method { kGet, kPost, kPut, kPatch, kDelete };
+
+/// A request that has been read, limited, decompressed and matched with its route.
+struct Request {
+  Method method = Method::kGet;
+  std::string path;                                          // as sent, without query
+  std::map<std::string, std::string> parameters;             // of the path template, percent-decoded
+  std::vector<std::pair<std::string, std::string>> query;    // decoded, in order
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
+  std::string body;
+  std::string id;            // X-Request-ID: the client's, where it is a sensible one, else ours
+  std::string remote;        // address of the client
+  bool local_admin = false;  // came through the admin socket
+
+  /// The first value of a query parameter; nothing where it is absent.
+  std::optional<std::string> query_value(std::string_view name) const;
+  /// A whole number within [low, high]; `otherwise` where it is absent. Throws HttpError 400 naming it.
+  int64_t query_number(std::string_view name, int64_t otherwise, int64_t low, int64_t high) const;
+  bool query_flag(std::string_view name) const;  // "true", "1", or present without a value
+  std::string_view header(std::string_view name) const;
+  const std::string& parameter(const std::string& name) const { return parameters.at(name); }
+};
+
+struct Response {
+  int status = 200;
+  std::string body;
+  std::string content_type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers;
+
+  static Response json(const nlohmann::json& value, int status = 200);
+};
+
+/// Ends a request with a status; every error body has one shape:
+///   {"error": {"code": "invalid_parameter", "message": "...", "request_id": "..."}}
+/// Handlers may also throw InvalidInput (400) and Failure (503).
+class HttpError : public std::runtime_error {
+ public:
+  HttpError(int status, std::string code, const std::string& message)
+      : std::runtime_error(message), status(status), code(std::move(code)) {}
+  int status;
+  std::string code;
+  int retry_after = 0;  // seconds; > 0: header Retry-After
+};
+
+/// Answers a request, from any thread, once. A Reply that is dropped unused answers 500.
+using Reply = std::function<void(Response)>;
+
+/// A query parameter, for the API document.
+struct Parameter {
+  std::string name, type, help;  // type: string | integer | boolean | number
+  bool required = false;
+};
+
+/// One route: what matches it, who may use it, what the API document says of it, what answers it.
+struct Route {
+  Method method = Method::kGet;
+  std::string path;     // "/api/user/{user-id}"; a trailing slash is optional everywhere
+  std::string tag;      // group in the API document
+  std::string summary;  // one line
+  std::string
+      scope;  // what a key must allow: "events:write", "recommend", "data:read", "data:write", "models", "admin";
+              // "" = open to everybody
+  std::vector<Parameter> query = {};
+  nlohmann::json body = nullptr;      // JSON schema of the request body; null = none
+  nlohmann::json response = nullptr;  // JSON schema of the answer's body
+  /// Runs on an I/O thread and must not block: long work answers later, from a thread of its own.
+  std::function<void(std::shared_ptr<const Request>, Reply)> handle;
+};
+
+}  // namespace fewshop::http

@@ -1,0 +1,155 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/event.h"
+
+namespace fewshop {
+
+/// A user or an item as clients write and read it. `labels` is a JSON object, kept as it came; what it holds of
+/// numbers, booleans, texts and lists of texts (joined by "|") is also written to columns of the same names, added to
+/// the table when they are new, so that scenarios can use them as features.
+struct UserRecord {
+  std::string user_id;
+  nlohmann::json labels = nlohmann::json::object();
+  std::string comment;
+};
+
+struct ItemRecord {
+  std::string item_id;
+  bool hidden = false;
+  std::vector<std::string> categories;
+  Micros time = 0;  // 0 = not given
+  nlohmann::json labels = nlohmann::json::object();
+  std::string comment;
+};
+
+/// Feedback as Gorse's clients see it: the events of one kind of one user for one item, together.
+struct FeedbackRecord {
+  std::string event, user_id, item_id;
+  double value = 0;  // sum of the events' values since the last overwrite
+  Micros time = 0;   // of the latest
+  nlohmann::json labels = nlohmann::json::object();
+  std::string comment;
+};
+
+/// One page of a listing; `cursor` is what the next page is asked with, "" = there is none.
+template <class Record>
+struct Page {
+  std::vector<Record> records;
+  std::string cursor;
+};
+
+/// What a served shop needs of its database beside typed tables (store.h): durable events at a high rate, users, items,
+/// guests joined to accounts, consent, settings. The tables users, items, events are the canonical ones, so that
+/// scenarios, trainings and SQL read what the server writes.
+///
+/// Events are appended to a queue without secondary indexes and moved to `events` in larger batches (index()). Readers
+/// see both: whatever write() has returned for. A row of `events` is unique by (event_id, position).
+///
+/// Threads: one thread calls write() and index() at a time (they lock out each other); readers may be any number of
+/// threads at once. Errors as in store.h: InvalidInput, Failure (locked, disk full, a failed sync).
+class ShopStore {
+ public:
+  struct Options {
+    bool create = true;
+    bool lock = true;  // hold the lock of the one server that a database may have
+    int busy_ms = 5000;
+    std::string vfs;  // tests: the SQLite VFS to use; "" = the default
+  };
+
+  /// Opens the database, creates what it lacks, migrates an older schema (after a backup beside it), refuses a newer
+  /// one. Columns that a table imported under a canonical name lacks are added. Throws Failure where another server
+  /// holds it.
+  static std::unique_ptr<ShopStore> open(const std::string& location, const Options& options);
+  virtual ~ShopStore() = default;
+
+  /// One durable change of any number of parts: all of them or none. Valid inside write() only.
+  class Writer {
+   public:
+    virtual ~Writer() = default;
+    virtual void append(std::span<const Event> events) = 0;
+
+    // Users and items; the number of rows affected. `patch` leaves what the record does not give (labels are merged).
+    virtual int64_t put_user(const UserRecord& user) = 0;
+    virtual int64_t patch_user(const std::string& user_id, const nlohmann::json& changes) = 0;
+    virtual int64_t put_item(const ItemRecord& item) = 0;
+    virtual int64_t patch_item(const std::string& item_id, const nlohmann::json& changes) = 0;
+    virtual int64_t delete_item(const std::string& item_id) = 0;  // and its events
+
+    /// From now on, and for what is stored, the guest's events are the user's; part() undoes it.
+    virtual int64_t join(const std::string& client_id, const std::string& user_id) = 0;
+    virtual int64_t part(const std::string& client_id) = 0;
+
+    /// Refused: rows of the user (or, with user_id "", the guest) leave `events` for `events_withheld`; given: they
+    /// return.
+    virtual int64_t set_personalization(const std::string& user_id, const std::string& client_id, bool given) = 0;
+
+    /// Removes every event of the kind of this user for this item, then appends.
+    virtual int64_t replace_feedback(const Event& event) = 0;
+    /// `event` "" = of every kind.
+    virtual int64_t delete_feedback(const std::string& event, const std::string& user_id,
+                                    const std::string& item_id) = 0;
+
+    /// Everything of the user and of the guests joined to it, wherever it is kept; rows removed, by table.
+    virtual std::map<std::string, int64_t> forget_user(const std::string& user_id) = 0;
+
+    /// Small named values of the server: live models, keys, ledger. null removes.
+    virtual void put_setting(const std::string& name, const nlohmann::json& value) = 0;
+  };
+
+  /// Runs `change` and commits with one sync of the disk; what it throws undoes everything. Durable when it returns.
+  virtual void write(const std::function<void(Writer&)>& change) = 0;
+
+  /// Moves up to `at_most` events of the queue to `events`, and events whose time has come from the future; returns how
+  /// many it moved. Duplicates of events that are there already fall out here.
+  virtual int64_t index(int64_t at_most, Micros now) = 0;
+  /// Events in the queue.
+  virtual int64_t queued() const = 0;
+
+  // Reading.
+
+  /// Whether an event with this id is stored.
+  virtual bool has_event(const std::string& event_id) = 0;
+  /// Ids of the latest `at_most` events, newest first.
+  virtual void each_event_id(int64_t at_most, const std::function<void(std::string_view)>& use) = 0;
+  /// The latest `at_most` rows of a user (of a guest, by client_id, where user_id is ""), up to `until`, oldest first:
+  /// by time, then by the order in which they were accepted.
+  virtual std::vector<EventRow> history(const std::string& user_id, const std::string& client_id, int64_t at_most,
+                                        Micros until) = 0;
+  /// Every row, in the order of `events`, then the queue. Other threads may write meanwhile.
+  virtual void each_event(const std::function<void(const EventRow&)>& use) = 0;
+
+  virtual std::optional<UserRecord> user(const std::string& user_id) = 0;
+  virtual std::optional<ItemRecord> item(const std::string& item_id) = 0;
+  virtual Page<UserRecord> users(int64_t n, const std::string& cursor) = 0;
+  /// `search` "" = all; else items whose id, comment or labels contain it.
+  virtual Page<ItemRecord> items(int64_t n, const std::string& cursor, const std::string& search) = 0;
+  /// `event`, `user_id`, `item_id` "" = any.
+  virtual Page<FeedbackRecord> feedback(const std::string& event, const std::string& user_id,
+                                        const std::string& item_id, int64_t n, const std::string& cursor) = 0;
+  virtual void each_item(const std::function<void(const ItemRecord&)>& use) = 0;
+
+  /// Values of all columns of a row of `users` or `items` as text, for features; nothing where there is no such row.
+  using Columns = std::map<std::string, std::optional<std::string>>;
+  virtual std::optional<Columns> user_columns(const std::string& user_id) = 0;
+  virtual std::optional<Columns> item_columns(const std::string& item_id) = 0;
+  virtual void each_item_columns(const std::function<void(const std::string& item_id, const Columns&)>& use) = 0;
+
+  /// Guests and the users they are joined to.
+  virtual std::map<std::string, std::string> joins() = 0;
+  /// Users ("u:ID") and guests ("c:ID") who refused personalization.
+  virtual std::vector<std::string> refusals() = 0;
+  virtual std::optional<nlohmann::json> setting(const std::string& name) = 0;
+  virtual std::map<std::string, nlohmann::json> settings(const std::string& prefix) = 0;
+};
+
+}  // namespace fewshop
