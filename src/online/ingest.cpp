@@ -22,6 +22,7 @@ int64_t write_change(ShopStore::Writer& writer, const Change& change, std::map<s
   for (const auto& [id, changes] : change.item_patches) rows += writer.patch_item(id, changes);
   for (const auto& user : change.users) rows += writer.put_user(user);
   for (const auto& [id, changes] : change.user_patches) rows += writer.patch_user(id, changes);
+  if (!change.named_items.empty()) writer.name_items(change.named_items);
   if (change.fresh > 0) writer.append(std::span(change.events).first(change.fresh));
   for (const auto& join : change.joins)
     rows += join.join ? writer.join(join.client_id, join.user_id) : writer.part(join.client_id);
@@ -97,7 +98,8 @@ void Ingest::loop() {
       for (const auto& submission : group) waiting_size_ -= submission.size;
     }
     if (!group.empty()) commit(group);
-    // A batch is indexed between two commits: slow enough for events not to wait, fast enough to keep up with single posts.
+    // A batch is indexed between two commits: slow enough for events not to wait, fast enough to keep up with single
+    // posts.
     if (store_.queued() > 0 || group.empty()) {
       const int64_t before = store_.queued();
       index();

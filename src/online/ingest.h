@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "online/incoming.h"
 #include "store/shop_store.h"
 
 namespace fewshop {
@@ -26,17 +27,11 @@ class Overloaded : public Error {
 /// One change of the shop, all of it or none: what a request asks to be stored.
 struct Change {
   std::vector<Event> events;
-  int64_t fresh = 0;  // the first so many of them are no duplicates; set before the commit
+  // Set before the commit:
+  int64_t fresh = 0;                     // the first so many of them are no duplicates
+  std::vector<std::string> named_items;  // items that events name and that were not known
 
-  struct Join {
-    std::string client_id, user_id;
-    bool join = true;  // false: undone
-  };
-  std::vector<Join> joins;
-  struct Consent {
-    std::string user_id, client_id;  // one of them
-    bool given = true;
-  };
+  std::vector<Identity> joins;
   std::vector<Consent> consents;
 
   std::vector<UserRecord> users;                                     // put
@@ -58,14 +53,14 @@ struct Change {
 /// What became of a change: durable and in effect, unless `error` says why not (and then nothing of it was done).
 struct Outcome {
   std::string error;
-  bool invalid = false;  // the change itself is at fault, not the machine
-  int64_t accepted = 0, duplicates = 0;  // events
-  int64_t rows = 0;                      // affected by everything else
+  bool invalid = false;                    // the change itself is at fault, not the machine
+  int64_t accepted = 0, duplicates = 0;    // events
+  int64_t rows = 0;                        // affected by everything else
   std::map<std::string, int64_t> removed;  // forgotten users: rows by table
 };
 
-/// Writes changes one after the other on a thread of its own: what is waiting is committed together with one sync of the
-/// disk, brought into effect, and only then answered. While nothing waits, queued events are indexed.
+/// Writes changes one after the other on a thread of its own: what is waiting is committed together with one sync of
+/// the disk, brought into effect, and only then answered. While nothing waits, queued events are indexed.
 ///
 /// Order: changes take effect in the order in which they were submitted. All hooks run on the thread.
 class Ingest {
@@ -73,13 +68,13 @@ class Ingest {
   struct Hooks {
     std::function<void()> begin;                     // a group of changes begins; an earlier one may have failed
     std::function<void(Change&, Outcome&)> prepare;  // before the commit: what the shop knows, duplicates to the end
-    std::function<void(const Change&, Outcome&)> apply;  // after it
+    std::function<void(const Change&, Outcome&)> apply;      // after it
     std::function<void(const std::string& message)> failed;  // a commit or the indexing failed
     std::function<Micros()> now;
   };
   struct Options {
-    int64_t most_waiting = 100'000;    // events and changes submitted and not yet committed
-    int64_t most_queued = 2'000'000;   // events in the store's queue
+    int64_t most_waiting = 100'000;   // events and changes submitted and not yet committed
+    int64_t most_queued = 2'000'000;  // events in the store's queue
     int64_t index_batch = 500;
   };
 

@@ -63,8 +63,7 @@ std::shared_ptr<const std::vector<int32_t>> ItemViews::values(const std::string&
     if (std::ssize(values->of) <= item) values->of.resize(item + 1, -1);
     if (found->second && !found->second->empty()) values->of[item] = values->number(*found->second);
   });
-  require(known || ItemTable::Reader(items_).size() == 0, "no column '", column,
-          "' of items to limit by");
+  require(known || ItemTable::Reader(items_).size() == 0, "no column '", column, "' of items to limit by");
   const std::lock_guard lock(mutex_);
   if (version == version_) values_.put(column, values);
   return {values, &values->of};

@@ -75,11 +75,11 @@ struct ListReply {
   std::vector<Item> items;
 };
 
-/// A shop that is being served: its durable events and records, what serving keeps of them in memory, the models that are
-/// live. Everything that a request can do is one call here; HTTP and the command line only translate.
+/// A shop that is being served: its durable events and records, what serving keeps of them in memory, the models that
+/// are live. Everything that a request can do is one call here; HTTP and the command line only translate.
 ///
-/// What is promised (docs/serving.md): a change is durable and in effect when `done` is called; an answer reflects every
-/// change that was done before it was asked for.
+/// What is promised (docs/serving.md): a change is durable and in effect when `done` is called; an answer reflects
+/// every change that was done before it was asked for.
 ///
 /// Threads: any number may call anything.
 class Shop {
@@ -89,10 +89,10 @@ class Shop {
     int64_t recent_ids = 10'000'000;
     LiveRows::Options rows;
     Ingest::Options ingest;
-    std::string default_scenario;                      // of lists; "" = the only ranking one
-    std::string vfs;                                   // tests: SQLite's
-    std::function<Micros()> now;                       // tests; null = the system's clock
-    std::function<void(const std::string&)> log;       // what an operator should know; null = nowhere
+    std::string default_scenario;                 // of lists; "" = the only ranking one
+    std::string vfs;                              // tests: SQLite's
+    std::function<Micros()> now;                  // tests; null = the system's clock
+    std::function<void(const std::string&)> log;  // what an operator should know; null = nowhere
   };
 
   /// Opens the database (locks it, migrates it) and reads what serving needs. Throws InvalidInput, Failure.
@@ -102,7 +102,9 @@ class Shop {
   // --- Changes.
 
   /// Throws Overloaded. `done` is called on the writing thread; it must be quick.
-  void submit(Change change, std::function<void(const Outcome&)> done) { ingest_->submit(std::move(change), std::move(done)); }
+  void submit(Change change, std::function<void(const Outcome&)> done) {
+    ingest_->submit(std::move(change), std::move(done));
+  }
   /// The same, waiting. Throws InvalidInput or Failure for what could not be done.
   Outcome change(Change change);
   /// What was waiting is committed; nothing is taken any more.
@@ -119,8 +121,8 @@ class Shop {
 
   // --- Models.
 
-  /// Makes a model live in place of the scenario's present one: knows all items and changes when it answers first, and no
-  /// answer mixes two. Throws InvalidInput where it cannot be served.
+  /// Makes a model live in place of the scenario's present one: knows all items and changes when it answers first, and
+  /// no answer mixes two. Throws InvalidInput where it cannot be served.
   void publish(const std::string& version, const std::string& folder);
   void retire(const std::string& scenario);
   /// The live model of a scenario; "" = the default for lists. Throws InvalidInput naming those there are.
@@ -175,7 +177,7 @@ class Shop {
 
   // Of the ingest thread alone.
   RecentIds recent_;
-  std::unordered_set<uint64_t> pending_;            // ids of the group that is being committed
+  std::unordered_set<uint64_t> pending_;             // ids of the group that is being committed
   std::optional<std::vector<std::string>> journal_;  // items changed while a model is being made ready
 
   mutable std::shared_mutex people_mutex_;
