@@ -137,18 +137,21 @@ bool split_envelope(std::string_view text, std::string_view list, std::string& e
   for (size_t at = 1; at < text.size();) {
     const size_t quote = text.find_first_not_of(kBlanks, at);
     if (quote == std::string_view::npos || text[quote] != '"') return false;
-    const size_t colon = text.find(':', quote);
-    if (colon == std::string_view::npos) return false;
+    size_t colon = quote + 1;
+    for (; colon < text.size() && text[colon] != '"'; ++colon)
+      if (text[colon] == '\\') ++colon;
+    if (colon >= text.size()) return false;
+    const std::string_view key = text.substr(quote + 1, colon - quote - 1);
+    colon = text.find_first_not_of(kBlanks, colon + 1);
+    if (colon == std::string_view::npos || text[colon] != ':') return false;
     size_t begin = text.find_first_not_of(kBlanks, colon + 1);
     if (begin == std::string_view::npos) return false;
-    const std::string_view key = trimmed(text.substr(quote, colon - quote));
-    if (text[begin] == '[' && key.size() == list.size() + 2 && key.substr(1, list.size()) == list) {
+    if (text[begin] == '[' && key == list) {
       envelope = text.substr(0, ++begin);
       if (!split_list(text, begin, pieces)) return false;
       envelope += text.substr(begin - 1);
       return true;
     }
-    // A colon within the key only leads to a value that is not looked at.
     at = end_of_piece(text, begin);
     if (at == std::string_view::npos || text[at] != ',') return false;
     ++at;

@@ -169,7 +169,16 @@ Event event_of_rows(std::span<const EventRow> rows) {
     if (event.extra.empty()) event.extra = row.extra;
     if (!row.item_id.empty()) event.items.push_back({row.item_id, row.quantity, row.price, row.value, row.rating});
   }
-  if (rows.size() == 1) event.value = first.value;
+  if (event.items.empty()) event.value = first.value;
+  // The value of an event with several items has no row of its own.
+  if (rows.size() > 1 && event.extra.find("\"value\"") != std::string::npos) {
+    auto extra = nlohmann::json::parse(event.extra, nullptr, false);
+    if (extra.is_object() && extra.contains("value") && extra["value"].is_number()) {
+      event.value = extra["value"];
+      extra.erase("value");
+      event.extra = extra.empty() ? "" : extra.dump();
+    }
+  }
   return event;
 }
 

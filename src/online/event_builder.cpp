@@ -1,6 +1,6 @@
 #include <algorithm>
+#include <utility>
 
-#include "core/error.h"
 #include "online/body.h"
 
 namespace fewshop::body {
@@ -122,7 +122,8 @@ void EventBuilder::finish() {
   settle("price", price_, &EventItem::price);
   settle("quantity", quantity_, &EventItem::quantity);
   settle("rating", rating_, &EventItem::rating);
-  if (only && !given(only->value)) only->value = event_.value;
+  if (only && given(event_.value) && (!given(only->value) || only->value == event_.value))
+    only->value = std::exchange(event_.value, kNotGiven);
 
   if (items_with_extra_) extra_.member("items") += items_extra_ + ']';
   event_.extra = std::move(extra_).take();

@@ -135,7 +135,6 @@ void read_feedback(element value, const ParseContext& context, bool session, Eve
   if (event.event.empty()) refuse("FeedbackType: expected a name such as \"like\", got none");
   if (event.user_id.empty() && !session) refuse("UserId: expected an id, got none");
   if (item.item_id.empty()) refuse("ItemId: expected an id, got none");
-  event.value = item.value;
   event.guest = event.user_id.empty();
   event.extra = std::move(extra).take();
   if (event.extra.size() > static_cast<size_t>(limits.extra_bytes))
