@@ -9,10 +9,11 @@ using nlohmann::json;
 
 json event_schema() {
   const json text = {{"type", "string"}}, number = {{"type", "number"}};
-  const json item = {{"type", "object"},
-                     {"required", {"item_id"}},
-                     {"properties",
-                      {{"item_id", text}, {"quantity", number}, {"price", number}, {"value", number}, {"rating", number}}}};
+  const json item = {
+      {"type", "object"},
+      {"required", {"item_id"}},
+      {"properties",
+       {{"item_id", text}, {"quantity", number}, {"price", number}, {"value", number}, {"rating", number}}}};
   return {{"type", "object"},
           {"required", {"event"}},
           {"properties",

@@ -30,8 +30,8 @@ Response page(const Api& api, const Request& request, const std::string& type, c
   std::string list = "[";
   for (const FeedbackRecord& record : listed.records) list += (list.size() > 1 ? "," : "") + to_gorse_json(record);
   list += "]";
-  return {.body = "{\"Cursor\":" + json(listed.cursor).dump() + ",\"Feedback\":" + list + ",\"Feedbacks\":" + list +
-                  "}"};
+  return {.body =
+              "{\"Cursor\":" + json(listed.cursor).dump() + ",\"Feedback\":" + list + ",\"Feedbacks\":" + list + "}"};
 }
 
 /// Everything that fits, as a bare list.
@@ -68,9 +68,8 @@ void add_feedback_routes(Router& router, const Api& api) {
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
                 Incoming incoming = parse_gorse_feedback(request->body, parse_context(api, *request));
                 const auto refusals = incoming.refusals;
-                submit(api, change_of(incoming), std::move(reply), [refusals](const Outcome& outcome) {
-                  return rows_affected(outcome.accepted, refusals);
-                });
+                submit(api, change_of(incoming), std::move(reply),
+                       [refusals](const Outcome& outcome) { return rows_affected(outcome.accepted, refusals); });
               }});
   router.add({.method = Method::kPut,
               .path = "/api/feedback",
@@ -84,8 +83,9 @@ void add_feedback_routes(Router& router, const Api& api) {
                 Change change;
                 change.overwritten_feedback = std::move(incoming.events);
                 const auto count = std::ssize(change.overwritten_feedback);
-                submit(api, std::move(change), std::move(reply),
-                       [count, refusals = incoming.refusals](const Outcome&) { return rows_affected(count, refusals); });
+                submit(api, std::move(change), std::move(reply), [count, refusals = incoming.refusals](const Outcome&) {
+                  return rows_affected(count, refusals);
+                });
               }});
   for (const char* path : {"/api/feedback", "/api/feedback/{feedback-type}"})
     router.add({.method = Method::kGet,

@@ -28,16 +28,16 @@ HttpError absent(const std::string& what, const std::string& id) {
 }
 
 std::vector<Parameter> paging() {
-  return {{"n", "integer", "records of one page, 100 by default"}, {"cursor", "string", "the cursor of the page before"}};
+  return {{"n", "integer", "records of one page, 100 by default"},
+          {"cursor", "string", "the cursor of the page before"}};
 }
 
 void add_users(Router& router, const Api& api) {
-  router.define("User", {{"type", "object"},
-                         {"required", {"UserId"}},
-                         {"properties",
-                          {{"UserId", {{"type", "string"}}},
-                           {"Labels", json::object()},
-                           {"Comment", {{"type", "string"}}}}}});
+  router.define("User",
+                {{"type", "object"},
+                 {"required", {"UserId"}},
+                 {"properties",
+                  {{"UserId", {{"type", "string"}}}, {"Labels", json::object()}, {"Comment", {{"type", "string"}}}}}});
   const auto put = [api](std::shared_ptr<const Request> request, Reply reply) {
     auto incoming = parse_gorse_users(request->body, parse_context(api, *request));
     Change change;
@@ -69,8 +69,7 @@ void add_users(Router& router, const Api& api) {
               .scope = "data:read",
               .query = paging(),
               .response = {{"type", "object"},
-                           {"properties",
-                            {{"Cursor", {{"type", "string"}}}, {"Users", array_of(schema_ref("User"))}}}},
+                           {"properties", {{"Cursor", {{"type", "string"}}}, {"Users", array_of(schema_ref("User"))}}}},
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
                 reply(page(api.shop.store().users(request->query_number("n", 100, 1, kMostPage), cursor_of(*request)),
                            "Users"));
@@ -177,8 +176,7 @@ void add_items(Router& router, const Api& api) {
               .scope = "data:read",
               .query = query,
               .response = {{"type", "object"},
-                           {"properties",
-                            {{"Cursor", {{"type", "string"}}}, {"Items", array_of(schema_ref("Item"))}}}},
+                           {"properties", {{"Cursor", {{"type", "string"}}}, {"Items", array_of(schema_ref("Item"))}}}},
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
                 reply(page(api.shop.store().items(request->query_number("n", 100, 1, kMostPage), cursor_of(*request),
                                                   request->query_value("q").value_or("")),
@@ -223,31 +221,32 @@ void add_items(Router& router, const Api& api) {
                        [](const Outcome& outcome) { return rows_affected(std::min<int64_t>(1, outcome.rows)); });
               }});
   for (const Method method : {Method::kPut, Method::kDelete})
-    router.add({.method = method,
-                .path = "/api/item/{item-id}/category/{category}",
-                .tag = "items",
-                .summary = method == Method::kPut ? "Puts an item into a category." : "Takes an item out of a category.",
-                .scope = "data:write",
-                .response = schema_ref("RowAffected"),
-                .handle = [api, method](std::shared_ptr<const Request> request, Reply reply) {
-                  const auto item = api.shop.store().item(request->parameter("item-id"));
-                  if (!item) throw absent("item", request->parameter("item-id"));
-                  auto categories = item->categories;
-                  std::erase(categories, request->parameter("category"));
-                  if (method == Method::kPut) categories.push_back(request->parameter("category"));
-                  Change change;
-                  change.item_patches.emplace_back(item->item_id, json{{"categories", categories}});
-                  submit(api, std::move(change), std::move(reply),
-                         [](const Outcome& outcome) { return rows_affected(std::min<int64_t>(1, outcome.rows)); });
-                }});
+    router.add(
+        {.method = method,
+         .path = "/api/item/{item-id}/category/{category}",
+         .tag = "items",
+         .summary = method == Method::kPut ? "Puts an item into a category." : "Takes an item out of a category.",
+         .scope = "data:write",
+         .response = schema_ref("RowAffected"),
+         .handle = [api, method](std::shared_ptr<const Request> request, Reply reply) {
+           const auto item = api.shop.store().item(request->parameter("item-id"));
+           if (!item) throw absent("item", request->parameter("item-id"));
+           auto categories = item->categories;
+           std::erase(categories, request->parameter("category"));
+           if (method == Method::kPut) categories.push_back(request->parameter("category"));
+           Change change;
+           change.item_patches.emplace_back(item->item_id, json{{"categories", categories}});
+           submit(api, std::move(change), std::move(reply),
+                  [](const Outcome& outcome) { return rows_affected(std::min<int64_t>(1, outcome.rows)); });
+         }});
 }
 
 }  // namespace
 
 void add_record_routes(Router& router, const Api& api) {
-  router.define("RowAffected", {{"type", "object"},
-                                {"properties",
-                                 {{"RowAffected", {{"type", "integer"}}}, {"rejected", schema_ref("Rejected")}}}});
+  router.define("RowAffected",
+                {{"type", "object"},
+                 {"properties", {{"RowAffected", {{"type", "integer"}}}, {"rejected", schema_ref("Rejected")}}}});
   router.define("Rejected", array_of({{"type", "object"},
                                       {"properties",
                                        {{"index", {{"type", "integer"}}},
