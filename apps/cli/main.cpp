@@ -111,6 +111,8 @@ int run(int argc, char** argv) {
   add_learners(app, globals);
   add_scenarios(app, globals);
   add_info(app, globals);
+  add_serve(app, globals);
+  add_config(app, globals);
 
   try {
     app.parse(argc, argv);

@@ -25,17 +25,18 @@ ParseContext parse_context(const Api& api, const Request& request) {
           api.limits};
 }
 
-void submit(const Api& api, Change change, Reply reply, std::function<Response(const Outcome&)> answer) {
+void submit(const Api& api, const Request& request, Change change, Reply reply,
+            std::function<Response(const Outcome&)> answer) {
   try {
-    api.shop.submit(std::move(change), [reply, answer = std::move(answer)](const Outcome& outcome) {
+    api.shop.submit(std::move(change), [reply, id = request.id, answer = std::move(answer)](const Outcome& outcome) {
       if (outcome.error.empty()) {
         reply(answer(outcome));
       } else if (outcome.invalid) {
-        reply(Response::error(HttpError(400, "invalid_request", outcome.error), ""));
+        reply(Response::error(HttpError(400, "invalid_request", outcome.error), id));
       } else {
         HttpError error(503, "unavailable", "nothing was stored: " + outcome.error);
         error.retry_after = 1;
-        reply(Response::error(error, ""));
+        reply(Response::error(error, id));
       }
     });
   } catch (const Overloaded& overloaded) {

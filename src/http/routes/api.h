@@ -23,7 +23,8 @@ struct Api {
 ParseContext parse_context(const Api& api, const Request& request);
 
 /// Submits a change; `answer` makes the response of what became of it. Nothing durable: 503. Too much waiting: 429.
-void submit(const Api& api, Change change, Reply reply, std::function<Response(const Outcome&)> answer);
+void submit(const Api& api, const Request& request, Change change, Reply reply,
+            std::function<Response(const Outcome&)> answer);
 
 /// {"RowAffected": n}, and what was refused, where anything was.
 Response rows_affected(int64_t rows, const std::vector<Refusal>& refusals = {});
