@@ -82,6 +82,7 @@ struct Route {
   std::vector<Parameter> query = {};
   nlohmann::json body = nullptr;      // JSON schema of the request body; null = none
   nlohmann::json response = nullptr;  // JSON schema of the answer's body
+  std::string body_type = "application/json", response_type = "application/json";  // for the API document
   /// Runs on an I/O thread and must not block: long work answers later, from a thread of its own.
   std::function<void(std::shared_ptr<const Request>, Reply)> handle;
   bool vital = false;  // answered also when more requests are in flight than allowed (health, metrics)

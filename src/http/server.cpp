@@ -342,6 +342,8 @@ struct Server::Impl {
       listen_unix();
     } catch (...) {
       release_listeners();
+      tcp_acceptor.reset();
+      unix_acceptor.reset();
       loops.clear();
       throw;
     }

@@ -36,7 +36,7 @@ struct Refusal {
 };
 
 /// A guest who turned out to be a user (identify, alias); join = false undoes it.
-struct Identity {
+struct GuestJoin {
   std::string client_id, user_id;
   bool join = true;
 };
@@ -60,7 +60,7 @@ struct Incoming {
   int64_t total = 0;  // values in the body
   std::vector<Event> events;
   std::vector<int64_t> index;
-  std::vector<Identity> identities;
+  std::vector<GuestJoin> identities;
   std::vector<Consent> consents;
   std::vector<RecordPatch> users;
   std::vector<Refusal> refusals;

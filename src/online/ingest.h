@@ -31,7 +31,7 @@ struct Change {
   int64_t fresh = 0;                     // the first so many of them are no duplicates
   std::vector<std::string> named_items;  // items that events name and that were not known
 
-  std::vector<Identity> joins;
+  std::vector<GuestJoin> joins;
   std::vector<Consent> consents;
 
   std::vector<UserRecord> users;                                     // put

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "runtime/bayes_member.h"
+#include "task/task_input.h"
 
 namespace fewshop {
 namespace {
@@ -69,6 +70,14 @@ class Answering {
     access_.model().adapt_served({support_, task.description}, access_.session());
   }
 
+  Answering(const LiveModel& live, const TextRows& support, const ColumnValues& description, Micros now)
+      : access_(live), input_(task_input(access_.model(), support, description, now)) {
+    for (size_t i = 0; i < input_.support.size(); ++i)
+      arrived_.push_back({.row = input_.support[i], .source = input_.source[i]});
+    support_ = input_.support;
+    access_.model().adapt_served(input_.view(), access_.session());
+  }
+
   ListAnswer list(const ListRules& rules, bool explain) {
     ListAnswer answer;
     answer.support = static_cast<int32_t>(support_.size());
@@ -98,7 +107,17 @@ class Answering {
   ListAnswer scores(std::span<const int32_t> items, bool explain) {
     ListAnswer answer;
     answer.support = static_cast<int32_t>(support_.size());
-    for (const int32_t item : items) answer.items.push_back({.item = item, .reasons = {}});
+    for (const int32_t item : items)
+      answer.items.push_back({.item = item, .model_item = access_.model_item(item), .reasons = {}});
+    finish(answer, explain);
+    return answer;
+  }
+
+  ListAnswer scores(std::span<const std::string> items, bool explain) {
+    ListAnswer answer;
+    answer.support = static_cast<int32_t>(support_.size());
+    for (const std::string& id : items)
+      answer.items.push_back({.model_item = access_.model().find_item(id), .reasons = {}});
     finish(answer, explain);
     return answer;
   }
@@ -129,8 +148,12 @@ class Answering {
     access_.model().recommend(access_.session(), n, exclude_, scored);
     std::vector<Answered> pool;
     for (const Model::Scored& s : scored)
-      pool.push_back(
-          {.item = access_.shop_item(s.item), .score = s.score, .low = s.low, .high = s.high, .reasons = {}});
+      pool.push_back({.item = access_.shop_item(s.item),
+                      .model_item = s.item,
+                      .score = s.score,
+                      .low = s.low,
+                      .high = s.high,
+                      .reasons = {}});
     return pool;
   }
 
@@ -150,7 +173,7 @@ class Answering {
     const double deviation = std::sqrt(square);
     std::vector<Answered> pool;
     for (size_t i = 0; i < items.size(); ++i) {
-      Answered item{.item = access_.shop_item(items[i]), .score = score[i], .reasons = {}};
+      Answered item{.item = access_.shop_item(items[i]), .model_item = items[i], .score = score[i], .reasons = {}};
       for (const Boost& boost : boosts)
         if (boost.items->contains(item.item)) item.boost += boost.by * deviation;
       pool.push_back(std::move(item));
@@ -202,9 +225,9 @@ class Answering {
       taken[next] = 1;
       caps.take(pool[next].item);
       chosen.push_back(pool[next]);
-      const int32_t own = access_.model_item(pool[next].item);
+      const int32_t own = pool[next].model_item;
       for (size_t i = 0; i < pool.size(); ++i)
-        if (!taken[i]) likeness[i] = std::max(likeness[i], cosine(*vectors, own, access_.model_item(pool[i].item)));
+        if (!taken[i]) likeness[i] = std::max(likeness[i], cosine(*vectors, own, pool[i].model_item));
     }
     return chosen;
   }
@@ -215,7 +238,9 @@ class Answering {
     for (const Pin& pin : pins) {
       if (pin.item < 0) continue;
       const auto place = std::min<int64_t>(pin.place, std::ssize(list));
-      list.insert(list.begin() + place, Answered{.item = pin.item, .pinned = true, .reasons = {}});
+      list.insert(
+          list.begin() + place,
+          Answered{.item = pin.item, .model_item = access_.model_item(pin.item), .pinned = true, .reasons = {}});
     }
   }
 
@@ -224,7 +249,7 @@ class Answering {
     const Model& model = access_.model();
     ModelSession& session = access_.session();
     std::vector<int32_t> items;
-    for (const Answered& item : answer.items) items.push_back(access_.model_item(item.item));
+    for (const Answered& item : answer.items) items.push_back(item.model_item);
     std::vector<float> score(items.size()), variance(items.size());
     model.score(session, Model::kServed, items, score, variance);
     std::vector<double> contribution(support_.size());
@@ -241,7 +266,7 @@ class Answering {
       for (size_t s = 0; s < contribution.size(); ++s) {
         sum += contribution[s];
         const int32_t row = arrived_[s].source;
-        item.reasons.push_back({row, rows_[row].item, contribution[s]});
+        item.reasons.push_back({row, rows_.empty() ? -1 : rows_[row].item, contribution[s]});
       }
       // A rating was cut to the range of ratings; the parts add up to what it was before.
       if (model.scenario().problem == Problem::kRating) item.score = sum;
@@ -255,6 +280,7 @@ class Answering {
 
   LiveModel::Access access_;
   std::span<const LiveRow> rows_;
+  TaskInput input_;
   std::vector<ArrivedRow> arrived_;
   std::vector<SupportRow> support_;
   std::vector<int32_t> exclude_;
@@ -270,6 +296,11 @@ ListAnswer recommend(const LiveModel& model, const TaskRowsView& task, const Lis
 ListAnswer score_items(const LiveModel& model, const TaskRowsView& task, std::span<const int32_t> items, bool explain,
                        Micros now) {
   return Answering(model, task, now).scores(items, explain);
+}
+
+ListAnswer score_rows(const LiveModel& model, const TextRows& support, const ColumnValues& description,
+                      std::span<const std::string> items, bool explain, Micros now) {
+  return Answering(model, support, description, now).scores(items, explain);
 }
 
 ListAnswer similar_items(const LiveModel& live, int32_t item, const ListRules& rules) {

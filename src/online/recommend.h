@@ -9,6 +9,7 @@
 
 #include "online/item_set.h"
 #include "online/live_model.h"
+#include "table/text_rows.h"
 
 namespace fewshop {
 
@@ -52,7 +53,8 @@ struct Contribution {
 
 /// An answer's item: score = prior + sum of the contributions; boosts and diversity are in its place, not in its score.
 struct Answered {
-  int32_t item = -1;
+  int32_t item = -1;        // of the ItemTable
+  int32_t model_item = -1;  // of the model; -1 = unknown to it
   double score = 0, low = 0, high = 0, prior = 0;
   double boost = 0;  // what boosts added to the score when the list was made
   bool pinned = false;
@@ -79,6 +81,12 @@ ListAnswer recommend(const LiveModel& model, const TaskRowsView& task, const Lis
 /// Scores of given items (numbers of the ItemTable; unknown ones are answered as such), in their order.
 ListAnswer score_items(const LiveModel& model, const TaskRowsView& task, std::span<const int32_t> items, bool explain,
                        Micros now);
+
+/// The same for a task that the request itself states: `support` as the scenario's [rows] are read (task_input.h),
+/// items by id; reasons count the rows of `support` in the order given, their items are not numbers of the ItemTable
+/// (-1). Throws InvalidInput naming place, row and column for values that do not fit.
+ListAnswer score_rows(const LiveModel& model, const TextRows& support, const ColumnValues& description,
+                      std::span<const std::string> items, bool explain, Micros now);
 
 /// Items whose learned vectors are most like that of `item` (cosine), under the rules; empty where the model has no
 /// vectors or does not know the item.

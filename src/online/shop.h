@@ -141,9 +141,11 @@ class Shop {
   ListReply item_to_item(const std::string& name, const std::string& item_id, const ListRequest& request);
   /// Users with the most items in common, with score.
   std::vector<std::pair<std::string, double>> similar_users(const std::string& user_id, int n, int offset);
-  /// Scores of items for somebody, in their order.
-  ListReply score(const std::string& scenario, const Asker& asker, const std::vector<std::string>& items, bool explain,
-                  const std::optional<ColumnValues>& description = std::nullopt);
+  /// Scores of items for somebody, in their order; items that the shop does not know are answered too.
+  ListReply score(const std::string& scenario, const Asker& asker, const std::vector<std::string>& items, bool explain);
+  /// The same for a task that the request states itself (score_rows).
+  ListReply score(const std::string& scenario, const TextRows& support, const ColumnValues& description,
+                  const std::vector<std::string>& items, bool explain);
 
  private:
   struct TaskState {
@@ -162,9 +164,11 @@ class Shop {
   int32_t know_item(const std::string& id);
   void read_rows(std::string_view key, std::vector<LiveRow>& rows);
   LiveRow live_row(const EventRow& row, int32_t item, int32_t kind) const;
-  TaskState task_state(const Asker& asker, const LiveModel* model, const std::optional<ColumnValues>& description);
+  TaskState task_state(const Asker& asker, const LiveModel* model);
   ListRules rules(const ListRequest& request);
   ListReply reply(const ListAnswer& answer, const LiveModel* model, bool explain);
+  ListReply scores(const ListAnswer& answer, const LiveModel& model, const std::vector<std::string>& ids,
+                   const std::function<std::string(const Contribution&)>& item_of);
   ListReply ranked(std::vector<Answered> items, const ListRules& rules, const std::string& served);
   std::vector<std::shared_ptr<LiveModel>> live() const;
 

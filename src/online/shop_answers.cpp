@@ -42,8 +42,7 @@ ListRules Shop::rules(const ListRequest& request) {
   return rules;
 }
 
-Shop::TaskState Shop::task_state(const Asker& asker, const LiveModel* model,
-                                 const std::optional<ColumnValues>& description) {
+Shop::TaskState Shop::task_state(const Asker& asker, const LiveModel* model) {
   TaskState state;
   std::string user = asker.user_id;
   if (user.empty() && !asker.client_id.empty()) {
@@ -64,9 +63,7 @@ Shop::TaskState Shop::task_state(const Asker& asker, const LiveModel* model,
     rows_.read("c:" + asker.client_id, now(), state.rows);
   }
   if (model && model->has_description()) {
-    if (description)
-      state.description = model->describe(*description);
-    else if (!user.empty() && !refused(user, asker.client_id))
+    if (!user.empty() && !refused(user, asker.client_id))
       state.description = model->describe(store_->user_columns(user).value_or(ShopStore::Columns{}));
     else
       state.description = model->describe({});
@@ -105,34 +102,45 @@ ListReply Shop::reply(const ListAnswer& answer, const LiveModel* model, bool exp
 ListReply Shop::recommend(const std::string& scenario, const Asker& asker, const ListRequest& request) {
   const auto model = model_or_null(scenario);
   if (!model) return popular(request);
-  const TaskState state = task_state(asker, model.get(), std::nullopt);
+  const TaskState state = task_state(asker, model.get());
   return reply(fewshop::recommend(*model, state.view(), rules(request), request.explain, now()), model.get(),
                request.explain);
 }
 
 ListReply Shop::score(const std::string& scenario, const Asker& asker, const std::vector<std::string>& ids,
-                      bool explain, const std::optional<ColumnValues>& description) {
+                      bool explain) {
   const auto model = this->model(scenario);
-  const TaskState state = task_state(asker, model.get(), description);
+  const TaskState state = task_state(asker, model.get());
   std::vector<int32_t> items;
   for (const auto& id : ids) items.push_back(items_.find(id));
-  const ListAnswer answer = score_items(*model, state.view(), items, explain, now());
-  ListReply reply = this->reply(answer, model.get(), explain);
-  if (reply.items.size() == ids.size()) return reply;
-  // Items that the shop does not know are answered too, under the name they were asked by.
-  std::vector<ListReply::Item> all;
-  size_t known = 0;
+  return scores(score_items(*model, state.view(), items, explain, now()), *model, ids, [&](const Contribution& part) {
+    return part.item < 0 ? std::string() : ItemTable::Reader(items_).at(part.item).id;
+  });
+}
+
+ListReply Shop::score(const std::string& scenario, const TextRows& support, const ColumnValues& description,
+                      const std::vector<std::string>& ids, bool explain) {
+  const auto model = this->model(scenario);
+  const int item = support.find(model->scenario().item);
+  return scores(score_rows(*model, support, description, ids, explain, now()), *model, ids,
+                [&](const Contribution& part) { return item < 0 ? "" : support.rows[part.row][item].value_or(""); });
+}
+
+/// An answer about items by the names they were asked by.
+ListReply Shop::scores(const ListAnswer& answer, const LiveModel& model, const std::vector<std::string>& ids,
+                       const std::function<std::string(const Contribution&)>& item_of) {
+  ListReply reply;
+  reply.recommendation_id = new_id();
+  reply.scenario = model.name();
+  reply.version = model.version();
+  reply.served = answer.served;
+  reply.support = answer.support;
   for (size_t i = 0; i < ids.size(); ++i) {
-    if (items[i] >= 0) {
-      all.push_back(std::move(reply.items[known++]));
-      continue;
-    }
     const Answered& answered = answer.items[i];
     ListReply::Item item{ids[i], answered.score, answered.low, answered.high, answered.prior, 0, false, {}};
-    for (const Contribution& part : answered.reasons) item.reasons.push_back({part.row, "", part.value});
-    all.push_back(std::move(item));
+    for (const Contribution& part : answered.reasons) item.reasons.push_back({part.row, item_of(part), part.value});
+    reply.items.push_back(std::move(item));
   }
-  reply.items = std::move(all);
   return reply;
 }
 

@@ -55,8 +55,9 @@ struct Page {
 /// Events are appended to a queue without secondary indexes and moved to `events` in larger batches (index()). Readers
 /// see both: whatever write() has returned for. A row of `events` is unique by (event_id, position).
 ///
-/// Threads: one thread calls write() and index() at a time (they lock out each other); readers may be any number of
-/// threads at once. Errors as in store.h: InvalidInput, Failure (locked, disk full, a failed sync).
+/// Threads: any thread may call any function; write() and index() lock out each other, readers run beside them. Errors
+/// as in store.h: InvalidInput, Failure (locked, disk full, a failed sync). What is promised under which fault:
+/// docs/event-store.md.
 class ShopStore {
  public:
   struct Options {
@@ -76,9 +77,14 @@ class ShopStore {
   class Writer {
    public:
     virtual ~Writer() = default;
+    /// To the queue; an event whose id is stored already falls out when it is indexed. An event without user_id whose
+    /// guest is joined gets the user; one of somebody who refused, or with `personalization` false, is stored without
+    /// user_id and client_id. Throws InvalidInput for an event without event_id.
     virtual void append(std::span<const Event> events) = 0;
 
-    // Users and items; the number of rows affected. `patch` leaves what the record does not give (labels are merged).
+    // Users and items; the number of rows affected. `patch` changes the members that are given and leaves the others,
+    // and makes the record where there is none: "labels" (merged; null takes a label away), "comment"; of items also
+    // "hidden" (boolean), "categories" (list of texts), "time" (microseconds).
     virtual int64_t put_user(const UserRecord& user) = 0;
     virtual int64_t patch_user(const std::string& user_id, const nlohmann::json& changes) = 0;
     virtual int64_t put_item(const ItemRecord& item) = 0;
@@ -88,7 +94,10 @@ class ShopStore {
     /// Makes items known that events have named; those that are known stay as they are.
     virtual void name_items(std::span<const std::string> item_ids) = 0;
 
-    /// From now on, and for what is stored, the guest's events are the user's; part() undoes it.
+    // Each returns the number of rows of events changed.
+
+    /// From now on, and for what is stored, the guest's events (those that came without user_id) are the user's; part()
+    /// undoes it.
     virtual int64_t join(const std::string& client_id, const std::string& user_id) = 0;
     virtual int64_t part(const std::string& client_id) = 0;
 
@@ -96,7 +105,7 @@ class ShopStore {
     /// return.
     virtual int64_t set_personalization(const std::string& user_id, const std::string& client_id, bool given) = 0;
 
-    /// Removes every event of the kind of this user for this item, then appends.
+    /// Removes every event of the kind of this user for its first item, then appends; the number of rows appended.
     virtual int64_t replace_feedback(const Event& event) = 0;
     /// `event` "" = of every kind.
     virtual int64_t delete_feedback(const std::string& event, const std::string& user_id,
@@ -113,22 +122,27 @@ class ShopStore {
   virtual void write(const std::function<void(Writer&)>& change) = 0;
 
   /// Moves up to `at_most` events of the queue to `events`, and events whose time has come from the future; returns how
-  /// many it moved. Duplicates of events that are there already fall out here.
+  /// many it moved (batches are moved whole). Duplicates of events that are there already fall out here, and users and
+  /// items that an event names get a row. An event after `now` waits in `events_future`.
   virtual int64_t index(int64_t at_most, Micros now) = 0;
   /// Events in the queue.
   virtual int64_t queued() const = 0;
+  /// Brings the write-ahead log into the database and cuts it to nothing, so that what was deleted lies in no file
+  /// any more. False where a reader still needs the log: ask again.
+  virtual bool truncate_log() = 0;
 
   // Reading.
 
-  /// Whether an event with this id is stored.
+  /// Whether an event with this id is stored: waiting, withheld, and still in the queue included.
   virtual bool has_event(const std::string& event_id) = 0;
-  /// Ids of the latest `at_most` events, newest first.
+  /// Ids of the latest `at_most` events, newest first; an id may come twice.
   virtual void each_event_id(int64_t at_most, const std::function<void(std::string_view)>& use) = 0;
   /// The latest `at_most` rows of a user (of a guest, by client_id, where user_id is ""), up to `until`, oldest first:
-  /// by time, then by the order in which they were accepted.
+  /// by time, then by the order in which they were accepted. A row with a user_id is the user's and not the guest's.
   virtual std::vector<EventRow> history(const std::string& user_id, const std::string& client_id, int64_t at_most,
                                         Micros until) = 0;
-  /// Every row, in the order of `events`, then the queue. Other threads may write meanwhile.
+  /// Every row of `events`, then of the future, then of the queue, each in the order of acceptance: one state of the
+  /// database, while other threads may write. Rows withheld are not among them.
   virtual void each_event(const std::function<void(const EventRow&)>& use) = 0;
 
   virtual std::optional<UserRecord> user(const std::string& user_id) = 0;

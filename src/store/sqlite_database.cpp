@@ -103,8 +103,8 @@ std::string quote_text(std::string_view text) {
   return quoted + "'";
 }
 
-Database::Database(std::string path, Store::Access access, int busy_ms)
-    : path_(std::move(path)), access_(access), busy_ms_(busy_ms) {
+Database::Database(std::string path, Store::Access access, DatabaseOptions options)
+    : path_(std::move(path)), access_(access), options_(std::move(options)) {
   check_file(access);
   const bool reading = access == Store::Access::kRead;
   const int flags = reading ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
@@ -146,7 +146,7 @@ void Database::close() {
   const bool remove = created_ && unused();
   sqlite3_close_v2(handle_);
   handle_ = nullptr;
-  if (access_ == Store::Access::kRead) tidy();
+  if (access_ == Store::Access::kRead && !options_.served) tidy();
   created_ = false;
   if (!remove) return;
   for (const char* suffix : {"", "-wal", "-shm", "-journal"}) ::unlink((path_ + suffix).c_str());
@@ -155,7 +155,7 @@ void Database::close() {
 /// Whether nothing is in the database and nobody else has it open: only a sole connection can leave the write-ahead
 /// log. One that comes in between is told by SQLite that its file has moved.
 bool Database::unused() {
-  busy_ms_ = 0;
+  options_.busy_ms = 0;
   int tables = 0;
   const auto count = [](void* out, int, char** values, char**) {
     *static_cast<int*>(out) = std::atoi(values[0]);
@@ -201,14 +201,20 @@ void Database::open(int flags, bool immutable) {
   // A relative name that begins with "file:" would be read as a URI: "./" keeps it a path.
   const std::string safe = immutable || path_.starts_with('/') ? name : "./" + name;
   const int status =
-      sqlite3_open_v2(safe.c_str(), &handle_, flags | SQLITE_OPEN_NOMUTEX | (immutable ? SQLITE_OPEN_URI : 0), nullptr);
+      sqlite3_open_v2(safe.c_str(), &handle_, flags | SQLITE_OPEN_NOMUTEX | (immutable ? SQLITE_OPEN_URI : 0),
+                      options_.vfs.empty() ? nullptr : options_.vfs.c_str());
   if (status != SQLITE_OK) fail(status, path_);
   sqlite3_extended_result_codes(handle_, 1);
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr);
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
-  sqlite3_busy_handler(handle_, on_busy, &busy_ms_);
+  if (options_.served) {
+    // A server that is told to end still writes what it has accepted.
+    sqlite3_busy_timeout(handle_, options_.busy_ms);
+    return;
+  }
+  sqlite3_busy_handler(handle_, on_busy, &options_.busy_ms);
   sqlite3_progress_handler(handle_, kInstructionsBetweenChecks, on_progress, nullptr);
 }
 
@@ -263,7 +269,7 @@ void Database::fail(int status, const std::string& place) const {
       throw Failure(
           fmt::format("{}: the database is locked by another program (waited {} ms); end that program or "
                       "wait until it is done, then run this again",
-                      place, busy_ms_));
+                      place, options_.busy_ms));
     case SQLITE_FULL:
       throw Failure(path_ + ": the disk is full; nothing was changed; free some space and run this again");
     case SQLITE_IOERR:

@@ -15,10 +15,16 @@ namespace fewshop {
 std::string quote_name(std::string_view name);
 std::string quote_text(std::string_view text);
 
+struct DatabaseOptions {
+  int busy_ms = 5000;
+  std::string vfs;      // "" = SQLite's default
+  bool served = false;  // one of several of a server: Ctrl-C ends no statement, closing leaves the log as it is
+};
+
 /// One SQLite connection with its locks set and its errors turned into ours.
 class Database {
  public:
-  Database(std::string path, Store::Access access, int busy_ms);
+  Database(std::string path, Store::Access access, DatabaseOptions options);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -43,6 +49,7 @@ class Database {
 
   /// The file did not exist before: unless committed() is called, closing removes it again.
   void keep() { created_ = false; }
+  bool created() const { return created_; }
 
  private:
   void open(int flags, bool immutable);
@@ -54,7 +61,7 @@ class Database {
   std::string path_;
   sqlite3* handle_ = nullptr;
   Store::Access access_;
-  int busy_ms_;
+  DatabaseOptions options_;
   bool created_ = false;
 };
 

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/progress.h"
 #include "store/content_hash.h"
+#include "store/server_lock.h"
 #include "store/sqlite_database.h"
 
 namespace fewshop {
@@ -388,6 +389,13 @@ class SqliteStore : public Store {
     require(access_ == Access::kWrite, location(), ": opened for reading");
     database_->exec("begin immediate");
     unfinished = 0;
+    try {
+      // A server takes its lock before it writes for the first time: one of the two sees the other.
+      refuse_served(location());
+    } catch (...) {
+      rollback();
+      throw;
+    }
     database_->exec(kRegister);
   }
 
@@ -549,7 +557,10 @@ std::unique_ptr<TableWriter> SqliteStore::write(const std::string& table, const 
 }  // namespace
 
 std::unique_ptr<Store> open_sqlite(const std::string& path, Store::Access access, const StoreOptions& options) {
-  return std::make_unique<SqliteStore>(std::make_shared<Database>(path, access, options.busy_ms), access);
+  if (access == Store::Access::kWrite) refuse_served(path);
+  DatabaseOptions database;
+  database.busy_ms = options.busy_ms;
+  return std::make_unique<SqliteStore>(std::make_shared<Database>(path, access, std::move(database)), access);
 }
 
 }  // namespace fewshop

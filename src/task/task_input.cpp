@@ -137,6 +137,7 @@ TaskInput task_input(const Model& model, const TextRows& text, const EntityValue
   for (const ArrivedRow& row : rows) {
     input.support.push_back(row.row);
     input.item_ids.push_back(parser.item(row.source));
+    input.source.push_back(row.source);
   }
   input.description = encode_entity(model.encoders().tasks, description);
   return input;

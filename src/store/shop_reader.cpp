@@ -1,0 +1,110 @@
+// Events of ShopReader; records and settings are in shop_reader_records.cpp, feedback in shop_feedback.cpp.
+#include "store/shop_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "store/event_tables.h"
+
+namespace fewshop {
+namespace {
+
+constexpr const char* kHasEvent =
+    "select 1 from events where event_id = ?1 union all select 1 from events_future where event_id = ?1 union all "
+    "select 1 from events_withheld where event_id = ?1 limit 1";
+
+bool in_tables(Connection& connection, const std::string& event_id) {
+  auto query = connection.query(kHasEvent);
+  query.add(event_id);
+  return query.step();
+}
+
+}  // namespace
+
+void ShopReader::drop_moved(Connection& connection, std::vector<QueuedRow>& rows) {
+  if (rows.empty()) return;
+  int64_t first = 0;
+  bool empty = true;
+  {
+    auto query = connection.query("select min(batch) from fewshop_queue");
+    if (query.step() && !query.null(0)) {
+      empty = false;
+      first = query.integer(0);
+    }
+  }
+  // Moved since, or an old event that came again: index() lets it fall out.
+  std::erase_if(rows, [&](const QueuedRow& row) {
+    return empty || row.batch < first || in_tables(connection, row.row.event_id);
+  });
+}
+
+bool ShopReader::has_event(const std::string& event_id) {
+  if (queue_.has(event_id)) return true;
+  auto reader = pool_.take();
+  return in_tables(*reader, event_id);
+}
+
+void ShopReader::each_event_id(int64_t at_most, const std::function<void(std::string_view)>& use) {
+  const auto queued = queue_.latest_ids(at_most);
+  for (const auto& id : queued) use(id);
+  auto left = at_most - static_cast<int64_t>(queued.size());
+  if (left <= 0) return;
+  auto reader = pool_.take();
+  reader.snapshot();
+  // What moved since was given already: ids may come twice, none is left out.
+  for (const char* table : {"events_future", "events_withheld", "events"}) {
+    auto query = reader->query(fmt::format("select event_id from {} order by rowid desc", table));
+    std::string before;
+    while (left > 0 && query.step()) {
+      if (query.view(0) == before) continue;
+      before = query.text(0);
+      use(before);
+      --left;
+    }
+  }
+}
+
+std::vector<EventRow> ShopReader::history(const std::string& user_id, const std::string& client_id, int64_t at_most,
+                                          Micros until) {
+  struct Found {
+    EventRow row;
+    int source;  // tables before the queue
+    int64_t number;
+  };
+  std::vector<Found> found;
+  if (at_most <= 0 || (user_id.empty() && client_id.empty())) return {};
+  auto queued = queue_.of(user_id, client_id, until);
+  auto reader = pool_.take();
+  reader.snapshot();
+  drop_moved(*reader, queued);
+  for (const char* table : {"events", "events_future"}) {
+    auto query = reader->query(
+        fmt::format("select {}, rowid from {} where {} and time <= ? order by time desc, rowid desc limit ?",
+                    kRowColumns, table, user_id.empty() ? "client_id = ? and user_id is null" : "user_id = ?"));
+    query.add(user_id.empty() ? client_id : user_id).add(until).add(at_most);
+    while (query.step()) found.push_back({read_row(query), 0, query.integer(15)});
+  }
+  for (size_t i = 0; i < queued.size(); ++i) found.push_back({std::move(queued[i].row), 1, static_cast<int64_t>(i)});
+  const auto key = [](const Found& one) { return std::make_tuple(one.row.time, one.source, one.number); };
+  std::sort(found.begin(), found.end(), [&](const Found& a, const Found& b) { return key(a) < key(b); });
+  if (static_cast<int64_t>(found.size()) > at_most) found.erase(found.begin(), found.end() - at_most);
+  std::vector<EventRow> rows;
+  rows.reserve(found.size());
+  for (Found& one : found) rows.push_back(std::move(one.row));
+  return rows;
+}
+
+void ShopReader::each_event(const std::function<void(const EventRow&)>& use) {
+  auto queued = queue_.all([](const Event&) { return true; });
+  auto reader = pool_.take();
+  reader.snapshot();
+  drop_moved(*reader, queued);
+  for (const char* table : {"events", "events_future"}) {
+    auto query = reader->query(fmt::format("select {} from {} order by rowid", kRowColumns, table));
+    while (query.step()) use(read_row(query));
+  }
+  for (const QueuedRow& row : queued) use(row.row);
+}
+
+}  // namespace fewshop

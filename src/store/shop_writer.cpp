@@ -1,0 +1,208 @@
+#include "store/shop_writer.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "core/error.h"
+#include "store/event_codec.h"
+
+namespace fewshop {
+
+Identity Identity::read(Connection& connection) {
+  Identity identity;
+  auto joins = connection.query("select client_id, user_id from fewshop_joins");
+  while (joins.step()) identity.joins.emplace(joins.text(0), joins.text(1));
+  auto refusals = connection.query("select who from fewshop_refusals");
+  while (refusals.step()) identity.refusals.insert(refusals.text(0));
+  return identity;
+}
+
+void Identity::apply(Event& event) const {
+  if (event.user_id.empty()) {
+    event.guest = true;
+    const auto joined = joins.find(event.client_id);
+    if (joined != joins.end()) event.user_id = joined->second;
+  }
+  const bool refused =
+      !refusals.empty() && ((!event.user_id.empty() && refusals.contains("u:" + event.user_id)) ||
+                            (event.guest && !event.client_id.empty() && refusals.contains("c:" + event.client_id)));
+  if (event.personalization && !refused) return;
+  event.user_id.clear();
+  event.client_id.clear();
+}
+
+ShopWriter::ShopWriter(Context context)
+    : context_(context),
+      user_labels_(context.connection, "users", "user_id"),
+      item_labels_(context.connection, "items", "item_id"),
+      next_batch_(context.next_batch) {}
+
+EventTables& ShopWriter::tables() {
+  if (!tables_) tables_.emplace(context_.connection, context_.event_columns);
+  return *tables_;
+}
+
+void ShopWriter::append(std::span<const Event> events) {
+  for (const Event& event : events) {
+    require(!event.event_id.empty(), "an event without event_id; give it one that is unique for all time");
+    waiting_.push_back(event);
+    context_.identity.apply(waiting_.back());
+    if (waiting_.size() >= kMostEventsInBatch) flush();
+  }
+}
+
+void ShopWriter::flush() {
+  if (waiting_.empty()) return;
+  context_.connection.query("insert into fewshop_queue values (?, ?)")
+      .add(next_batch_)
+      .add_blob(encode_events(waiting_))
+      .run();
+  batches_.emplace_back(next_batch_++, std::move(waiting_));
+  waiting_.clear();
+}
+
+int64_t ShopWriter::drain(int64_t at_most) {
+  const auto& batches = context_.queue.batches();
+  if (batches.empty() || batches.back()->number <= drained_through_) return 0;
+  int64_t moved = 0;
+  for (const auto& batch : batches) {
+    if (moved >= at_most) break;
+    if (batch->number <= drained_through_) continue;
+    for (const Event& event : batch->events) tables().insert(event, context_.now);
+    drained_through_ = batch->number;
+    moved += static_cast<int64_t>(batch->events.size());
+  }
+  if (moved > 0) context_.connection.query("delete from fewshop_queue where batch <= ?").add(drained_through_).run();
+  return moved;
+}
+
+/// All of it, what this transaction appended included.
+void ShopWriter::drain() {
+  drain(std::numeric_limits<int64_t>::max());
+  if (!batches_.empty()) {
+    for (const auto& batch : batches_)
+      for (const Event& event : batch.second) tables().insert(event, context_.now);
+    drained_through_ = batches_.back().first;
+    batches_.clear();
+    context_.connection.query("delete from fewshop_queue").run();
+  }
+  for (const Event& event : waiting_) tables().insert(event, context_.now);
+  waiting_.clear();
+}
+
+int64_t ShopWriter::change(const std::string& sql, const std::string& parameter) {
+  return context_.connection.query(sql).add(parameter).run();
+}
+
+void ShopWriter::name_items(std::span<const std::string> item_ids) {
+  for (const std::string& id : item_ids) change("insert or ignore into items (item_id) values (?)", id);
+}
+
+int64_t ShopWriter::join(const std::string& client_id, const std::string& user_id) {
+  require(!client_id.empty() && !user_id.empty(), "a join needs a client_id and a user_id");
+  drain();
+  identity_changed_ = true;
+  context_.identity.joins[client_id] = user_id;
+  context_.connection.query("insert or replace into fewshop_joins values (?, ?)").add(client_id).add(user_id).run();
+  int64_t rows = 0;
+  for (const char* table : EventTables::kAll)
+    rows += context_.connection
+                .query(fmt::format(
+                    "update {} set user_id = ?2 where client_id = ?1 and guest = 1 and user_id is not ?2", table))
+                .add(client_id)
+                .add(user_id)
+                .run();
+  change("insert or ignore into users (user_id) values (?)", user_id);
+  tables().settle("client_id = ?1 and guest = 1", client_id, context_.now);
+  return rows;
+}
+
+int64_t ShopWriter::part(const std::string& client_id) {
+  drain();
+  identity_changed_ = true;
+  context_.identity.joins.erase(client_id);
+  if (change("delete from fewshop_joins where client_id = ?", client_id) == 0) return 0;
+  int64_t rows = 0;
+  for (const char* table : EventTables::kAll)
+    rows += change(
+        fmt::format("update {} set user_id = null where client_id = ?1 and guest = 1 and user_id is not null", table),
+        client_id);
+  tables().settle("client_id = ?1 and guest = 1", client_id, context_.now);
+  return rows;
+}
+
+int64_t ShopWriter::set_personalization(const std::string& user_id, const std::string& client_id, bool given) {
+  require(!user_id.empty() || !client_id.empty(), "consent needs a user_id or a client_id");
+  drain();
+  identity_changed_ = true;
+  const std::string who = user_id.empty() ? "c:" + client_id : "u:" + user_id;
+  if (given) {
+    context_.identity.refusals.erase(who);
+    change("delete from fewshop_refusals where who = ?", who);
+  } else {
+    context_.identity.refusals.insert(who);
+    change("insert or ignore into fewshop_refusals values (?)", who);
+  }
+  return user_id.empty() ? tables().settle("client_id = ?1 and guest = 1", client_id, context_.now)
+                         : tables().settle("user_id = ?1", user_id, context_.now);
+}
+
+int64_t ShopWriter::replace_feedback(const Event& event) {
+  require(!event.items.empty(), "feedback without an item");
+  delete_feedback(event.event, event.user_id, event.items.front().item_id);
+  append({&event, 1});
+  return static_cast<int64_t>(row_count(event));
+}
+
+int64_t ShopWriter::delete_feedback(const std::string& event, const std::string& user_id, const std::string& item_id) {
+  drain();
+  int64_t rows = 0;
+  for (const char* table : EventTables::kAll)
+    rows += context_.connection
+                .query(fmt::format("delete from {} where user_id = ?1 and item_id = ?2 and (?3 is null or event = ?3)",
+                                   table))
+                .add(user_id)
+                .add(item_id)
+                .add(event)
+                .run();
+  return rows;
+}
+
+std::map<std::string, int64_t> ShopWriter::forget_user(const std::string& user_id) {
+  drain();
+  identity_changed_ = true;
+  std::vector<std::string> guests;
+  {
+    auto query = context_.connection.query("select client_id from fewshop_joins where user_id = ?");
+    query.add(user_id);
+    while (query.step()) guests.push_back(query.text(0));
+  }
+  std::map<std::string, int64_t> removed;
+  for (const char* table : EventTables::kAll) {
+    removed[table] += change(fmt::format("delete from {} where user_id = ?", table), user_id);
+    // The rows of another account on the same device are not this user's.
+    for (const std::string& guest : guests)
+      removed[table] += change(fmt::format("delete from {} where client_id = ? and guest = 1", table), guest);
+  }
+  removed["users"] = change("delete from users where user_id = ?", user_id);
+  removed["joins"] = change("delete from fewshop_joins where user_id = ?", user_id);
+  guests.push_back("");
+  for (const std::string& guest : guests) {
+    const std::string who = guest.empty() ? "u:" + user_id : "c:" + guest;
+    removed["refusals"] += change("delete from fewshop_refusals where who = ?", who);
+    context_.identity.joins.erase(guest);
+    context_.identity.refusals.erase(who);
+  }
+  return removed;
+}
+
+void ShopWriter::put_setting(const std::string& name, const nlohmann::json& value) {
+  if (value.is_null()) {
+    change("delete from fewshop_settings where name = ?", name);
+    return;
+  }
+  context_.connection.query("insert or replace into fewshop_settings values (?, ?)").add(name).add(value.dump()).run();
+}
+
+}  // namespace fewshop
