@@ -554,11 +554,10 @@ struct Server::Impl {
           reader->request->local_admin = c.local_admin;
         }
         ErrorCode error;
-        const bool in_line = c.buffer.data().find('\n') == std::string_view::npos;
         c.buffer.consume(reader->put(asio::buffer(c.buffer.data()), error));
         if (!error && reader->is_header_done()) break;
         if (error && error != boost::beast::http::error::need_more) {
-          refused = reader->refusal(error, in_line);
+          refused = reader->refusal(error);
           break;
         }
         if (!error) continue;
@@ -614,7 +613,7 @@ struct Server::Impl {
             ErrorCode error;
             c.buffer.consume(reader->put(asio::buffer(c.buffer.data()), error));
             if (error && error != boost::beast::http::error::need_more) {
-              refused = reader->refusal(error, false);
+              refused = reader->refusal(error);
               break;
             }
             if (reader->is_done()) break;
