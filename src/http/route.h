@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,15 +39,6 @@ struct Request {
   const std::string& parameter(const std::string& name) const { return parameters.at(name); }
 };
 
-struct Response {
-  int status = 200;
-  std::string body;
-  std::string content_type = "application/json";
-  std::vector<std::pair<std::string, std::string>> headers;
-
-  static Response json(const nlohmann::json& value, int status = 200);
-};
-
 /// Ends a request with a status; every error body has one shape:
 ///   {"error": {"code": "invalid_parameter", "message": "...", "request_id": "..."}}
 /// Handlers may also throw InvalidInput (400) and Failure (503).
@@ -57,6 +49,16 @@ class HttpError : public std::runtime_error {
   int status;
   std::string code;
   int retry_after = 0;  // seconds; > 0: header Retry-After
+};
+
+struct Response {
+  int status = 200;
+  std::string body = {};
+  std::string content_type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers = {};
+
+  static Response json(const nlohmann::json& value, int status = 200);
+  static Response error(const HttpError& error, const std::string& request_id);
 };
 
 /// Answers a request, from any thread, once. A Reply that is dropped unused answers 500.
@@ -80,8 +82,10 @@ struct Route {
   std::vector<Parameter> query = {};
   nlohmann::json body = nullptr;      // JSON schema of the request body; null = none
   nlohmann::json response = nullptr;  // JSON schema of the answer's body
+  std::string body_type = "application/json", response_type = "application/json";  // for the API document
   /// Runs on an I/O thread and must not block: long work answers later, from a thread of its own.
   std::function<void(std::shared_ptr<const Request>, Reply)> handle;
+  bool vital = false;  // answered also when more requests are in flight than allowed (health, metrics)
 };
 
 }  // namespace fewshop::http

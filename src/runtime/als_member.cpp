@@ -162,6 +162,15 @@ void AlsMember::add_item(std::span<const ColumnView> features) {
   parts_.item_bias.push_back(bias);
 }
 
+void AlsMember::change_item(int32_t item, std::span<const ColumnView> before, std::span<const ColumnView> after) {
+  float bias = 0;
+  std::vector<float> vector(parts_.width);
+  predict_vector(before, bias, vector.data());
+  float* own = parts_.vectors.data() + static_cast<size_t>(item) * parts_.width;
+  if (!std::equal(vector.begin(), vector.end(), own)) return;
+  predict_vector(after, parts_.item_bias[item], own);
+}
+
 void AlsMember::save(TensorFile& file) const {
   file.put_text("kind", "als");
   file.put_text("problem", parts_.ranking ? "ranking" : "rating");

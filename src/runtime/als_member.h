@@ -47,6 +47,8 @@ class AlsMember final : public Member {
   void score_all(const Workspace& workspace, std::span<float> score) const override;
   double explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const override;
   void add_item(std::span<const ColumnView> features) override;
+  /// An item that training has seen keeps its factors; one that it has not takes those of its new features.
+  void change_item(int32_t item, std::span<const ColumnView> before, std::span<const ColumnView> after) override;
   void save(TensorFile& file) const override;
   static std::unique_ptr<Member> load(const TensorFile& file);
 

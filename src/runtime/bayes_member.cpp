@@ -214,21 +214,39 @@ std::span<const float> BayesMember::head(const Workspace& workspace) const {
   return static_cast<const BayesWorkspace&>(workspace).posterior.weights();
 }
 
+/// vector += L^-1 raw by forward substitution.
+void BayesMember::add_whitened(std::span<const double> raw, float* vector) const {
+  std::vector<double> white(a_.head);
+  for (int32_t i = 0; i < a_.head; ++i) {
+    double sum = raw[i];
+    for (int32_t j = 0; j < i; ++j) sum -= a_.whitening[i * a_.head + j] * white[j];
+    white[i] = sum / a_.whitening[i * a_.head + i];
+    vector[i] = static_cast<float>(vector[i] + white[i]);
+  }
+}
+
 void BayesMember::add_item(std::span<const ColumnView> features) {
   check_columns(features, a_.item_inputs, "item");
   std::vector<double> raw(a_.raw + 1, 0.0);
   add_inputs(features, a_.item_inputs, a_.item_weight, a_.raw + 1, raw.data());
   a_.bias.push_back(static_cast<float>(raw[a_.raw]));
   raw[a_.raw] = 1;  // ratings: the constant that carries the task's own offset
-  // whitened = L^-1 raw by forward substitution
-  std::vector<double> white(a_.head);
-  for (int32_t i = 0; i < a_.head; ++i) {
-    double sum = raw[i];
-    for (int32_t j = 0; j < i; ++j) sum -= a_.whitening[i * a_.head + j] * white[j];
-    white[i] = sum / a_.whitening[i * a_.head + i];
-    a_.vectors.push_back(static_cast<float>(white[i]));
-  }
+  a_.vectors.resize(a_.vectors.size() + a_.head, 0.0F);
+  add_whitened(raw, a_.vectors.data() + a_.vectors.size() - a_.head);
   search_.extend(a_.vectors.data(), a_.head, items(), a_.bias.data());
+}
+
+void BayesMember::change_item(int32_t item, std::span<const ColumnView> before, std::span<const ColumnView> after) {
+  check_columns(before, a_.item_inputs, "item");
+  check_columns(after, a_.item_inputs, "item");
+  std::vector<double> old(a_.raw + 1, 0.0), raw(a_.raw + 1, 0.0);
+  add_inputs(before, a_.item_inputs, a_.item_weight, a_.raw + 1, old.data());
+  add_inputs(after, a_.item_inputs, a_.item_weight, a_.raw + 1, raw.data());
+  for (size_t i = 0; i < raw.size(); ++i) raw[i] -= old[i];
+  a_.bias[item] = static_cast<float>(a_.bias[item] + raw[a_.raw]);
+  raw[a_.raw] = 0;  // the constant is no feature's
+  add_whitened(raw, a_.vectors.data() + static_cast<int64_t>(item) * a_.head);
+  search_.update(item);
 }
 
 void BayesMember::save(TensorFile& file) const {

@@ -51,6 +51,7 @@ class BayesMember : public Member {
   double explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const override;
   void candidates(const Workspace& workspace, int n, std::vector<int32_t>& items) const override;
   void add_item(std::span<const ColumnView> features) override;
+  void change_item(int32_t item, std::span<const ColumnView> before, std::span<const ColumnView> after) override;
   void save(TensorFile& file) const override;
   static std::unique_ptr<Member> load(const TensorFile& file);
 
@@ -61,6 +62,7 @@ class BayesMember : public Member {
 
  private:
   bool knows(int32_t item) const { return item >= 0 && item < items(); }
+  void add_whitened(std::span<const double> raw, float* vector) const;
   const float* vector(int32_t item) const { return a_.vectors.data() + static_cast<int64_t>(item) * a_.head; }
 
   Arrays a_;

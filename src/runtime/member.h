@@ -70,6 +70,11 @@ class Member {
   /// that know items only by their training rows treat it as unseen.
   virtual void add_item(std::span<const ColumnView> /*features*/) {}
 
+  /// Follows a change of an item's features, from `before` to `after`: what the member says of the item moves by what
+  /// the two differ in. Members that know items only by their training rows have nothing to change.
+  virtual void change_item(int32_t /*item*/, std::span<const ColumnView> /*before*/,
+                           std::span<const ColumnView> /*after*/) {}
+
   /// What is worth knowing of the fit beside its answers, for the manifest: an object, or null for nothing.
   virtual nlohmann::json facts() const { return nullptr; }
 

@@ -70,6 +70,11 @@ int32_t Model::add_item(const std::string& id, std::span<const ColumnView> featu
   return index;
 }
 
+void Model::change_item(int32_t item, std::span<const ColumnView> before, std::span<const ColumnView> after) {
+  require(item >= 0 && item < std::ssize(p_.item_ids), "change_item: no item ", item);
+  for (const auto& member : p_.members) member->change_item(item, before, after);
+}
+
 std::string Model::method_name(int method) const {
   if (method == kServed) return "served";
   if (method == kAdapted) return "adapted";

@@ -42,6 +42,9 @@ class Model {
   /// Makes an item known that came after training; returns its index.
   int32_t add_item(const std::string& id, std::span<const ColumnView> features);
 
+  /// Follows a change of the features of a known item.
+  void change_item(int32_t item, std::span<const ColumnView> before, std::span<const ColumnView> after);
+
   int methods() const { return kFirstMember + static_cast<int>(p_.members.size()); }
   std::string method_name(int method) const;
   /// Members that are baselines of the report (in order of the scenario), as method numbers.

@@ -170,28 +170,35 @@ void ItemSearch::encode(int64_t from) {
     codes_ = std::move(codes);
     capacity_ = capacity;
   }
-  for (int64_t i = from; i < count_; ++i) {
-    const float* v = row(i);
-    float largest = 0;
-    bool finite = true;
-    for (int j = 0; j < d_; ++j) {
-      largest = std::max(largest, std::abs(v[j]));
-      finite = finite && std::isfinite(v[j]);
-    }
-    // Not below 1e-35, so that the scale is no subnormal number and half a step still bounds the error of a code.
-    const float scale = scale_[i] = std::max(largest / kCodeMax, 1e-35f);
-    const float b = bias_ ? bias_[i] : 0.0f;
-    const double upper = b + 1e-6 * std::abs(static_cast<double>(b)) + 1e-36;
-    // Infinity where float cannot bound the score: it is always computed.
-    upper_bias_[i] = finite && upper <= kMost ? static_cast<float>(upper) : kInfinity;
-    if (!finite) scale_[i] = 1;
-    if (!with_codes_ || !finite) continue;
-    int8_t* block = codes_.get() + i / kRows * block_bytes + i % kRows * 2;
-    for (int j = 0; j < d_; ++j) {
-      const double code = std::clamp(std::nearbyint(static_cast<double>(v[j]) / scale), -127.0, 127.0);
-      block[j / 2 * 2 * kRows + j % 2] = static_cast<int8_t>(code);
-    }
+  for (int64_t i = from; i < count_; ++i) encode_row(i);
+}
+
+void ItemSearch::encode_row(int64_t i) {
+  const float* v = row(i);
+  float largest = 0;
+  bool finite = true;
+  for (int j = 0; j < d_; ++j) {
+    largest = std::max(largest, std::abs(v[j]));
+    finite = finite && std::isfinite(v[j]);
   }
+  // Not below 1e-35, so that the scale is no subnormal number and half a step still bounds the error of a code.
+  const float scale = scale_[i] = std::max(largest / kCodeMax, 1e-35f);
+  const float b = bias_ ? bias_[i] : 0.0f;
+  const double upper = b + 1e-6 * std::abs(static_cast<double>(b)) + 1e-36;
+  // Infinity where float cannot bound the score: it is always computed.
+  upper_bias_[i] = finite && upper <= kMost ? static_cast<float>(upper) : kInfinity;
+  if (!finite) scale_[i] = 1;
+  if (!with_codes_ || !finite) return;
+  int8_t* block = codes_.get() + i / kRows * pairs_ * 2 * kRows + i % kRows * 2;
+  for (int j = 0; j < d_; ++j) {
+    const double code = std::clamp(std::nearbyint(static_cast<double>(v[j]) / scale), -127.0, 127.0);
+    block[j / 2 * 2 * kRows + j % 2] = static_cast<int8_t>(code);
+  }
+}
+
+void ItemSearch::update(int64_t item) {
+  assert(item >= 0 && item < count_);
+  encode_row(item);
 }
 
 template <class Number>

@@ -18,7 +18,7 @@ namespace fewshop {
 /// the range of float are cut to it; what is not a number counts as the least score.
 ///
 /// The vectors and the bias stay where they are and must outlive the search (or the next assign / extend). Any number
-/// of threads may search at once, each with its own Buffers; nobody may search during assign and extend.
+/// of threads may search at once, each with its own Buffers; nobody may search during assign, extend and update.
 class ItemSearch {
  public:
   struct Hit {
@@ -49,6 +49,9 @@ class ItemSearch {
   /// The same items and further ones behind them, perhaps at another place; only the new ones are encoded.
   void extend(const float* vectors, int64_t stride, int64_t count, const float* bias);
 
+  /// The vector or the bias of one item has changed where it stands.
+  void update(int64_t item);
+
   int64_t size() const { return count_; }
 
   /// The n best items (fewer where there are fewer), best first.
@@ -67,6 +70,7 @@ class ItemSearch {
   };
 
   void encode(int64_t from);
+  void encode_row(int64_t item);
   template <class Estimate>
   void scan(Estimate&& estimate, float slack, const double* query, size_t n, std::span<const int32_t> exclude,
             std::vector<Buffers::Possible>& pool) const;

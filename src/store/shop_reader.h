@@ -35,6 +35,11 @@ class ShopReader {
   std::optional<ShopStore::Columns> columns(const char* table, const char* id_column, const std::string& id);
   void each_item_columns(const std::function<void(const std::string&, const ShopStore::Columns&)>& use);
 
+  std::vector<std::string> items_where(const std::string& condition);
+  bool item_where(const std::string& condition, const std::string& item_id);
+  void each_item_count(const std::function<void(const std::string&, int64_t)>& use);
+  std::vector<ShopStore::Actor> actors_of_item(const std::string& item_id, int64_t at_most);
+
   std::map<std::string, std::string> joins();
   std::vector<std::string> refusals();
   std::map<std::string, nlohmann::json> settings(const std::string& prefix);

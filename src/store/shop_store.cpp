@@ -116,6 +116,18 @@ class SqliteShopStore final : public ShopStore {
   void each_item_columns(const std::function<void(const std::string&, const Columns&)>& use) override {
     reader_.each_item_columns(use);
   }
+  std::vector<std::string> items_where(const std::string& condition) override {
+    return reader_.items_where(condition);
+  }
+  bool item_where(const std::string& condition, const std::string& item_id) override {
+    return reader_.item_where(condition, item_id);
+  }
+  void each_item_count(const std::function<void(const std::string&, int64_t)>& use) override {
+    reader_.each_item_count(use);
+  }
+  std::vector<Actor> actors_of_item(const std::string& item_id, int64_t at_most) override {
+    return reader_.actors_of_item(item_id, at_most);
+  }
   std::map<std::string, std::string> joins() override { return reader_.joins(); }
   std::vector<std::string> refusals() override { return reader_.refusals(); }
   std::optional<nlohmann::json> setting(const std::string& name) override { return reader_.setting(name); }

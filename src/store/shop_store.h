@@ -91,6 +91,9 @@ class ShopStore {
     virtual int64_t patch_item(const std::string& item_id, const nlohmann::json& changes) = 0;
     virtual int64_t delete_item(const std::string& item_id) = 0;  // and its events
 
+    /// Makes items known that events have named; those that are known stay as they are.
+    virtual void name_items(std::span<const std::string> item_ids) = 0;
+
     // Each returns the number of rows of events changed.
 
     /// From now on, and for what is stored, the guest's events (those that came without user_id) are the user's; part()
@@ -157,6 +160,18 @@ class ShopStore {
   virtual std::optional<Columns> user_columns(const std::string& user_id) = 0;
   virtual std::optional<Columns> item_columns(const std::string& item_id) = 0;
   virtual void each_item_columns(const std::function<void(const std::string& item_id, const Columns&)>& use) = 0;
+
+  /// Ids of the items for which a condition holds: an SQL expression over the columns of `items` that reads nothing else,
+  /// such as "price < 20 and brand = 'acme'". Throws InvalidInput for what is none, or takes longer than a second.
+  virtual std::vector<std::string> items_where(const std::string& condition) = 0;
+  virtual bool item_where(const std::string& condition, const std::string& item_id) = 0;
+  /// Rows of `events` and the queue by item.
+  virtual void each_item_count(const std::function<void(const std::string& item_id, int64_t rows)>& use) = 0;
+  /// Who last had to do with an item, latest first, each once.
+  struct Actor {
+    std::string user_id, client_id;  // client_id only where there is no user_id
+  };
+  virtual std::vector<Actor> actors_of_item(const std::string& item_id, int64_t at_most) = 0;
 
   /// Guests and the users they are joined to.
   virtual std::map<std::string, std::string> joins() = 0;

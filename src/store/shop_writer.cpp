@@ -95,6 +95,10 @@ int64_t ShopWriter::change(const std::string& sql, const std::string& parameter)
   return context_.connection.query(sql).add(parameter).run();
 }
 
+void ShopWriter::name_items(std::span<const std::string> item_ids) {
+  for (const std::string& id : item_ids) change("insert or ignore into items (item_id) values (?)", id);
+}
+
 int64_t ShopWriter::join(const std::string& client_id, const std::string& user_id) {
   require(!client_id.empty() && !user_id.empty(), "a join needs a client_id and a user_id");
   drain();

@@ -47,6 +47,7 @@ class ShopWriter final : public ShopStore::Writer {
   int64_t put_item(const ItemRecord& item) override;
   int64_t patch_item(const std::string& item_id, const nlohmann::json& changes) override;
   int64_t delete_item(const std::string& item_id) override;
+  void name_items(std::span<const std::string> item_ids) override;
   int64_t join(const std::string& client_id, const std::string& user_id) override;
   int64_t part(const std::string& client_id) override;
   int64_t set_personalization(const std::string& user_id, const std::string& client_id, bool given) override;

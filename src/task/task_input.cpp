@@ -5,24 +5,15 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <numeric>
-#include <unordered_map>
 
 #include "core/error.h"
+#include "core/hash.h"
 #include "scenario/condition.h"
+#include "task/arrange_support.h"
 #include "task/raw_rows.h"
-#include "task/support_rows.h"
 
 namespace fewshop {
 namespace {
-
-/// One row before it is put in order.
-struct ReadRow {
-  SupportRow row;
-  std::string item;
-  std::optional<Micros> time;
-  std::string tie;
-};
 
 /// Reads rows one by one as a scenario's [rows] are read.
 class RowParser {
@@ -39,13 +30,12 @@ class RowParser {
     if (!s_.positive.empty()) positive_ = parse_condition(s_.positive);
   }
 
-  bool by_time() const { return by_time_; }
-
   int64_t unknown_kinds() const { return unknown_kinds_; }
 
   /// Nothing for a row that is no positive one, or of an unknown kind (counted).
-  std::optional<ReadRow> read(size_t r) {
-    ReadRow out;
+  std::optional<ArrivedRow> read(size_t r) {
+    ArrivedRow out;
+    out.source = static_cast<int32_t>(r);
     if (event_ >= 0) {
       const int kind = kind_of(rows_.rows[r][event_].value_or(""));
       if (kind < 0) {
@@ -54,8 +44,7 @@ class RowParser {
       }
       out.row.kind = static_cast<uint8_t>(kind);
     }
-    out.item = text(r, item_, s_.item);
-    out.row.item = model_.find_item(out.item);
+    out.row.item = model_.find_item(item(r));
     const auto value = target(r);
     if (!value) return std::nullopt;
     out.row.target = *value;
@@ -64,10 +53,12 @@ class RowParser {
       require(weight >= 0, rows_.where(r), ": ", s_.weight, ": expected a weight of 0 or more, got ", weight);
       out.row.weight = static_cast<float>(weight);
     }
-    if (time_ >= 0) out.time = time(r);
-    if (ties_ >= 0) out.tie = rows_.rows[r][ties_].value_or("");
+    if (time_ >= 0) out.time = time(r).value_or(kNoTime);
+    if (ties_ >= 0) out.tie = hash64(rows_.rows[r][ties_].value_or(""));
     return out;
   }
+
+  std::string item(size_t r) const { return text(r, item_, s_.item); }
 
  private:
   int optional(const std::string& column) const { return column.empty() ? -1 : rows_.find(column); }
@@ -132,51 +123,21 @@ class RowParser {
   std::optional<Condition> positive_;
 };
 
-/// Numbers groups in order of their first row and brings the rows of one group together.
-void number_groups(std::vector<ReadRow>& rows, const EpisodeSpec& episode) {
-  if (episode.ties.empty()) {
-    for (size_t i = 0; i < rows.size(); ++i) rows[i].row.group = static_cast<int32_t>(i);
-    return;
-  }
-  std::unordered_map<std::string, int32_t> groups;
-  for (ReadRow& row : rows) {
-    const std::string key = episode.ties == "time" ? std::to_string(row.time.value_or(0)) : row.tie;
-    row.row.group = groups.emplace(key, static_cast<int32_t>(groups.size())).first->second;
-  }
-  std::stable_sort(rows.begin(), rows.end(),
-                   [](const ReadRow& a, const ReadRow& b) { return a.row.group < b.row.group; });
-}
-
-/// Keeps the latest `limit` groups.
-void keep_latest(std::vector<ReadRow>& rows, int limit) {
-  if (rows.empty()) return;
-  const int32_t first = rows.back().row.group + 1 - limit;
-  std::erase_if(rows, [&](const ReadRow& row) { return row.row.group < first; });
-  const int32_t shift = rows.empty() ? 0 : rows.front().row.group;
-  for (ReadRow& row : rows) row.row.group -= shift;
-}
-
 }  // namespace
 
 TaskInput task_input(const Model& model, const TextRows& text, const EntityValues& description,
                      std::optional<Micros> at) {
   RowParser parser(model, text);
-  std::vector<ReadRow> rows;
+  std::vector<ArrivedRow> rows;
   for (size_t r = 0; r < text.rows.size(); ++r)
-    if (auto row = parser.read(r)) rows.push_back(std::move(*row));
-  if (parser.by_time())
-    std::stable_sort(rows.begin(), rows.end(), [](const ReadRow& a, const ReadRow& b) { return a.time < b.time; });
-  number_groups(rows, model.scenario().episode);
-  keep_latest(rows, model.scenario().episode.support_max);
-
-  if (!at)
-    for (const ReadRow& row : rows) at = std::max(at, row.time);
+    if (const auto row = parser.read(r)) rows.push_back(*row);
+  arrange_support(rows, model.scenario().episode, at);
   TaskInput input;
   input.unknown_kinds = parser.unknown_kinds();
-  for (ReadRow& row : rows) {
-    if (row.time && at) row.row.age = static_cast<float>(age_seconds(*at, *row.time));
+  for (const ArrivedRow& row : rows) {
     input.support.push_back(row.row);
-    input.item_ids.push_back(std::move(row.item));
+    input.item_ids.push_back(parser.item(row.source));
+    input.source.push_back(row.source);
   }
   input.description = encode_entity(model.encoders().tasks, description);
   return input;

@@ -18,6 +18,7 @@ using EntityValues = std::map<std::string, std::optional<std::string>>;
 struct TaskInput {
   std::vector<SupportRow> support;    // in episode order: oldest first where the scenario has an order in time
   std::vector<std::string> item_ids;  // [support]
+  std::vector<int32_t> source;        // [support] number of the row that was given
   EncodedEntity description;
   int64_t unknown_kinds = 0;  // rows left out: of a kind of event that training has not seen
 

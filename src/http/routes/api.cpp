@@ -1,0 +1,94 @@
+#include "http/routes/api.h"
+
+#include <random>
+
+namespace fewshop::http {
+namespace {
+
+using nlohmann::json;
+
+Random& thread_random() {
+  thread_local Random random = [] {
+    std::random_device device;
+    return Random(static_cast<uint64_t>(device()) << 32 | device());
+  }();
+  return random;
+}
+
+}  // namespace
+
+ParseContext parse_context(const Api& api, const Request& request) {
+  const std::string_view type = request.header("content-type");
+  return {api.shop.now(), &thread_random(),
+          type.find("ndjson") != std::string_view::npos || type.find("jsonl") != std::string_view::npos ||
+              type.find("json-lines") != std::string_view::npos,
+          api.limits};
+}
+
+void submit(const Api& api, Change change, Reply reply, std::function<Response(const Outcome&)> answer) {
+  try {
+    api.shop.submit(std::move(change), [reply, answer = std::move(answer)](const Outcome& outcome) {
+      if (outcome.error.empty()) {
+        reply(answer(outcome));
+      } else if (outcome.invalid) {
+        reply(Response::error(HttpError(400, "invalid_request", outcome.error), ""));
+      } else {
+        HttpError error(503, "unavailable", "nothing was stored: " + outcome.error);
+        error.retry_after = 1;
+        reply(Response::error(error, ""));
+      }
+    });
+  } catch (const Overloaded& overloaded) {
+    HttpError error(429, "overloaded", overloaded.what());
+    error.retry_after = 1;
+    throw error;
+  }
+}
+
+json to_json(const std::vector<Refusal>& refusals) {
+  json list = json::array();
+  for (const Refusal& refusal : refusals) {
+    json entry = {{"index", refusal.index}, {"reason", refusal.reason}};
+    if (!refusal.event_id.empty()) entry["event_id"] = refusal.event_id;
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+Response rows_affected(int64_t rows, const std::vector<Refusal>& refusals) {
+  json body = {{"RowAffected", rows}};
+  if (!refusals.empty()) body["rejected"] = to_json(refusals);
+  return Response::json(body);
+}
+
+Change change_of(Incoming& incoming) {
+  Change change;
+  change.events = std::move(incoming.events);
+  change.joins = std::move(incoming.identities);
+  change.consents = std::move(incoming.consents);
+  for (RecordPatch& user : incoming.users) change.user_patches.emplace_back(user.id, std::move(user.changes));
+  return change;
+}
+
+json read_body(const Request& request, json::value_t type) {
+  json body = json::parse(request.body, nullptr, false);
+  if (body.is_discarded()) throw HttpError(400, "invalid_json", "the body is not JSON");
+  if (body.type() != type)
+    throw HttpError(400, "invalid_body",
+                    std::string("expected a JSON ") + json(type).type_name() + ", got " + body.type_name());
+  return body;
+}
+
+json schema_ref(const std::string& name) { return {{"$ref", "#/components/schemas/" + name}}; }
+
+json array_of(const json& schema) { return {{"type", "array"}, {"items", schema}}; }
+
+void add_shop_routes(Router& router, const Api& api) {
+  add_event_routes(router, api);
+  add_record_routes(router, api);
+  add_feedback_routes(router, api);
+  add_recommend_routes(router, api);
+  add_predict_routes(router, api);
+}
+
+}  // namespace fewshop::http

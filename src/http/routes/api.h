@@ -1,0 +1,52 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "http/router.h"
+#include "online/incoming.h"
+#include "online/shop.h"
+
+namespace fewshop::http {
+
+/// What routes share: the shop, and how its clients' requests are read and answered. Routes only translate.
+struct Api {
+  Shop& shop;
+  ParseLimits limits;
+  int default_n = 10;
+  int most_n = 10'000;  // items of one list
+};
+
+/// Parsing with the shop's clock and ids of its own.
+ParseContext parse_context(const Api& api, const Request& request);
+
+/// Submits a change; `answer` makes the response of what became of it. Nothing durable: 503. Too much waiting: 429.
+void submit(const Api& api, Change change, Reply reply, std::function<Response(const Outcome&)> answer);
+
+/// {"RowAffected": n}, and what was refused, where anything was.
+Response rows_affected(int64_t rows, const std::vector<Refusal>& refusals = {});
+nlohmann::json to_json(const std::vector<Refusal>& refusals);
+
+/// The change that parsed events ask for.
+Change change_of(Incoming& incoming);
+
+/// Reads a JSON body; HttpError 400 for what is none, or none of the type.
+nlohmann::json read_body(const Request& request, nlohmann::json::value_t type);
+
+// Pieces of JSON schemas for the API document.
+nlohmann::json schema_ref(const std::string& name);
+nlohmann::json array_of(const nlohmann::json& schema);
+
+// One function per file of routes.
+void add_event_routes(Router& router, const Api& api);      // /api/events, Segment, GA4
+void add_record_routes(Router& router, const Api& api);     // users, items
+void add_feedback_routes(Router& router, const Api& api);   // feedback
+void add_recommend_routes(Router& router, const Api& api);  // lists
+void add_predict_routes(Router& router, const Api& api);    // scenarios, guide
+
+/// All of the above.
+void add_shop_routes(Router& router, const Api& api);
+
+}  // namespace fewshop::http

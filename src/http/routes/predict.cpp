@@ -1,0 +1,243 @@
+// Predictions of a scenario's model, and the guidance of a product page.
+#include <fmt/format.h>
+
+#include "http/routes/api.h"
+#include "store/store.h"
+
+namespace fewshop::http {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t kMostRows = 10'000;
+
+/// A JSON value as the text that a column would hold.
+std::optional<std::string> text_of(const json& value, const std::string& place) {
+  if (value.is_null()) return std::nullopt;
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_boolean()) return value.get<bool>() ? "1" : "0";
+  if (value.is_number_integer()) return std::to_string(value.get<int64_t>());
+  if (value.is_number()) return Value::of(value.get<double>()).to_text();
+  throw HttpError(400, "invalid_body", place + ": expected a text, a number or a boolean, got " + value.type_name());
+}
+
+/// Rows given as objects, as a table of text: the union of their members is the columns.
+TextRows rows_of(const json& rows, const std::string& place) {
+  if (!rows.is_array()) throw HttpError(400, "invalid_body", place + ": expected a list of rows");
+  if (rows.size() > kMostRows)
+    throw HttpError(400, "invalid_body", fmt::format("{}: at most {} rows", place, kMostRows));
+  TextRows table;
+  table.place = place;
+  for (const json& row : rows) {
+    if (!row.is_object()) throw HttpError(400, "invalid_body", place + ": every row is a JSON object");
+    std::vector<std::optional<std::string>> values(table.columns.size());
+    for (const auto& entry : row.items()) {
+      int column = table.find(entry.key());
+      if (column < 0) {
+        column = static_cast<int>(table.columns.size());
+        table.columns.push_back(entry.key());
+      }
+      if (std::ssize(values) <= column) values.resize(column + 1);
+      values[column] = text_of(entry.value(), place + "." + entry.key());
+    }
+    table.rows.push_back(std::move(values));
+  }
+  for (auto& row : table.rows) row.resize(table.columns.size());
+  return table;
+}
+
+json predictions_json(const ListReply& reply, const LiveModel& model, bool explain) {
+  json predictions = json::array();
+  for (const auto& item : reply.items) {
+    json prediction = {{"value", item.score},
+                       {"low", item.low},
+                       {"high", item.high},
+                       {"family", model.ranking() ? "scores" : "gaussian"},
+                       {"served", reply.served}};
+    if (explain) {
+      prediction["prior"] = item.prior;
+      json reasons = json::array();
+      for (const auto& reason : item.reasons)
+        reasons.push_back({{"row", reason.row}, {"item", reason.item_id}, {"contribution", reason.contribution}});
+      prediction["reasons"] = std::move(reasons);
+    }
+    predictions.push_back(std::move(prediction));
+  }
+  return predictions;
+}
+
+json predict(const Api& api, const std::string& scenario, const json& body) {
+  if (!body.is_object()) throw HttpError(400, "invalid_body", "expected a JSON object");
+  const auto model = api.shop.model(scenario);
+  const Scenario& s = model->scenario();
+  const TextRows query = rows_of(body.value("query", json()), "query");
+  if (query.rows.empty()) throw HttpError(400, "invalid_body", "query: no rows");
+  const int column = query.find(s.item);
+  if (column < 0) throw HttpError(400, "invalid_body", "query: expected a member '" + s.item + "' in every row");
+  std::vector<std::string> items;
+  for (size_t r = 0; r < query.rows.size(); ++r) {
+    if (!query.rows[r][column]) throw HttpError(400, "invalid_body", query.where(r) + ": " + s.item + " is missing");
+    items.push_back(*query.rows[r][column]);
+  }
+  const bool explain = body.value("explain", false);
+  ColumnValues task;
+  if (const auto given = body.find("task"); given != body.end()) {
+    if (!given->is_object()) throw HttpError(400, "invalid_body", "task: expected a JSON object");
+    for (const auto& entry : given->items()) task[entry.key()] = text_of(entry.value(), "task." + entry.key());
+  }
+  const auto id = [&](const char* name) {
+    const auto found = task.find(name);
+    return found == task.end() ? std::string() : found->second.value_or("");
+  };
+  ListReply reply;
+  if (const auto support = body.find("support"); support != body.end() && !support->is_null()) {
+    TextRows rows = rows_of(*support, "support");
+    // No rows have no columns; the task is answered as one of which nothing is known.
+    if (rows.rows.empty()) {
+      rows.columns = {s.item};
+      for (const auto* name : {&s.target, &s.time})
+        if (!name->empty()) rows.columns.push_back(*name);
+    }
+    reply = api.shop.score(scenario, rows, task, items, explain);
+  } else {
+    const Asker asker{id("user_id"), id("client_id"), std::nullopt};
+    if (asker.user_id.empty() && asker.client_id.empty())
+      throw HttpError(400, "invalid_body",
+                      "expected support rows, or task.user_id or task.client_id whose rows are stored");
+    reply = api.shop.score(scenario, asker, items, explain);
+  }
+  return {{"predictions", predictions_json(reply, *model, explain)},
+          {"model_version", reply.version},
+          {"support", reply.support}};
+}
+
+json entries(const ListReply& reply) {
+  json list = json::array();
+  for (const auto& item : reply.items) {
+    json reasons = json::array();
+    for (const auto& reason : item.reasons)
+      reasons.push_back({{"row", reason.row}, {"item", reason.item_id}, {"contribution", reason.contribution}});
+    list.push_back({{"Id", item.id},
+                    {"Score", item.score},
+                    {"low", item.low},
+                    {"high", item.high},
+                    {"prior", item.prior},
+                    {"reasons", std::move(reasons)}});
+  }
+  return list;
+}
+
+/// Of the neighbours of the item, those that the person is most likely to want, by the model where there is one.
+json guided(const Api& api, const Asker& asker, const ListReply& neighbours, const std::string& scenario, int n) {
+  const auto model = api.shop.model_or_null(scenario);
+  if (!model || neighbours.items.empty()) {
+    ListReply first = neighbours;
+    if (std::ssize(first.items) > n) first.items.resize(n);
+    return entries(first);
+  }
+  std::vector<std::string> ids;
+  for (const auto& item : neighbours.items) ids.push_back(item.id);
+  ListReply scored = api.shop.score(scenario, asker, ids, true);
+  std::stable_sort(scored.items.begin(), scored.items.end(),
+                   [](const ListReply::Item& a, const ListReply::Item& b) { return a.score > b.score; });
+  if (std::ssize(scored.items) > n) scored.items.resize(n);
+  return entries(scored);
+}
+
+}  // namespace
+
+void add_predict_routes(Router& router, const Api& api) {
+  const json text = {{"type", "string"}}, number = {{"type", "number"}};
+  const json rows = array_of({{"type", "object"}});
+  router.add(
+      {.method = Method::kPost,
+       .path = "/api/scenarios/{name}/predict",
+       .tag = "predict",
+       .summary = "Predictions for query rows of a task; without support its stored rows count, [] = none. A list of "
+                  "bodies gives a list of answers.",
+       .scope = "recommend",
+       .body =
+           {{"type", {"object", "array"}},
+            {"required", {"query"}},
+            {"properties",
+             {{"task", {{"type", "object"}}}, {"support", rows}, {"query", rows}, {"explain", {{"type", "boolean"}}}}}},
+       .response = {{"type", {"object", "array"}},
+                    {"properties",
+                     {{"predictions", array_of({{"type", "object"},
+                                                {"properties",
+                                                 {{"value", number},
+                                                  {"low", number},
+                                                  {"high", number},
+                                                  {"family", text},
+                                                  {"prior", number},
+                                                  {"served", text}}}})},
+                      {"model_version", text}}}},
+       .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
+         const json body = json::parse(request->body, nullptr, false);
+         if (body.is_discarded()) throw HttpError(400, "invalid_json", "the body is not JSON");
+         const std::string& name = request->parameter("name");
+         try {
+           if (!body.is_array()) return reply(Response::json(predict(api, name, body)));
+           json answers = json::array();
+           for (const json& one : body) answers.push_back(predict(api, name, one));
+           reply(Response::json(answers));
+         } catch (const json::exception& problem) {
+           throw HttpError(400, "invalid_body", problem.what());
+         }
+       }});
+  router.add({.method = Method::kGet,
+              .path = "/api/scenarios",
+              .tag = "predict",
+              .summary = "Scenarios whose models are live.",
+              .scope = "recommend",
+              .response = {{"type", "object"}},
+              .handle = [api](std::shared_ptr<const Request>, Reply reply) {
+                json list = json::array();
+                for (const auto& model : api.shop.models())
+                  list.push_back({{"name", model->name()},
+                                  {"title", model->scenario().title},
+                                  {"problem", model->ranking() ? "ranking" : "rating"},
+                                  {"version", model->version()}});
+                reply(Response::json({{"scenarios", list}}));
+              }});
+  router.add({.method = Method::kPost,
+              .path = "/api/guide",
+              .tag = "predict",
+              .summary = "For a product page: how much a person wants the item, items like it, items that go with it.",
+              .scope = "recommend",
+              .query = {{"scenario", "string", "whose model answers"}},
+              .body = {{"type", "object"},
+                       {"required", {"item_id"}},
+                       {"properties",
+                        {{"item_id", text}, {"user_id", text}, {"client_id", text}, {"n", {{"type", "integer"}}}}}},
+              .response = {{"type", "object"}},
+              .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
+                const json body = read_body(*request, json::value_t::object);
+                try {
+                  const std::string item = body.at("item_id").get<std::string>();
+                  const Asker asker{body.value("user_id", ""), body.value("client_id", ""), std::nullopt};
+                  const int n = body.value("n", api.default_n);
+                  if (n < 1 || n > 1000) throw HttpError(400, "invalid_body", "n is from 1 to 1000");
+                  const std::string scenario = request->query_value("scenario").value_or("");
+                  const auto model = api.shop.model_or_null(scenario);
+                  ListRequest near;
+                  near.n = 5 * n;
+                  json interest = nullptr;
+                  if (model) {
+                    const ListReply scored = api.shop.score(scenario, asker, {item}, false);
+                    interest = {
+                        {"score", scored.items[0].score}, {"low", scored.items[0].low}, {"high", scored.items[0].high}};
+                  }
+                  const ListReply also = api.shop.item_to_item("also", item, near);
+                  const ListReply similar = model ? api.shop.item_to_item("similar", item, near) : also;
+                  reply(Response::json({{"interest", interest},
+                                        {"related", guided(api, asker, similar, scenario, n)},
+                                        {"complementary", guided(api, asker, also, scenario, n)},
+                                        {"recommendation_id", also.recommendation_id}}));
+                } catch (const json::exception& problem) {
+                  throw HttpError(400, "invalid_body", problem.what());
+                }
+              }});
+}
+
+}  // namespace fewshop::http

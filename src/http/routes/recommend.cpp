@@ -1,0 +1,365 @@
+// Lists: recommended, popular, latest, what goes with an item.
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "core/time.h"
+#include "http/routes/api.h"
+#include "online/gorse.h"
+
+namespace fewshop::http {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t kMostAsked = 1000;  // questions of one batch
+
+std::vector<Parameter> list_parameters() {
+  return {
+      {"n", "integer", "items, 10 by default"},
+      {"offset", "integer", "items of the list to leave out"},
+      {"category", "string", "only items of this category"},
+      {"filter", "string",
+       "only items that satisfy this condition over the columns of items: price < 20 and brand = 'acme'"},
+      {"exclude", "string", "ids of items to leave out, separated by commas; may be repeated"},
+      {"cap", "string", "COLUMN:N: at most N items of one value of a column; may be repeated"},
+      {"diversity", "number", "0 to 1: how unlike each other the items are to be"},
+      {"boost", "string", "BY:CONDITION: rank items as if they scored BY standard deviations more; may be repeated"},
+      {"pin", "string", "PLACE:ITEM: the item at this place, 0 = first; may be repeated"}};
+}
+
+std::vector<Parameter> recommend_parameters() {
+  auto parameters = list_parameters();
+  parameters.push_back({"scenario", "string", "whose model answers"});
+  parameters.push_back({"explain", "boolean", "reasons: score = prior + sum of contributions"});
+  parameters.push_back({"include_seen", "boolean", "also items that the user has had to do with"});
+  parameters.push_back({"write-back-type", "string", "store feedback of this type for what is answered"});
+  parameters.push_back({"write-back-delay", "string", "counting from so much later: 10m, 1h"});
+  return parameters;
+}
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  size_t begin = 0;
+  while (begin <= text.size()) {
+    const size_t end = std::min(text.find(separator, begin), text.size());
+    if (end > begin) parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+double number_of(const std::string& text, const std::string& name, double low, double high) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !(value >= low && value <= high))
+    throw HttpError(400, "invalid_parameter", fmt::format("{} is a number from {} to {}", name, low, high));
+  return value;
+}
+
+/// "A:B" cut at the first colon.
+std::pair<std::string, std::string> pair_of(const std::string& text, const std::string& name) {
+  const size_t colon = text.find(':');
+  if (colon == std::string::npos || colon == 0 || colon + 1 == text.size())
+    throw HttpError(400, "invalid_parameter",
+                    name + ": expected two parts with a colon between them, got '" + text.substr(0, 100) + "'");
+  return {text.substr(0, colon), text.substr(colon + 1)};
+}
+
+ListRequest list_request(const Api& api, const Request& request) {
+  ListRequest list;
+  list.n = static_cast<int>(request.query_number("n", api.default_n, 1, api.most_n));
+  list.offset = static_cast<int>(request.query_number("offset", 0, 0, api.most_n));
+  const auto category = request.parameters.find("category");
+  list.category =
+      category != request.parameters.end() ? category->second : request.query_value("category").value_or("");
+  list.filter = request.query_value("filter").value_or("");
+  list.explain = request.query_flag("explain");
+  list.include_seen = request.query_flag("include_seen");
+  if (const auto diversity = request.query_value("diversity"))
+    list.diversity = number_of(*diversity, "diversity", 0, 1);
+  for (const auto& [name, value] : request.query) {
+    if (name == "exclude") {
+      for (auto& id : split(value, ',')) list.exclude.push_back(std::move(id));
+    } else if (name == "cap") {
+      const auto [column, most] = pair_of(value, "cap");
+      list.caps.push_back({column, static_cast<int>(number_of(most, "cap", 1, 1e6))});
+    } else if (name == "boost") {
+      const auto [by, condition] = pair_of(value, "boost");
+      list.boosts.push_back({condition, number_of(by, "boost", -100, 100)});
+    } else if (name == "pin") {
+      const auto [place, item] = pair_of(value, "pin");
+      list.pins.push_back({item, static_cast<int>(number_of(place, "pin", 0, 1e6))});
+    }
+  }
+  return list;
+}
+
+json item_json(const ListReply::Item& item, bool explain, bool intervals) {
+  json entry = {{"Id", item.id}, {"Score", item.score}};
+  if (intervals) {
+    entry["low"] = item.low;
+    entry["high"] = item.high;
+  }
+  if (item.boost != 0) entry["boost"] = item.boost;
+  if (item.pinned) entry["pinned"] = true;
+  if (explain) {
+    entry["prior"] = item.prior;
+    json reasons = json::array();
+    for (const auto& reason : item.reasons)
+      reasons.push_back({{"row", reason.row}, {"item", reason.item_id}, {"contribution", reason.contribution}});
+    entry["reasons"] = std::move(reasons);
+  }
+  return entry;
+}
+
+void add_facts(Response& response, const ListReply& reply) {
+  response.headers.emplace_back("X-Recommendation-Id", reply.recommendation_id);
+  if (!reply.version.empty()) response.headers.emplace_back("X-Model-Version", reply.scenario + "/" + reply.version);
+  response.headers.emplace_back("X-Served", reply.served);
+}
+
+Response scores(const ListReply& reply, bool explain = false, bool intervals = false) {
+  json list = json::array();
+  for (const auto& item : reply.items) list.push_back(item_json(item, explain, intervals));
+  Response response = Response::json(list);
+  add_facts(response, reply);
+  return response;
+}
+
+Response ids(const ListReply& reply) {
+  json list = json::array();
+  for (const auto& item : reply.items) list.push_back(item.id);
+  Response response = Response::json(list);
+  add_facts(response, reply);
+  return response;
+}
+
+/// "90", "90s", "10m", "1h", "2d".
+Micros duration_of(const std::string& text) {
+  Micros unit = kSecond;
+  std::string number = text;
+  if (!text.empty() && !std::isdigit(static_cast<unsigned char>(text.back()))) {
+    unit = text.back() == 's'   ? kSecond
+           : text.back() == 'm' ? 60 * kSecond
+           : text.back() == 'h' ? 3600 * kSecond
+           : text.back() == 'd' ? kDay
+                                : 0;
+    number.pop_back();
+  }
+  if (unit == 0) throw HttpError(400, "invalid_parameter", "write-back-delay: expected a time such as 90s, 10m, 1h");
+  return static_cast<Micros>(number_of(number, "write-back-delay", 0, 1e7)) * unit;
+}
+
+/// Gorse's trick: what was shown counts as read later on.
+Change written_back(const Api& api, const ListReply& reply, const std::string& user, const std::string& type,
+                    Micros delay) {
+  Change change;
+  for (const auto& item : reply.items) {
+    Event event;
+    event.event_id = api.shop.new_id();
+    event.time = api.shop.now() + delay;
+    event.event = type;
+    event.user_id = user;
+    event.recommendation_id = reply.recommendation_id;
+    event.items.push_back({.item_id = item.id});
+    change.events.push_back(std::move(event));
+  }
+  return change;
+}
+
+/// One question of POST /api/recommend.
+json answer_question(const Api& api, const json& question) {
+  if (!question.is_object()) throw HttpError(400, "invalid_body", "a question is a JSON object");
+  static const std::vector<std::string> known = {"user_id", "client_id", "scenario", "n",           "offset",
+                                                 "filter",  "category",  "exclude",  "caps",        "diversity",
+                                                 "boosts",  "pins",      "explain",  "include_seen"};
+  for (const auto& entry : question.items())
+    if (std::find(known.begin(), known.end(), entry.key()) == known.end())
+      throw HttpError(
+          400, "invalid_body",
+          fmt::format("unknown member '{}'; known: {}", entry.key().substr(0, 100), fmt::join(known, ", ")));
+  try {
+    ListRequest list;
+    list.n = question.value("n", api.default_n);
+    list.offset = question.value("offset", 0);
+    if (list.n < 1 || list.n > api.most_n || list.offset < 0 || list.offset > api.most_n)
+      throw HttpError(400, "invalid_body", fmt::format("n is from 1, offset from 0, both to {}", api.most_n));
+    list.filter = question.value("filter", "");
+    list.category = question.value("category", "");
+    list.exclude = question.value("exclude", std::vector<std::string>{});
+    list.diversity = question.value("diversity", 0.0);
+    if (!(list.diversity >= 0 && list.diversity <= 1))
+      throw HttpError(400, "invalid_body", "diversity is a number from 0 to 1");
+    list.explain = question.value("explain", false);
+    list.include_seen = question.value("include_seen", false);
+    for (const auto& [column, most] : question.value("caps", std::map<std::string, int>{})) {
+      if (most < 1) throw HttpError(400, "invalid_body", "caps: at least 1 of a value");
+      list.caps.push_back({column, most});
+    }
+    for (const auto& boost : question.value("boosts", json::array()))
+      list.boosts.push_back({boost.at("filter").get<std::string>(), boost.at("by").get<double>()});
+    for (const auto& pin : question.value("pins", json::array())) {
+      const int place = pin.value("place", 0);
+      if (place < 0) throw HttpError(400, "invalid_body", "pins: a place is 0 or more");
+      list.pins.push_back({pin.at("item_id").get<std::string>(), place});
+    }
+    const Asker asker{question.value("user_id", ""), question.value("client_id", ""), std::nullopt};
+    const ListReply reply = api.shop.recommend(question.value("scenario", ""), asker, list);
+    json items = json::array();
+    for (const auto& item : reply.items) items.push_back(item_json(item, list.explain, true));
+    return {{"recommendation_id", reply.recommendation_id},
+            {"scenario", reply.scenario},
+            {"model_version", reply.version},
+            {"served", reply.served},
+            {"support", reply.support},
+            {"items", items}};
+  } catch (const json::exception& problem) {
+    throw HttpError(400, "invalid_body", problem.what());
+  }
+}
+
+void recommend_for(const Api& api, const Request& request, const Asker& asker, Reply reply) {
+  const ListRequest list = list_request(api, request);
+  const ListReply answer = api.shop.recommend(request.query_value("scenario").value_or(""), asker, list);
+  const bool detailed = list.explain || request.header("x-api-version") == "2";
+  Response response = detailed ? scores(answer, list.explain, true) : ids(answer);
+  const auto type = request.query_value("write-back-type");
+  if (!type || type->empty()) return reply(std::move(response));
+  const Micros delay = duration_of(request.query_value("write-back-delay").value_or("0"));
+  Change change = written_back(api, answer, asker.user_id, check_id(*type, "write-back-type", api.limits), delay);
+  submit(api, std::move(change), std::move(reply),
+         [response = std::move(response)](const Outcome&) { return response; });
+}
+
+}  // namespace
+
+void add_recommend_routes(Router& router, const Api& api) {
+  router.define("Score",
+                {{"type", "object"}, {"properties", {{"Id", {{"type", "string"}}}, {"Score", {{"type", "number"}}}}}});
+  router.define("Scores", array_of(schema_ref("Score")));
+  const json number = {{"type", "number"}}, text = {{"type", "string"}};
+  router.define(
+      "Recommended",
+      {{"type", "object"},
+       {"properties",
+        {{"Id", text},
+         {"Score", number},
+         {"low", number},
+         {"high", number},
+         {"prior", number},
+         {"boost", number},
+         {"reasons",
+          array_of({{"type", "object"},
+                    {"properties", {{"row", {{"type", "integer"}}}, {"item", text}, {"contribution", number}}}})}}}});
+
+  for (const char* path : {"/api/recommend/{user-id}", "/api/recommend/{user-id}/{category}"})
+    router.add({.method = Method::kGet,
+                .path = path,
+                .tag = "recommend",
+                .summary = "The best items for a user: ids; with X-API-Version: 2 or explain=true objects.",
+                .scope = "recommend",
+                .query = recommend_parameters(),
+                .response = {{"oneOf", {array_of(text), array_of(schema_ref("Recommended"))}}},
+                .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
+                  recommend_for(api, *request, {request->parameter("user-id"), "", std::nullopt}, std::move(reply));
+                }});
+  router.add({.method = Method::kPost,
+              .path = "/api/recommend",
+              .tag = "recommend",
+              .summary = "The best items for a user or a guest; a list of questions gives a list of answers.",
+              .scope = "recommend",
+              .body = {{"type", {"object", "array"}}},
+              .response = {{"type", {"object", "array"}}},
+              .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
+                const json body = json::parse(request->body, nullptr, false);
+                if (body.is_discarded()) throw HttpError(400, "invalid_json", "the body is not JSON");
+                if (!body.is_array()) return reply(Response::json(answer_question(api, body)));
+                if (body.size() > kMostAsked)
+                  throw HttpError(400, "invalid_body", fmt::format("at most {} questions", kMostAsked));
+                json answers = json::array();
+                for (const json& question : body) answers.push_back(answer_question(api, question));
+                reply(Response::json(answers));
+              }});
+  for (const char* path : {"/api/session/recommend", "/api/session/recommend/{category}"})
+    router.add({.method = Method::kPost,
+                .path = path,
+                .tag = "recommend",
+                .summary = "The best items after the feedback of a session, which is not stored.",
+                .scope = "recommend",
+                .query = recommend_parameters(),
+                .body = array_of(schema_ref("Feedback")),
+                .response = schema_ref("Scores"),
+                .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
+                  const Incoming incoming = parse_gorse_feedback(request->body, parse_context(api, *request), true);
+                  if (!incoming.refusals.empty())
+                    throw HttpError(400, "invalid_body",
+                                    fmt::format("feedback {}: {}", incoming.refusals.front().index,
+                                                incoming.refusals.front().reason));
+                  std::vector<EventRow> rows;
+                  for (const Event& event : incoming.events)
+                    for (const EventItem& item : event.items) {
+                      EventRow row;
+                      row.event_id = event.event_id;
+                      row.time = event.time;
+                      row.event = event.event;
+                      row.item_id = item.item_id;
+                      row.value = item.value;
+                      row.rating = item.rating;
+                      row.price = item.price;
+                      row.quantity = item.quantity;
+                      rows.push_back(std::move(row));
+                    }
+                  const ListRequest list = list_request(api, *request);
+                  reply(scores(api.shop.recommend(request->query_value("scenario").value_or(""),
+                                                  {"", "", std::move(rows)}, list),
+                               list.explain, list.explain));
+                }});
+  for (const char* path : {"/api/popular", "/api/popular/{category}", "/api/non-personalized/popular"})
+    router.add({.method = Method::kGet,
+                .path = path,
+                .tag = "recommend",
+                .summary = "What most events name.",
+                .scope = "recommend",
+                .query = list_parameters(),
+                .response = schema_ref("Scores"),
+                .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
+                  reply(scores(api.shop.popular(list_request(api, *request))));
+                }});
+  for (const char* path : {"/api/latest", "/api/latest/{category}", "/api/non-personalized/latest"})
+    router.add({.method = Method::kGet,
+                .path = path,
+                .tag = "recommend",
+                .summary = "What came last; scores are times in seconds.",
+                .scope = "recommend",
+                .query = list_parameters(),
+                .response = schema_ref("Scores"),
+                .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
+                  reply(scores(api.shop.latest(list_request(api, *request))));
+                }});
+  router.add({.method = Method::kGet,
+              .path = "/api/item-to-item/{name}/{item-id}",
+              .tag = "recommend",
+              .summary = "Items that go with an item; name: 'also' (the same people), 'similar' (learned likeness).",
+              .scope = "recommend",
+              .query = list_parameters(),
+              .response = schema_ref("Scores"),
+              .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
+                reply(scores(api.shop.item_to_item(request->parameter("name"), request->parameter("item-id"),
+                                                   list_request(api, *request))));
+              }});
+  for (const char* path : {"/api/item/{item-id}/neighbors", "/api/item/{item-id}/neighbors/{category}"})
+    router.add(
+        {.method = Method::kGet,
+         .path = path,
+         .tag = "recommend",
+         .summary = "Items that the same people had to do with.",
+         .scope = "recommend",
+         .query = list_parameters(),
+         .response = schema_ref("Scores"),
+         .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
+           reply(scores(api.shop.item_to_item("also", request->parameter("item-id"), list_request(api, *request))));
+         }});
+}
+
+}  // namespace fewshop::http

@@ -1,0 +1,150 @@
+#include "online/ga4.h"
+
+#include <optional>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "online/body.h"
+
+namespace fewshop {
+namespace {
+
+using namespace body;
+
+/// What stands around the events.
+struct Request {
+  std::string user_id, client_id;
+  std::optional<Micros> time;
+  std::optional<bool> personalization;
+  nlohmann::json labels = nlohmann::json::object();
+  std::string problem;  // why none of its events can be taken
+};
+
+nlohmann::json labels_of(element properties, const ParseLimits& limits) {
+  nlohmann::json labels = nlohmann::json::object();
+  for (const auto [key, property] : object_of(properties, "user_properties")) {
+    object inner;
+    element value = property;
+    if (!property.get(inner) && inner["value"].get(value)) continue;
+    labels[std::string(key)] = copy_of(value, limits.depth);
+  }
+  if (const size_t size = labels.dump().size(); size > static_cast<size_t>(limits.extra_bytes))
+    refuse("user_properties: expected up to {} bytes, got {}", limits.extra_bytes, size);
+  return labels;
+}
+
+void read_request(object around, const ParseContext& context, Request& request) {
+  for (const auto [key, member] : around) {
+    if (member.is_null()) continue;
+    if (key == "client_id" || (key == "app_instance_id" && request.client_id.empty()))
+      request.client_id = id_of(member, key, context.limits);
+    else if (key == "user_id")
+      request.user_id = id_of(member, key, context.limits);
+    else if (key == "timestamp_micros")
+      request.time = time_of(member, key, context.now);
+    else if (key == "non_personalized_ads") {
+      if (boolean_of(member, key)) request.personalization = false;
+    } else if (key == "consent") {
+      std::string_view said;
+      if (object_of(member, key)["ad_personalization"].get(said)) continue;
+      if (said == "DENIED")
+        request.personalization = false;
+      else if (said == "GRANTED" && !request.personalization)
+        request.personalization = true;
+    } else if (key == "user_properties")
+      request.labels = labels_of(member, context.limits);
+  }
+  if (request.client_id.empty() && request.user_id.empty())
+    refuse("client_id, user_id: expected one of them, got none");
+}
+
+std::string derived_id(const Request& request, const Event& event, int64_t index, std::string_view params) {
+  const auto id = [&](std::string_view part) {
+    Fingerprint print;
+    print.add(part).add(request.client_id).add(request.user_id).add(event.time).add(index);
+    return print.add(event.event).add(params).hex();
+  };
+  return "ga4-" + id("high") + id("low");
+}
+
+void read_event(element value, int64_t index, const Request& request, const ParseContext& context, Event& event,
+                std::string& event_id) {
+  const ParseLimits& limits = context.limits;
+  std::optional<element> name, params;
+  auto time = request.time;
+  for (const auto [key, member] : object_of(value, "the event")) {
+    if (member.is_null()) continue;
+    if (key == "name")
+      name = member;
+    else if (key == "params")
+      params = member;
+    else if (key == "timestamp_micros")
+      time = time_of(member, key, context.now);
+  }
+  if (!name) refuse("name: expected the name of the event, got none");
+  event.event = id_of(*name, "name", limits, true);
+  event.time = time.value_or(context.now);
+  event.user_id = request.user_id;
+  event.client_id = request.client_id;
+  event.personalization = request.personalization.value_or(true);
+  EventBuilder builder(event, context);
+  std::string session;
+  if (params)
+    for (const auto [key, member] : object_of(*params, "params")) {
+      if (key == "event_id")
+        event_id = event.event_id = id_of(member, "params.event_id", limits);
+      else if (key == "ga_session_id")
+        session = id_of(member, key, limits);
+      else if (!builder.take(key, member))
+        builder.keep(key, member, "params");
+    }
+  if (event.session_id.empty()) event.session_id = session;
+  if (event.event_id.empty() && time) {
+    std::string text;
+    if (params) append_json(*params, text, limits.depth);
+    event.event_id = derived_id(request, event, index, text);
+  }
+  builder.finish();
+}
+
+}  // namespace
+
+Incoming parse_ga4(std::string_view body, const ParseContext& context) {
+  Incoming incoming;
+  Request request;
+  bool has_events = false;
+  Reader reader;
+  reader.envelope = [&](object around) {
+    has_events = true;
+    try {
+      read_request(around, context, request);
+    } catch (const BadValue& bad) {
+      request.problem = bad.reason;
+      return;
+    }
+    if (request.personalization)
+      incoming.consents.push_back({request.user_id, request.client_id, *request.personalization});
+    if (!request.labels.empty() && !request.user_id.empty() && request.personalization.value_or(true))
+      incoming.users.push_back({request.user_id, {{"labels", request.labels}}});
+  };
+  reader.value = [&](int64_t index, element value) {
+    require(has_events, "expected an object with a list \"events\", got ", shown(value));
+    Event event;
+    std::string event_id;
+    try {
+      if (!request.problem.empty()) throw BadValue{request.problem};
+      read_event(value, index, request, context, event, event_id);
+    } catch (const BadValue& bad) {
+      incoming.refusals.push_back({index, event_id, bad.reason});
+      return;
+    }
+    incoming.events.push_back(std::move(event));
+    incoming.index.push_back(index);
+  };
+  reader.broken = [&](int64_t index, const std::string& reason) { incoming.refusals.push_back({index, "", reason}); };
+  incoming.total = read(body, context, reader, "events");
+  require(has_events, "expected an object with a list \"events\"");
+  return incoming;
+}
+
+}  // namespace fewshop

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "core/random.h"
+#include "store/event.h"
+
+namespace fewshop {
+
+/// What a body may hold (docs/events.md publishes these).
+struct ParseLimits {
+  int64_t events = 10'000;         // in one body; more: the body is refused
+  int64_t items = 200;             // of one event
+  int64_t id_bytes = 1024;         // of an id, of the name of an event
+  int64_t extra_bytes = 64 << 10;  // of what has no column, as JSON; of labels
+  int depth = 32;                  // of nesting in one event
+};
+
+/// What a parser needs beside the body.
+struct ParseContext {
+  Micros now = 0;            // the time of what came without one
+  Random* random = nullptr;  // ids of events that came without one; seed it from the system's entropy
+  bool lines = false;        // the content type says JSON lines (application/x-ndjson); else the content tells
+  ParseLimits limits;
+};
+
+/// One value of a body that was not taken, and why: what was expected, what came.
+struct Refusal {
+  int64_t index = 0;     // its position in the batch
+  std::string event_id;  // "" = it has none that can be read
+  std::string reason;
+};
+
+/// A guest who turned out to be a user (identify, alias); join = false undoes it.
+struct GuestJoin {
+  std::string client_id, user_id;
+  bool join = true;
+};
+
+/// What a body said about personalization, in so many words, for a user or a guest.
+struct Consent {
+  std::string user_id, client_id;
+  bool given = true;
+};
+
+/// Changes of a user or an item by the names of the record's members (`labels`, `comment`, `hidden`, `categories`,
+/// `time`), only those that were given; labels are to be merged.
+struct RecordPatch {
+  std::string id;
+  nlohmann::json changes = nlohmann::json::object();
+};
+
+/// What one body of events was turned into. Everything is in the order of the body; `events[i]` came from position
+/// `index[i]` of it. A value can become an event, an identity, a change of a user, or nothing that is stored.
+struct Incoming {
+  int64_t total = 0;  // values in the body
+  std::vector<Event> events;
+  std::vector<int64_t> index;
+  std::vector<GuestJoin> identities;
+  std::vector<Consent> consents;
+  std::vector<RecordPatch> users;
+  std::vector<Refusal> refusals;
+  std::string write_key;  // Segment's, as the body gave it; a secret, never stored or logged
+};
+
+/// Users or items of one body.
+template <class Record>
+struct IncomingRecords {
+  int64_t total = 0;
+  std::vector<Record> records;
+  std::vector<int64_t> index;
+  std::vector<Refusal> refusals;
+};
+
+}  // namespace fewshop

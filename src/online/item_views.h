@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "online/item_set.h"
+#include "online/item_table.h"
+#include "store/shop_store.h"
+
+namespace fewshop {
+
+/// What lists ask of the columns of `items`, by item number: the set that a filter leaves, the value that a cap counts.
+/// Worked out in the store when first asked for, kept up to date by changed(), forgotten when not used for long.
+///
+/// Threads: any number; changed() one at a time.
+class ItemViews {
+ public:
+  ItemViews(ShopStore& store, const ItemTable& items) : store_(store), items_(items) {}
+
+  /// Items for which an SQL condition over their columns holds. Throws InvalidInput where it is none.
+  std::shared_ptr<const ItemSet> filter(const std::string& condition);
+  /// The condition that an item is in a category.
+  static std::string in_category(const std::string& category);
+  /// Numbers of the values of a column; -1 = no value. Throws InvalidInput where there is no such column.
+  std::shared_ptr<const std::vector<int32_t>> values(const std::string& column);
+
+  /// The item is new, or its columns have changed.
+  void changed(int32_t item, const std::string& id);
+
+ private:
+  static constexpr size_t kMost = 64;  // views of each sort
+
+  struct Values {
+    std::map<std::string, int32_t> numbers;
+    std::vector<int32_t> of;
+    int32_t number(const std::string& value) { return numbers.emplace(value, std::ssize(numbers)).first->second; }
+  };
+  template <class View>
+  struct Kept {
+    std::list<std::pair<std::string, std::shared_ptr<const View>>> views;  // used last first
+    std::shared_ptr<const View> find(const std::string& key);
+    void put(const std::string& key, std::shared_ptr<const View> view);
+  };
+
+  ShopStore& store_;
+  const ItemTable& items_;
+  std::mutex mutex_;
+  Kept<ItemSet> filters_;
+  Kept<Values> values_;
+  int64_t version_ = 0;  // of the items; a view that was begun before a change is not kept
+};
+
+}  // namespace fewshop

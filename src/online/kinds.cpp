@@ -1,0 +1,84 @@
+#include "online/kinds.h"
+
+#include "core/error.h"
+
+namespace fewshop {
+
+EventColumn event_column(const std::string& name, const std::string& where) {
+  if (name == "rating") return EventColumn::kRating;
+  if (name == "value") return EventColumn::kValue;
+  if (name == "price") return EventColumn::kPrice;
+  if (name == "quantity") return EventColumn::kQuantity;
+  throw InvalidInput(
+      where + ": expected a number or one of the columns rating, value, price, quantity of the table events, got '" +
+      name + "'");
+}
+
+int32_t EventKinds::add(std::string_view name) {
+  {
+    const std::shared_lock lock(mutex_);
+    if (const auto found = index_.find(name); found != index_.end()) return found->second;
+  }
+  const std::unique_lock lock(mutex_);
+  if (const auto found = index_.find(name); found != index_.end()) return found->second;
+  if (std::ssize(names_) >= kMost) return -1;
+  const auto kind = static_cast<int32_t>(names_.size());
+  names_.emplace_back(name);
+  columns_.push_back(EventColumn::kNone);
+  index_.emplace(name, kind);
+  return kind;
+}
+
+std::string EventKinds::name(int32_t kind) const {
+  const std::shared_lock lock(mutex_);
+  return names_.at(kind);
+}
+
+bool EventKinds::use(const Scenario& scenario) {
+  std::map<std::string, EventColumn> columns;
+  for (const auto& [event, value] : scenario.live_events)
+    if (value.is_string()) columns[event] = event_column(value.get<std::string>(), "live.events." + event);
+  {
+    const std::shared_lock lock(mutex_);
+    for (const auto& [other, chosen] : chosen_)
+      for (const auto& [event, column] : chosen)
+        if (const auto mine = columns.find(event); mine != columns.end() && other != scenario.name)
+          require(mine->second == column, "live.events.", event, ": scenario '", other,
+                  "' takes another column of this kind of event; both have to take the same");
+  }
+  bool changed = false;
+  for (const auto& [event, column] : columns) {
+    const int32_t kind = add(event);
+    require(kind >= 0, "live.events.", event, ": more than ", kMost, " kinds of event");
+    const std::unique_lock lock(mutex_);
+    changed = changed || columns_[kind] != column;
+    columns_[kind] = column;
+  }
+  const std::unique_lock lock(mutex_);
+  chosen_[scenario.name] = std::move(columns);
+  return changed;
+}
+
+void EventKinds::release(const std::string& scenario) {
+  const std::unique_lock lock(mutex_);
+  chosen_.erase(scenario);
+}
+
+float EventKinds::number(int32_t kind, const EventRow& row) const {
+  const std::shared_lock lock(mutex_);
+  switch (columns_[kind]) {
+    case EventColumn::kNone:
+      break;
+    case EventColumn::kRating:
+      return static_cast<float>(row.rating);
+    case EventColumn::kValue:
+      return static_cast<float>(row.value);
+    case EventColumn::kPrice:
+      return static_cast<float>(row.price);
+    case EventColumn::kQuantity:
+      return static_cast<float>(row.quantity);
+  }
+  return static_cast<float>(kNotGiven);
+}
+
+}  // namespace fewshop

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "scenario/scenario.h"
+#include "store/event.h"
+
+namespace fewshop {
+
+/// The column of `events` that [live] takes a kind's value from.
+enum class EventColumn : uint8_t { kNone, kRating, kValue, kPrice, kQuantity };
+
+/// Numbers of the kinds of event (a number is never given twice), and which column's value a LiveRow of each kind
+/// keeps: the one that the [live] of a published scenario names.
+///
+/// Threads: any number.
+class EventKinds {
+ public:
+  static constexpr int kMost = 65535;
+
+  /// The number of a kind, a new one where it is not known; -1 when there are too many kinds.
+  int32_t add(std::string_view name);
+  std::string name(int32_t kind) const;
+
+  /// Takes over the columns that a scenario's [live] names. True where that changes what rows keep: those in memory
+  /// have to be read again. Throws InvalidInput for an unknown column, or where another scenario takes another column.
+  bool use(const Scenario& scenario);
+  /// The scenario no longer counts.
+  void release(const std::string& scenario);
+
+  /// The value that a row of this kind keeps.
+  float number(int32_t kind, const EventRow& row) const;
+
+ private:
+  mutable std::shared_mutex mutex_;
+  std::map<std::string, int32_t, std::less<>> index_;
+  std::vector<std::string> names_;
+  std::vector<EventColumn> columns_;                                  // [kinds]
+  std::map<std::string, std::map<std::string, EventColumn>> chosen_;  // scenario -> kind -> column
+};
+
+/// The column that a [live] value such as "rating" names; throws InvalidInput naming `where`.
+EventColumn event_column(const std::string& name, const std::string& where);
+
+}  // namespace fewshop

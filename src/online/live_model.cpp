@@ -1,0 +1,150 @@
+#include "online/live_model.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+
+namespace fewshop {
+namespace {
+
+constexpr size_t kMostSessions = 64;
+
+/// What keeps a scenario from being served from live events, as a sentence; empty where nothing does.
+std::string obstacle(const Scenario& s) {
+  if (s.live_events.empty()) return "it has no [live]: nothing says how an event becomes a row";
+  if (s.task != std::vector<std::string>{"user_id"}) return "rows.task: live rows are found by user_id";
+  if (s.item != "item_id") return "rows.item: a live row's item is item_id";
+  if (!s.weight.empty()) return "rows.weight: live rows have no weight";
+  if (!s.episode.ties.empty() && s.episode.ties != "time" && s.episode.ties != "event_id")
+    return "episode.ties: live rows are held together by time or event_id";
+  return {};
+}
+
+}  // namespace
+
+LiveModel::LiveModel(std::string version, std::string folder, std::shared_ptr<Model> model, EventKinds& kinds)
+    : version_(std::move(version)), folder_(std::move(folder)), model_(std::move(model)) {
+  const Scenario& s = scenario();
+  const std::string why = obstacle(s);
+  require(why.empty(), s.name, ": cannot be served live: ", why);
+  for (const auto& [event, value] : s.live_events) {
+    const int32_t kind = kinds.add(event);
+    require(kind >= 0, "live.events.", event, ": too many kinds of event");
+    if (std::ssize(uses_) <= kind) uses_.resize(kind + 1);
+    KindUse& use = uses_[kind];
+    use.constant = value.is_number();
+    if (use.constant) use.value = value.get<float>();
+    if (s.event.empty()) {
+      use.used = true;
+      continue;
+    }
+    // As offline: rows of a kind that training has not seen are no support.
+    const auto& known = model_->kinds();
+    const auto found = std::find(known.begin(), known.end(), event);
+    use.used = found != known.end();
+    use.model_kind = static_cast<uint8_t>(found - known.begin());
+  }
+  if (!s.positive.empty()) positive_ = parse_condition(s.positive);
+  shop_item_.assign(model_->item_ids().size(), -1);
+  shown_.assign(shop_item_.size(), 0);
+  encoded_.resize(shop_item_.size());
+  collect_not_shown();
+}
+
+void LiveModel::put_item_locked(int32_t item, const std::string& id, const ColumnValues& columns, bool shown) {
+  if (std::ssize(model_item_) <= item) model_item_.resize(item + 1, -1);
+  EncodedEntity encoded = encode_entity(model_->encoders().items, columns);
+  int32_t& own = model_item_[item];
+  if (own < 0) own = model_->find_item(id);
+  if (own < 0) {
+    own = model_->add_item(id, encoded.views);
+    shop_item_.push_back(item);
+    shown_.push_back(0);
+    encoded_.emplace_back();
+  } else if (!encoded_[own].views.empty() && !encoded.views.empty()) {
+    const EncodedEntity& before = encoded_[own];
+    if (before.dense != encoded.dense || before.ids != encoded.ids)
+      model_->change_item(own, before.views, encoded.views);
+  }
+  shop_item_[own] = item;
+  shown_[own] = shown;
+  encoded_[own] = std::move(encoded);
+}
+
+void LiveModel::collect_not_shown() {
+  not_shown_.clear();
+  for (int32_t item = 0; item < std::ssize(shown_); ++item)
+    if (!shown_[item]) not_shown_.push_back(item);
+}
+
+void LiveModel::put_item(int32_t item, const std::string& id, const ColumnValues& columns, bool shown) {
+  const std::unique_lock lock(mutex_);
+  put_item_locked(item, id, columns, shown);
+  const int32_t own = model_item_[item];
+  const auto at = std::lower_bound(not_shown_.begin(), not_shown_.end(), own);
+  const bool listed = at != not_shown_.end() && *at == own;
+  if (shown && listed) not_shown_.erase(at);
+  if (!shown && !listed) not_shown_.insert(at, own);
+}
+
+void LiveModel::put_items(
+    const std::function<void(const std::function<void(int32_t, const std::string&, const ColumnValues&, bool)>&)>&
+        each) {
+  const std::unique_lock lock(mutex_);
+  each([&](int32_t item, const std::string& id, const ColumnValues& columns, bool shown) {
+    put_item_locked(item, id, columns, shown);
+  });
+  collect_not_shown();
+}
+
+EncodedEntity LiveModel::describe(const ColumnValues& columns) const {
+  return encode_entity(model_->encoders().tasks, columns);
+}
+
+LiveModel::Access::Access(const LiveModel& model) : live_(model), lock_(model.mutex_) {
+  const std::lock_guard lock(live_.sessions_mutex_);
+  if (live_.sessions_.empty()) {
+    session_ = live_.model_->session();
+  } else {
+    session_ = std::move(live_.sessions_.back());
+    live_.sessions_.pop_back();
+  }
+}
+
+LiveModel::Access::~Access() {
+  const std::lock_guard lock(live_.sessions_mutex_);
+  if (live_.sessions_.size() < kMostSessions) live_.sessions_.push_back(std::move(session_));
+}
+
+std::optional<float> LiveModel::target(const KindUse& use, const LiveRow& row) const {
+  const Scenario& s = scenario();
+  const float value = use.constant ? use.value : row.number;
+  if (std::isnan(value)) return std::nullopt;
+  if (positive_) return positive_->holds(static_cast<double>(value)) ? std::optional<float>(1.0F) : std::nullopt;
+  if (s.target.empty()) return 1.0F;
+  if (ranking() && !(value > 0)) return std::nullopt;
+  return value;
+}
+
+void LiveModel::Access::support(std::span<const LiveRow> rows, Micros now, std::vector<ArrivedRow>& out) const {
+  out.clear();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const LiveRow& row = rows[i];
+    if (row.item < 0 || row.kind >= live_.uses_.size() || !live_.uses_[row.kind].used) continue;
+    const KindUse& use = live_.uses_[row.kind];
+    const auto target = live_.target(use, row);
+    if (!target) continue;
+    ArrivedRow arrived;
+    arrived.row.item = model_item(row.item);
+    arrived.row.target = *target;
+    arrived.row.kind = use.model_kind;
+    if (!live_.scenario().time.empty()) arrived.time = row.time;
+    arrived.tie = row.event;
+    arrived.source = static_cast<int32_t>(i);
+    out.push_back(arrived);
+  }
+  arrange_support(out, live_.scenario().episode, now);
+}
+
+}  // namespace fewshop

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "online/item_table.h"
+#include "online/kinds.h"
+#include "online/live_rows.h"
+#include "runtime/model.h"
+#include "scenario/condition.h"
+#include "task/arrange_support.h"
+
+namespace fewshop {
+
+/// Values of an entity's columns as text, for its features.
+using ColumnValues = std::map<std::string, std::optional<std::string>>;
+
+/// A model that answers: a bundle, the shop's items as it numbers them, and how live events become its support rows.
+/// What came after training (items, changes of their features) is made known to it as it comes.
+///
+/// Threads: any number. An Access holds the model still for one answer; changes of items wait for it.
+class LiveModel {
+ public:
+  /// Checks that the model can be served: its [live] says how events become rows, and nothing in it lacks a runtime
+  /// form. Throws InvalidInput naming the part.
+  LiveModel(std::string version, std::string folder, std::shared_ptr<Model> model, EventKinds& kinds);
+
+  const std::string& name() const { return model_->scenario().name; }
+  const std::string& version() const { return version_; }
+  const std::string& folder() const { return folder_; }
+  const Scenario& scenario() const { return model_->scenario(); }
+  bool ranking() const { return scenario().problem == Problem::kRanking; }
+
+  /// The shop's item `item` (of the ItemTable) is now as `columns` say; one that the model does not know becomes known.
+  /// `shown` false: never an answer.
+  void put_item(int32_t item, const std::string& id, const ColumnValues& columns, bool shown);
+  /// Many at once, after loading: one lock.
+  void put_items(const std::function<void(const std::function<void(int32_t item, const std::string& id,
+                                                                   const ColumnValues& columns, bool shown)>&)>& each);
+
+  /// One answer's hold on the model, with a session of its own.
+  class Access {
+   public:
+    explicit Access(const LiveModel& model);
+    ~Access();
+    Access(const Access&) = delete;
+    Access& operator=(const Access&) = delete;
+
+    const Model& model() const { return *live_.model_; }
+    ModelSession& session() { return *session_; }
+    /// The model's number of a shop item, and back; -1 = none.
+    int32_t model_item(int32_t item) const {
+      return item >= 0 && item < std::ssize(live_.model_item_) ? live_.model_item_[item] : -1;
+    }
+    int32_t shop_item(int32_t model_item) const { return live_.shop_item_[model_item]; }
+    /// Items of the model that are never an answer, ascending.
+    std::span<const int32_t> not_shown() const { return live_.not_shown_; }
+
+    /// The support of a task from its rows, in episode order; row.source is the position in `rows`.
+    void support(std::span<const LiveRow> rows, Micros now, std::vector<ArrivedRow>& out) const;
+
+   private:
+    const LiveModel& live_;
+    std::shared_lock<std::shared_mutex> lock_;
+    std::unique_ptr<ModelSession> session_;
+  };
+
+  /// Encoded description of a task from the columns of [tasks].
+  EncodedEntity describe(const ColumnValues& columns) const;
+  bool has_description() const { return !model_->encoders().tasks.empty(); }
+
+ private:
+  /// What [live] makes of one kind of event.
+  struct KindUse {
+    bool used = false;
+    bool constant = false;
+    float value = 0;
+    uint8_t model_kind = 0;
+  };
+
+  void put_item_locked(int32_t item, const std::string& id, const ColumnValues& columns, bool shown);
+  void collect_not_shown();
+  std::optional<float> target(const KindUse& use, const LiveRow& row) const;
+
+  std::string version_, folder_;
+  std::shared_ptr<Model> model_;
+  std::vector<KindUse> uses_;  // [kinds of event]
+  std::optional<Condition> positive_;
+
+  mutable std::shared_mutex mutex_;  // of what follows, and of the model's items
+  std::vector<int32_t> model_item_;  // [shop items] -1 = not yet known
+  std::vector<int32_t> shop_item_;   // [model items] -1 = the shop has no such item
+  std::vector<uint8_t> shown_;       // [model items]
+  std::vector<int32_t> not_shown_;
+  std::vector<EncodedEntity> encoded_;  // [model items] features as they were last put; empty where never
+
+  mutable std::mutex sessions_mutex_;
+  mutable std::vector<std::unique_ptr<ModelSession>> sessions_;
+};
+
+}  // namespace fewshop

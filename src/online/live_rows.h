@@ -1,0 +1,81 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/time.h"
+
+namespace fewshop {
+
+/// A row of the table `events` as serving keeps it: all that any scenario's [live] can ask of it. 24 bytes.
+struct LiveRow {
+  Micros time = 0;
+  int32_t item = -1;      // number in the ItemTable
+  uint32_t event = 0;     // hash of the event's id: rows of one event share it
+  float number = 0;       // the value of the column that [live] names for this kind; NaN = not given
+  uint16_t kind = 0;      // number of the kind of event
+  uint16_t position = 0;  // of the item in its event
+};
+
+/// The rows of users and guests, by key, as far as memory allows: those asked for last, each with its latest rows, read
+/// from the store when they are first asked for. What is added to a key that is not in memory needs no work: the store
+/// has it. So the answer is always that of the store, faster.
+///
+/// Threads: any number. A key is loaded under its shard's lock, so that a row is neither lost nor counted twice between
+/// reading the store and the first add; a row that is there already (same event, position, time) is not added again.
+class LiveRows {
+ public:
+  /// Reads the latest rows of a key, oldest first.
+  using Load = std::function<void(std::string_view key, std::vector<LiveRow>& rows)>;
+
+  struct Options {
+    int64_t most_bytes = int64_t{1} << 30;  // of rows and keys together, about
+    int rows_per_key = 1000;                // the latest
+  };
+
+  LiveRows(const Options& options, Load load);
+
+  /// Copies the rows of a key, oldest first by time; rows later than `until` are left out.
+  void read(std::string_view key, Micros until, std::vector<LiveRow>& out);
+  void add(std::string_view key, const LiveRow& row);
+  void drop(std::string_view key);
+  void drop_item(int32_t item);
+  void clear();
+
+  struct Usage {
+    int64_t keys = 0, rows = 0, bytes = 0;
+  };
+  Usage usage() const;
+
+ private:
+  static constexpr size_t kShards = 64;
+
+  struct Entry {
+    std::string key;
+    std::vector<LiveRow> rows;
+  };
+  struct Shard {
+    mutable std::mutex mutex;
+    std::list<Entry> entries;  // used last first
+    std::unordered_map<std::string_view, std::list<Entry>::iterator> index;
+    int64_t bytes = 0;
+  };
+
+  static int64_t bytes_of(const Entry& entry);
+  Shard& shard_of(std::string_view key) { return shards_[std::hash<std::string_view>()(key) >> 8 & (kShards - 1)]; }
+  void evict(Shard& shard);
+  void trim(std::vector<LiveRow>& rows) const;
+
+  Options options_;
+  Load load_;
+  std::array<Shard, kShards> shards_;
+};
+
+}  // namespace fewshop

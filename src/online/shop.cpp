@@ -1,0 +1,374 @@
+#include "online/shop.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <random>
+
+#include "core/hash.h"
+
+namespace fewshop {
+namespace {
+
+std::string user_key(std::string_view user_id) { return "u:" + std::string(user_id); }
+std::string guest_key(std::string_view client_id) { return "c:" + std::string(client_id); }
+
+Micros system_now() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+uint64_t entropy() {
+  std::random_device device;
+  return static_cast<uint64_t>(device()) << 32 | device();
+}
+
+Shop::Options complete(Shop::Options options) {
+  if (!options.now) options.now = system_now;
+  if (!options.log) options.log = [](const std::string&) {};
+  return options;
+}
+
+/// The rows that an event becomes in the table `events`.
+template <class Use>
+void each_row(const Event& event, Use&& use) {
+  EventRow row;
+  row.event_id = event.event_id;
+  row.time = event.time;
+  row.event = event.event;
+  row.value = event.value;
+  for (size_t i = 0; i < event.items.size(); ++i) {
+    const EventItem& item = event.items[i];
+    row.position = static_cast<int32_t>(i);
+    row.item_id = item.item_id;
+    row.quantity = item.quantity;
+    row.price = item.price;
+    row.value = item.value;
+    row.rating = item.rating;
+    use(row);
+  }
+}
+
+}  // namespace
+
+Shop::Shop(Options options)
+    : options_(complete(std::move(options))),
+      store_(ShopStore::open(options_.database, {.vfs = options_.vfs})),
+      views_(*store_, items_),
+      rows_(options_.rows, [this](std::string_view key, std::vector<LiveRow>& rows) { read_rows(key, rows); }),
+      recent_(options_.recent_ids),
+      random_(entropy()) {
+  load();
+  ingest_ = std::make_unique<Ingest>(
+      *store_, options_.ingest,
+      Ingest::Hooks{[this] { begin(); }, [this](Change& change, Outcome& outcome) { prepare(change, outcome); },
+                    [this](const Change& change, Outcome& outcome) { apply(change, outcome); }, options_.log,
+                    options_.now});
+}
+
+Shop::~Shop() = default;
+
+void Shop::stop() { ingest_->stop(); }
+
+void Shop::load() {
+  store_->each_item([&](const ItemRecord& record) {
+    const int32_t item = items_.add(record.item_id);
+    items_.set(item, !record.hidden, record.time);
+  });
+  store_->each_item_count([&](const std::string& id, int64_t rows) {
+    if (const int32_t item = items_.find(id); item >= 0) items_.count(item, static_cast<double>(rows));
+  });
+  // Newest first: added in the opposite order, so that the newest are the last to be dropped.
+  std::vector<uint64_t> hashes;
+  store_->each_event_id(options_.recent_ids, [&](std::string_view id) { hashes.push_back(hash64(id)); });
+  for (auto hash = hashes.rbegin(); hash != hashes.rend(); ++hash) recent_.add(*hash);
+  for (auto& [guest, user] : store_->joins()) joins_[guest] = user;
+  for (auto& key : store_->refusals()) refusals_.insert(key);
+}
+
+std::string Shop::new_id() {
+  const std::lock_guard lock(random_mutex_);
+  // The form of a random UUID, RFC 4122 section 4.4.
+  const uint64_t a = random_.next(), b = random_.next();
+  return fmt::format("{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}", a >> 32, a >> 16 & 0xffff, a & 0xfff,
+                     (b >> 48 & 0x3fff) | 0x8000, b & 0xffffffffffff);
+}
+
+bool Shop::refused(const std::string& user_id, const std::string& client_id) const {
+  const std::shared_lock lock(people_mutex_);
+  return (!user_id.empty() && refusals_.count(user_key(user_id)) > 0) ||
+         (!client_id.empty() && refusals_.count(guest_key(client_id)) > 0);
+}
+
+Outcome Shop::change(Change change) {
+  std::mutex mutex;
+  std::condition_variable ready;
+  std::optional<Outcome> outcome;
+  submit(std::move(change), [&](const Outcome& done) {
+    const std::lock_guard lock(mutex);
+    outcome = done;
+    ready.notify_one();
+  });
+  std::unique_lock lock(mutex);
+  ready.wait(lock, [&] { return outcome.has_value(); });
+  if (outcome->error.empty()) return std::move(*outcome);
+  if (outcome->invalid) throw InvalidInput(outcome->error);
+  throw Failure(outcome->error);
+}
+
+// --- On the ingest thread.
+
+void Shop::begin() { pending_.clear(); }
+
+bool Shop::duplicate(const std::string& event_id) {
+  const uint64_t hash = hash64(event_id);
+  if (!pending_.insert(hash).second) return true;
+  // A hash may be that of another id.
+  return recent_.contains(hash) && store_->has_event(event_id);
+}
+
+void Shop::prepare(Change& change, Outcome& outcome) {
+  const std::shared_lock lock(people_mutex_);
+  const auto know = [&](Event& event) {
+    if (event.user_id.empty() && !event.client_id.empty())
+      if (const auto joined = joins_.find(event.client_id); joined != joins_.end()) {
+        event.user_id = joined->second;
+        event.guest = true;
+      }
+    if ((!event.user_id.empty() && refusals_.count(user_key(event.user_id)) > 0) ||
+        (!event.client_id.empty() && refusals_.count(guest_key(event.client_id)) > 0))
+      event.personalization = false;
+  };
+  const auto fresh = std::stable_partition(change.events.begin(), change.events.end(),
+                                           [&](const Event& event) { return !duplicate(event.event_id); });
+  change.fresh = fresh - change.events.begin();
+  outcome.accepted = change.fresh;
+  outcome.duplicates = std::ssize(change.events) - change.fresh;
+  for (int64_t i = 0; i < change.fresh; ++i) know(change.events[i]);
+  for (Event& event : change.overwritten_feedback) know(event);
+  change.named_items.clear();
+  const auto name = [&](const Event& event) {
+    for (const EventItem& item : event.items)
+      if (items_.find(item.item_id) < 0) change.named_items.push_back(item.item_id);
+  };
+  for (int64_t i = 0; i < change.fresh; ++i) name(change.events[i]);
+  for (const Event& event : change.overwritten_feedback) name(event);
+}
+
+LiveRow Shop::live_row(const EventRow& row, int32_t item, int32_t kind) const {
+  return {row.time,
+          item,
+          static_cast<uint32_t>(hash64(row.event_id)),
+          kinds_.number(kind, row),
+          static_cast<uint16_t>(kind),
+          static_cast<uint16_t>(row.position)};
+}
+
+int32_t Shop::know_item(const std::string& id) {
+  bool added = false;
+  const int32_t item = items_.add(id, &added);
+  if (added) apply_item(id);
+  return item;
+}
+
+void Shop::apply_event(const Event& event) {
+  const int32_t kind = kinds_.add(event.event);
+  const std::string key = !event.personalization     ? ""
+                          : !event.user_id.empty()   ? user_key(event.user_id)
+                          : !event.client_id.empty() ? guest_key(event.client_id)
+                                                     : "";
+  each_row(event, [&](const EventRow& row) {
+    const int32_t item = know_item(row.item_id);
+    items_.count(item, 1);
+    if (!key.empty() && kind >= 0) rows_.add(key, live_row(row, item, kind));
+  });
+}
+
+/// The item is new, or what the shop says of it has changed: lists and models follow.
+void Shop::apply_item(const std::string& id) {
+  const auto record = store_->item(id);
+  const int32_t item = items_.add(id);
+  const bool shown = record && !record->hidden;
+  items_.set(item, shown, record ? record->time : 0);
+  views_.changed(item, id);
+  const auto columns = store_->item_columns(id).value_or(ShopStore::Columns{});
+  for (const auto& model : live()) model->put_item(item, id, columns, shown);
+  if (journal_) journal_->push_back(id);
+}
+
+void Shop::apply(const Change& change, Outcome& outcome) {
+  (void)outcome;
+  for (const auto& item : change.items) apply_item(item.item_id);
+  for (const auto& patch : change.item_patches) apply_item(patch.first);
+  for (int64_t i = 0; i < change.fresh; ++i) {
+    recent_.add(hash64(change.events[i].event_id));
+    apply_event(change.events[i]);
+  }
+  for (const auto& join : change.joins) {
+    std::string user = join.user_id;
+    {
+      const std::unique_lock lock(people_mutex_);
+      if (join.join) {
+        joins_[join.client_id] = join.user_id;
+      } else if (const auto joined = joins_.find(join.client_id); joined != joins_.end()) {
+        user = joined->second;
+        joins_.erase(joined);
+      }
+    }
+    rows_.drop(user_key(user));
+    rows_.drop(guest_key(join.client_id));
+  }
+  for (const auto& consent : change.consents) {
+    const std::string key = consent.user_id.empty() ? guest_key(consent.client_id) : user_key(consent.user_id);
+    {
+      const std::unique_lock lock(people_mutex_);
+      if (consent.given)
+        refusals_.erase(key);
+      else
+        refusals_.insert(key);
+    }
+    rows_.drop(key);
+  }
+  for (const Event& event : change.overwritten_feedback) {
+    rows_.drop(user_key(event.user_id));
+    for (const EventItem& item : event.items) items_.count(know_item(item.item_id), 1);
+    rows_.drop(user_key(event.user_id));
+  }
+  for (const auto& key : change.deleted_feedback) rows_.drop(user_key(key.user_id));
+  for (const auto& id : change.deleted_items) {
+    apply_item(id);
+    rows_.drop_item(items_.add(id));
+  }
+  for (const auto& id : change.forgotten_users) {
+    std::vector<std::string> guests;
+    {
+      const std::unique_lock lock(people_mutex_);
+      for (auto at = joins_.begin(); at != joins_.end();)
+        if (at->second == id) {
+          guests.push_back(at->first);
+          at = joins_.erase(at);
+        } else {
+          ++at;
+        }
+      refusals_.erase(user_key(id));
+      for (const auto& guest : guests) refusals_.erase(guest_key(guest));
+    }
+    rows_.drop(user_key(id));
+    for (const auto& guest : guests) rows_.drop(guest_key(guest));
+  }
+}
+
+void Shop::read_rows(std::string_view key, std::vector<LiveRow>& rows) {
+  const std::string id(key.substr(2));
+  const bool user = key.starts_with("u:");
+  // Events of the future are among them: they count when their time has come.
+  for (const EventRow& row : store_->history(user ? id : "", user ? "" : id, options_.rows.rows_per_key,
+                                             std::numeric_limits<Micros>::max())) {
+    if (row.item_id.empty()) continue;
+    const int32_t item = items_.find(row.item_id), kind = kinds_.add(row.event);
+    if (item >= 0 && kind >= 0) rows.push_back(live_row(row, item, kind));
+  }
+}
+
+// --- Models.
+
+std::vector<std::shared_ptr<LiveModel>> Shop::live() const {
+  const std::shared_lock lock(models_mutex_);
+  std::vector<std::shared_ptr<LiveModel>> models;
+  for (const auto& [name, model] : models_) models.push_back(model);
+  return models;
+}
+
+std::vector<std::shared_ptr<const LiveModel>> Shop::models() const {
+  const auto models = live();
+  return {models.begin(), models.end()};
+}
+
+std::shared_ptr<const LiveModel> Shop::model_or_null(const std::string& scenario) const {
+  const std::shared_lock lock(models_mutex_);
+  std::string wanted = scenario.empty() ? options_.default_scenario : scenario;
+  std::string names;
+  int ranking = 0;
+  std::shared_ptr<const LiveModel> only;
+  for (const auto& [name, model] : models_) {
+    names += (names.empty() ? "" : ", ") + name;
+    if (model->ranking()) {
+      ++ranking;
+      only = model;
+    }
+  }
+  if (wanted.empty()) {
+    require(ranking <= 1, "scenario: several rank items (", names,
+            "); name one with ?scenario=, or set [recommend] scenario");
+    return only;
+  }
+  const auto found = models_.find(wanted);
+  if (found != models_.end()) return found->second;
+  require(scenario.empty(), "scenario: no model of '", wanted, "' is live; live: ", names.empty() ? "none" : names);
+  return nullptr;
+}
+
+std::shared_ptr<const LiveModel> Shop::model(const std::string& scenario) const {
+  auto model = model_or_null(scenario);
+  require(model != nullptr, "scenario: no model is live; publish one with `fewshop model publish`");
+  return model;
+}
+
+void Shop::publish(const std::string& version, const std::string& folder) {
+  const std::lock_guard one(publish_mutex_);
+  auto model = std::make_shared<LiveModel>(version, folder, Model::load(folder), kinds_);
+  // Items are put while others change: what changes meanwhile is put again before the swap, on the writing thread.
+  const auto wait = [&](std::function<void()> task) {
+    std::mutex mutex;
+    std::condition_variable ready;
+    bool done = false;
+    std::exception_ptr problem;
+    ingest_->run([&] {
+      try {
+        task();
+      } catch (...) {
+        problem = std::current_exception();
+      }
+      const std::lock_guard lock(mutex);
+      done = true;
+      ready.notify_one();
+    });
+    std::unique_lock lock(mutex);
+    ready.wait(lock, [&] { return done; });
+    if (problem) std::rethrow_exception(problem);
+  };
+  wait([&] { journal_.emplace(); });
+  model->put_items([&](const auto& put) {
+    store_->each_item_columns([&](const std::string& id, const ShopStore::Columns& columns) {
+      const auto hidden = columns.find("hidden");
+      const bool shown = hidden == columns.end() || !hidden->second || *hidden->second == "0";
+      put(items_.add(id), id, columns, shown);
+    });
+  });
+  wait([&] {
+    const auto changed = std::move(*journal_);
+    journal_.reset();
+    for (const auto& id : changed) {
+      const auto record = store_->item(id);
+      model->put_item(items_.add(id), id, store_->item_columns(id).value_or(ShopStore::Columns{}),
+                      record && !record->hidden);
+    }
+    const bool reread = kinds_.use(model->scenario());
+    {
+      const std::unique_lock lock(models_mutex_);
+      models_[model->name()] = model;
+    }
+    if (reread) rows_.clear();
+  });
+}
+
+void Shop::retire(const std::string& scenario) {
+  {
+    const std::unique_lock lock(models_mutex_);
+    require(models_.erase(scenario) > 0, "scenario: no model of '", scenario, "' is live");
+  }
+  kinds_.release(scenario);
+}
+
+}  // namespace fewshop

@@ -1,0 +1,271 @@
+// What a shop answers: lists, neighbours, scores.
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "online/shop.h"
+
+#include "core/error.h"
+#include "core/hash.h"
+
+namespace fewshop {
+namespace {
+
+constexpr int kMostActors = 300;      // who is asked for "also"
+constexpr int kRowsOfAUser = 50;      // latest rows that similar users are sought by
+constexpr int kActorsOfAnItem = 100;  // and per item
+
+}  // namespace
+
+ListRules Shop::rules(const ListRequest& request) {
+  ListRules rules;
+  rules.n = request.n;
+  rules.offset = request.offset;
+  rules.include_seen = request.include_seen;
+  rules.diversity = request.diversity;
+  std::string condition = request.filter;
+  if (!request.category.empty()) {
+    const std::string category = ItemViews::in_category(request.category);
+    condition = condition.empty() ? category : "(" + condition + ") and " + category;
+  }
+  if (!condition.empty()) rules.filter = views_.filter(condition);
+  for (const auto& id : request.exclude)
+    if (const int32_t item = items_.find(id); item >= 0) rules.exclude.push_back(item);
+  for (const auto& cap : request.caps) rules.caps.push_back({views_.values(cap.column), cap.most});
+  for (const auto& boost : request.boosts) rules.boosts.push_back({views_.filter(boost.filter), boost.by});
+  for (const auto& pin : request.pins) {
+    const int32_t item = items_.find(pin.item_id);
+    require(item >= 0, "pins: no item '", pin.item_id, "'");
+    rules.pins.push_back({item, pin.place});
+  }
+  return rules;
+}
+
+Shop::TaskState Shop::task_state(const Asker& asker, const LiveModel* model) {
+  TaskState state;
+  std::string user = asker.user_id;
+  if (user.empty() && !asker.client_id.empty()) {
+    const std::shared_lock lock(people_mutex_);
+    if (const auto joined = joins_.find(asker.client_id); joined != joins_.end()) user = joined->second;
+  }
+  if (asker.rows) {
+    for (const EventRow& row : *asker.rows) {
+      const int32_t kind = kinds_.add(row.event);
+      require(kind >= 0, "too many kinds of event");
+      state.rows.push_back(live_row(row, items_.find(row.item_id), kind));
+    }
+    std::stable_sort(state.rows.begin(), state.rows.end(),
+                     [](const LiveRow& a, const LiveRow& b) { return a.time < b.time; });
+  } else if (!user.empty()) {
+    rows_.read("u:" + user, now(), state.rows);
+  } else if (!asker.client_id.empty()) {
+    rows_.read("c:" + asker.client_id, now(), state.rows);
+  }
+  if (model && model->has_description()) {
+    if (!user.empty() && !refused(user, asker.client_id))
+      state.description = model->describe(store_->user_columns(user).value_or(ShopStore::Columns{}));
+    else
+      state.description = model->describe({});
+  }
+  return state;
+}
+
+ListReply Shop::reply(const ListAnswer& answer, const LiveModel* model, bool explain) {
+  ListReply reply;
+  reply.recommendation_id = new_id();
+  if (model) {
+    reply.scenario = model->name();
+    reply.version = model->version();
+  }
+  reply.served = answer.served;
+  reply.support = answer.support;
+  const ItemTable::Reader items(items_);
+  for (const Answered& answered : answer.items) {
+    if (answered.item < 0) continue;
+    ListReply::Item item{items.at(answered.item).id,
+                         answered.score,
+                         answered.low,
+                         answered.high,
+                         answered.prior,
+                         answered.boost,
+                         answered.pinned,
+                         {}};
+    if (explain)
+      for (const Contribution& part : answered.reasons)
+        item.reasons.push_back({part.row, part.item >= 0 ? items.at(part.item).id : "", part.value});
+    reply.items.push_back(std::move(item));
+  }
+  return reply;
+}
+
+ListReply Shop::recommend(const std::string& scenario, const Asker& asker, const ListRequest& request) {
+  const auto model = model_or_null(scenario);
+  if (!model) return popular(request);
+  const TaskState state = task_state(asker, model.get());
+  return reply(fewshop::recommend(*model, state.view(), rules(request), request.explain, now()), model.get(),
+               request.explain);
+}
+
+ListReply Shop::score(const std::string& scenario, const Asker& asker, const std::vector<std::string>& ids,
+                      bool explain) {
+  const auto model = this->model(scenario);
+  const TaskState state = task_state(asker, model.get());
+  std::vector<int32_t> items;
+  for (const auto& id : ids) items.push_back(items_.find(id));
+  return scores(score_items(*model, state.view(), items, explain, now()), *model, ids, [&](const Contribution& part) {
+    return part.item < 0 ? std::string() : ItemTable::Reader(items_).at(part.item).id;
+  });
+}
+
+ListReply Shop::score(const std::string& scenario, const TextRows& support, const ColumnValues& description,
+                      const std::vector<std::string>& ids, bool explain) {
+  const auto model = this->model(scenario);
+  const int item = support.find(model->scenario().item);
+  return scores(score_rows(*model, support, description, ids, explain, now()), *model, ids,
+                [&](const Contribution& part) { return item < 0 ? "" : support.rows[part.row][item].value_or(""); });
+}
+
+/// An answer about items by the names they were asked by.
+ListReply Shop::scores(const ListAnswer& answer, const LiveModel& model, const std::vector<std::string>& ids,
+                       const std::function<std::string(const Contribution&)>& item_of) {
+  ListReply reply;
+  reply.recommendation_id = new_id();
+  reply.scenario = model.name();
+  reply.version = model.version();
+  reply.served = answer.served;
+  reply.support = answer.support;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const Answered& answered = answer.items[i];
+    ListReply::Item item{ids[i], answered.score, answered.low, answered.high, answered.prior, 0, false, {}};
+    for (const Contribution& part : answered.reasons) item.reasons.push_back({part.row, item_of(part), part.value});
+    reply.items.push_back(std::move(item));
+  }
+  return reply;
+}
+
+/// The best of scored items that the rules admit, without a model.
+ListReply Shop::ranked(std::vector<Answered> candidates, const ListRules& rules, const std::string& served) {
+  ListAnswer answer;
+  answer.served = served;
+  std::unordered_set<int32_t> excluded(rules.exclude.begin(), rules.exclude.end());
+  for (const Pin& pin : rules.pins) excluded.insert(pin.item);
+  {
+    const ItemTable::Reader items(items_);
+    std::erase_if(candidates, [&](const Answered& a) {
+      return !items.at(a.item).shown || excluded.count(a.item) > 0 || (rules.filter && !rules.filter->contains(a.item));
+    });
+  }
+  std::sort(candidates.begin(), candidates.end(), [](const Answered& a, const Answered& b) {
+    return a.score > b.score || (a.score == b.score && a.item < b.item);
+  });
+  std::vector<std::unordered_map<int32_t, int>> counts(rules.caps.size());
+  for (Answered& candidate : candidates) {
+    if (std::ssize(answer.items) >= rules.offset + rules.n) break;
+    bool admitted = true;
+    for (size_t c = 0; c < rules.caps.size() && admitted; ++c) {
+      const auto& values = *rules.caps[c].value_of;
+      const int32_t value = candidate.item < std::ssize(values) ? values[candidate.item] : -1;
+      admitted = value < 0 || counts[c][value] < rules.caps[c].most;
+    }
+    if (!admitted) continue;
+    for (size_t c = 0; c < rules.caps.size(); ++c) {
+      const auto& values = *rules.caps[c].value_of;
+      if (candidate.item < std::ssize(values) && values[candidate.item] >= 0) ++counts[c][values[candidate.item]];
+    }
+    candidate.low = candidate.high = candidate.score;
+    answer.items.push_back(std::move(candidate));
+  }
+  for (const Pin& pin : rules.pins)
+    answer.items.insert(answer.items.begin() + std::min<int64_t>(pin.place, std::ssize(answer.items)),
+                        Answered{.item = pin.item, .pinned = true, .reasons = {}});
+  if (std::ssize(answer.items) > rules.offset + rules.n) answer.items.resize(rules.offset + rules.n);
+  answer.items.erase(answer.items.begin(),
+                     answer.items.begin() + std::min<int64_t>(rules.offset, std::ssize(answer.items)));
+  return reply(answer, nullptr, false);
+}
+
+ListReply Shop::popular(const ListRequest& request) {
+  std::vector<Answered> candidates;
+  {
+    const ItemTable::Reader items(items_);
+    for (int32_t item = 0; item < items.size(); ++item)
+      candidates.push_back({.item = item, .score = items.at(item).events, .reasons = {}});
+  }
+  return ranked(std::move(candidates), rules(request), "popular");
+}
+
+ListReply Shop::latest(const ListRequest& request) {
+  std::vector<Answered> candidates;
+  {
+    const ItemTable::Reader items(items_);
+    for (int32_t item = 0; item < items.size(); ++item)
+      candidates.push_back({.item = item, .score = static_cast<double>(items.at(item).time) / kSecond, .reasons = {}});
+  }
+  return ranked(std::move(candidates), rules(request), "latest");
+}
+
+ListReply Shop::item_to_item(const std::string& name, const std::string& item_id, const ListRequest& request) {
+  const int32_t item = items_.find(item_id);
+  require(item >= 0, "no item '", item_id, "'");
+  ListRules rules = this->rules(request);
+  rules.exclude.push_back(item);
+  if (name == "similar") {
+    const auto model = this->model("");
+    return reply(similar_items(*model, item, rules), model.get(), false);
+  }
+  require(name == "also",
+          "item-to-item: expected 'similar' (learned likeness) or 'also' (what the same people had to do "
+          "with), got '",
+          name, "'");
+  std::unordered_map<int32_t, int> together;
+  const auto actors = store_->actors_of_item(item_id, kMostActors);
+  std::vector<LiveRow> rows;
+  std::unordered_set<int32_t> seen;
+  for (const auto& actor : actors) {
+    rows_.read(actor.user_id.empty() ? "c:" + actor.client_id : "u:" + actor.user_id, now(), rows);
+    seen.clear();
+    for (const LiveRow& row : rows)
+      if (row.item >= 0 && row.item != item && seen.insert(row.item).second) ++together[row.item];
+  }
+  std::vector<Answered> candidates;
+  {
+    const ItemTable::Reader items(items_);
+    for (const auto& [other, count] : together)
+      candidates.push_back(
+          {.item = other,
+           .score = count / std::sqrt(static_cast<double>(actors.size()) * std::max(1.0, items.at(other).events)),
+           .reasons = {}});
+  }
+  return ranked(std::move(candidates), rules, "also");
+}
+
+std::vector<std::pair<std::string, double>> Shop::similar_users(const std::string& user_id, int n, int offset) {
+  std::vector<LiveRow> rows;
+  rows_.read("u:" + user_id, now(), rows);
+  std::unordered_set<int32_t> items;
+  for (auto row = rows.rbegin(); row != rows.rend() && items.size() < kRowsOfAUser; ++row)
+    if (row->item >= 0) items.insert(row->item);
+  std::unordered_map<std::string, int> common;
+  for (const int32_t item : items) {
+    const std::string id = ItemTable::Reader(items_).at(item).id;
+    for (const auto& actor : store_->actors_of_item(id, kActorsOfAnItem))
+      if (!actor.user_id.empty() && actor.user_id != user_id) ++common[actor.user_id];
+  }
+  std::vector<std::pair<std::string, double>> users;
+  for (const auto& [user, count] : common) {
+    rows_.read("u:" + user, now(), rows);
+    std::unordered_set<int32_t> theirs;
+    for (const LiveRow& row : rows) theirs.insert(row.item);
+    users.emplace_back(user, count / std::sqrt(static_cast<double>(std::max<size_t>(1, items.size())) *
+                                               static_cast<double>(std::max<size_t>(1, theirs.size()))));
+  }
+  std::sort(users.begin(), users.end(), [](const auto& a, const auto& b) {
+    return a.second > b.second || (a.second == b.second && a.first < b.first);
+  });
+  users.erase(users.begin(), users.begin() + std::min<int64_t>(offset, std::ssize(users)));
+  if (std::ssize(users) > n) users.resize(n);
+  return users;
+}
+
+}  // namespace fewshop

@@ -1,0 +1,232 @@
+#include "online/canonical_events.h"
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/property.h"
+#include "online/parsing.h"
+
+namespace fewshop {
+namespace {
+
+using testing::at;
+using testing::Context;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+using testing::reasons;
+using testing::refusal_of;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+Incoming parse(const std::string& body) { return parse_canonical_events(body, Context()); }
+
+/// The one event of a body.
+Event event_of(const std::string& body) {
+  const Incoming incoming = parse(body);
+  EXPECT_THAT(reasons(incoming), IsEmpty()) << body;
+  EXPECT_THAT(incoming.events, SizeIs(1)) << body;
+  return incoming.events.empty() ? Event() : incoming.events[0];
+}
+
+std::string reason_of(const std::string& body) {
+  const Incoming incoming = parse(body);
+  EXPECT_THAT(incoming.events, IsEmpty()) << body;
+  return incoming.refusals.empty() ? "" : incoming.refusals[0].reason;
+}
+
+TEST(CanonicalEventsTest, EveryFieldHasItsPlace) {
+  const Event event = event_of(R"({
+    "event_id": "e1", "event": "view_item", "timestamp": "2026-11-22T07:59:30.250Z", "user_id": "u1",
+    "client_id": "anon-9", "session_id": "s1", "recommendation_id": "r1", "tenant": "shop-a",
+    "items": [{"item_id": "A", "price": 9.99, "quantity": 2, "value": 19.98, "item_name": "Jeans"}, {"item_id": 7}],
+    "value": 20, "currency": "USD", "impression": ["a", "b"], "context": {"device": "mobile"}})");
+  EXPECT_EQ(event.event_id, "e1");
+  EXPECT_EQ(event.event, "view_item");
+  EXPECT_EQ(event.time, at("2026-11-22T07:59:30.25Z"));
+  EXPECT_EQ(event.user_id, "u1");
+  EXPECT_EQ(event.client_id, "anon-9");
+  EXPECT_EQ(event.session_id, "s1");
+  EXPECT_EQ(event.recommendation_id, "r1");
+  ASSERT_THAT(event.items, SizeIs(2));
+  EXPECT_EQ(event.items[0].item_id, "A");
+  EXPECT_EQ(event.items[0].price, 9.99);
+  EXPECT_EQ(event.items[0].quantity, 2);
+  EXPECT_EQ(event.items[0].value, 19.98);
+  EXPECT_FALSE(given(event.items[0].rating));
+  EXPECT_EQ(event.items[1].item_id, "7");
+  EXPECT_EQ(event.value, 20);
+  EXPECT_EQ(nlohmann::json::parse(event.extra), nlohmann::json::parse(R"({
+    "tenant": "shop-a", "currency": "USD", "impression": ["a", "b"], "context": {"device": "mobile"},
+    "items": [{"item_name": "Jeans"}]})"));
+  EXPECT_FALSE(event.guest);
+  EXPECT_TRUE(event.personalization);
+}
+
+TEST(CanonicalEventsTest, ABodyIsOneObjectAListOrLines) {
+  const std::string a = R"({"event_id": "a", "event": "search"})", b = R"({"event_id": "b", "event": "View"})";
+  for (const std::string& body : {"[" + a + "," + b + "]", a + "\n" + b, "\xEF\xBB\xBF" + a + "\r\n\n" + b + "\n"}) {
+    const Incoming incoming = parse(body);
+    EXPECT_EQ(incoming.total, 2) << body;
+    ASSERT_THAT(incoming.events, SizeIs(2)) << body;
+    EXPECT_EQ(incoming.events[0].event_id, "a");
+    EXPECT_EQ(incoming.events[1].event, "view_item");
+    EXPECT_THAT(incoming.index, ElementsAre(0, 1));
+  }
+  EXPECT_EQ(parse("{\n \"event\":\n \"search\",\n\"items\": [\n{\"item_id\": 1}\n]}").events.size(), 1);
+  EXPECT_EQ(parse("[]").total, 0);
+  Context lines;
+  lines.context.lines = true;
+  EXPECT_EQ(parse_canonical_events(a, lines).events.size(), 1);
+}
+
+TEST(CanonicalEventsTest, TimesAreIsoOrEpoch) {
+  const Micros time = at("2023-11-14T22:13:20Z");
+  for (const char* text : {"1700000000", "1700000000000", "1700000000000000", "\"1700000000\"", "1700000000.0",
+                           "\"2023-11-14T22:13:20Z\"", "\"2023-11-14T23:13:20+01:00\""})
+    EXPECT_EQ(event_of(R"({"event": "x", "timestamp": )" + std::string(text) + "}").time, time) << text;
+  EXPECT_EQ(event_of(R"({"event": "x"})").time, Context().context.now);
+  EXPECT_EQ(event_of(R"({"event": "x", "timestamp": null})").time, Context().context.now);
+  EXPECT_EQ(event_of(R"({"event": "x", "timestamp": 0})").time, 0);
+  for (const char* text : {"-1", "\"1969-12-31T23:59:59Z\"", "\"2200-01-01T00:00:00Z\"", "1e300", "\"yesterday\"",
+                           "true", "{}", "\"2026-02-30\""})
+    EXPECT_THAT(reason_of(R"({"event": "x", "timestamp": )" + std::string(text) + "}"),
+                StartsWith("timestamp: expected ISO-8601 or epoch s, ms or us in the years 1970 to 2199, got "))
+        << text;
+}
+
+TEST(CanonicalEventsTest, OneItemNeedsNoList) {
+  const Event event = event_of(R"({"event": "rate", "item_id": "A", "rating": 4, "value": 2.5, "price": "9.50"})");
+  ASSERT_THAT(event.items, SizeIs(1));
+  EXPECT_EQ(event.items[0].item_id, "A");
+  EXPECT_EQ(event.items[0].rating, 4);
+  EXPECT_EQ(event.items[0].value, 2.5) << "what is said of an event with one item is said of the item";
+  EXPECT_EQ(event.items[0].price, 9.5);
+  EXPECT_EQ(event.extra, "");
+  EXPECT_THAT(event_of(R"({"event": "x", "items": ["a", "b"]})").items, SizeIs(2));
+}
+
+TEST(CanonicalEventsTest, OneBadEventDoesNotFailTheBatch) {
+  const Incoming incoming = parse(R"([{"event": "a"}, {"event_id": "e", "event": "b", "value": "much"}, 5,
+    {"event": "c", "items": [{"item_id": "x"}, {"price": 1}]}, {}, {"event": "d"}])");
+  EXPECT_EQ(incoming.total, 6);
+  EXPECT_THAT(incoming.index, ElementsAre(0, 5));
+  EXPECT_THAT(reasons(incoming),
+              ElementsAre(Pair(1, "value: expected a number below 1e15, got \"much\""),
+                          Pair(2, "the event: expected an object, got 5"), Pair(3, "items[1].item_id is missing"),
+                          Pair(4, "event: expected a name such as \"view_item\", got none")));
+  EXPECT_EQ(incoming.refusals[0].event_id, "e");
+}
+
+TEST(CanonicalEventsTest, BrokenJsonLosesOnlyTheValueItIsIn) {
+  for (const char* broken : {"{\"event\": 1e999}", "{\"event\": \"\xFF\"}", "{\"event\": nul}", "", "{\"a\" 1}",
+                             "{\"n\": 123456789012345678901234567890}", "{\"event\": \"\\ud800\"}"}) {
+    const Incoming list = parse(R"([{"event": "a,]}"}, )" + std::string(broken) + R"(, {"event": "\"["}])");
+    EXPECT_THAT(list.index, ElementsAre(0, 2)) << broken;
+    ASSERT_THAT(list.refusals, SizeIs(1)) << broken;
+    EXPECT_EQ(list.refusals[0].index, 1);
+    EXPECT_THAT(list.refusals[0].reason, StartsWith("expected JSON, got "));
+  }
+  const Incoming lines = parse("{\"event\": \"a\"}\n{\"event\": \n{\"event\": \"b\"}\n");
+  EXPECT_THAT(lines.index, ElementsAre(0, 2));
+  EXPECT_THAT(reasons(lines), ElementsAre(Pair(1, HasSubstr("malformed JSON"))));
+  const std::string deep = std::string(5000, '[') + std::string(5000, ']');
+  EXPECT_THAT(parse(R"([{"event": "a", "x": )" + deep + R"(}, {"event": "b"}])").index, ElementsAre(1));
+}
+
+TEST(CanonicalEventsTest, ABodyThatIsNoJsonIsRefusedWithItsPlace) {
+  EXPECT_THAT(refusal_of([] { parse("[{\"event\": \"a\"},\n {\"event\" \"b\"}"); }), HasSubstr("at byte 30, line 2"));
+  EXPECT_THAT(refusal_of([] { parse("{\"event\": tru}"); }), HasSubstr("at byte 14, line 1"));
+  EXPECT_THAT(refusal_of([] { parse(" \n"); }), HasSubstr("the body is empty"));
+  EXPECT_THAT(refusal_of([] { parse("5"); }), HasSubstr("expected an object, a list or lines of objects, got 5"));
+  EXPECT_THAT(refusal_of([] { parse("[1, 2]]"); }), HasSubstr("cannot be read"));
+  EXPECT_NE(refusal_of([] { parse("not json"); }), "");
+  EXPECT_NE(refusal_of([] { parse(std::string(1'000'000, '[')); }), "");
+  Context context;
+  context.context.limits.events = 2;
+  EXPECT_THAT(refusal_of([&] { parse_canonical_events("[{},{},{}]", context); }), HasSubstr("expected up to 2 events"));
+}
+
+TEST(CanonicalEventsTest, IdsAreTextsOrIntegers) {
+  EXPECT_EQ(event_of(R"({"event": "x", "user_id": 18446744073709551615})").user_id, "18446744073709551615");
+  EXPECT_EQ(event_of(R"({"event": "x", "user_id": "\u00fcber/\ud83d\ude00"})").user_id, "über/😀");
+  EXPECT_THAT(event_of(R"({"event": "x", "user_id": ")" + std::string(1024, 'u') + "\"}").user_id, SizeIs(1024));
+  EXPECT_EQ(reason_of(R"({"event": "x", "user_id": ")" + std::string(1025, 'u') + "\"}"),
+            "user_id: expected 1 to 1024 bytes, got 1025 bytes");
+  EXPECT_EQ(reason_of(R"({"event": "x", "user_id": 1.5})"), "user_id: expected a text or an integer, got 1.5");
+  EXPECT_EQ(reason_of(R"({"event": "x", "client_id": "a\u0000b"})"),
+            "client_id: expected no control characters, got \"a\\u0000b\"");
+  EXPECT_EQ(reason_of(R"({"event": "x", "items": [{"item_id": ""}]})"),
+            "items[0].item_id: expected 1 to 1024 bytes, got \"\"");
+}
+
+TEST(CanonicalEventsTest, AnEventWithoutAnIdGetsOneOfItsOwn) {
+  Context context;
+  const std::string body = R"([{"event": "x"}, {"event": "x", "event_id": null}, {"event": "x", "event_id": ""}])";
+  std::set<std::string> ids;
+  for (int i = 0; i < 2; ++i)
+    for (const Event& event : parse_canonical_events(body, context).events) ids.insert(event.event_id);
+  EXPECT_THAT(ids, SizeIs(6));
+  EXPECT_THAT(*ids.begin(),
+              ::testing::MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"));
+}
+
+TEST(CanonicalEventsTest, LimitsHoldForEachEvent) {
+  const auto with = [](int items) {
+    nlohmann::json event = {{"event", "x"}};
+    for (int i = 0; i < items; ++i) event["items"].push_back({{"item_id", i}});
+    return event.dump();
+  };
+  EXPECT_THAT(event_of(with(200)).items, SizeIs(200));
+  EXPECT_EQ(reason_of(with(201)), "items: expected up to 200, got 201");
+  EXPECT_THAT(reason_of(R"({"event": "x", "note": ")" + std::string(70'000, 'n') + "\"}"),
+              HasSubstr("expected up to 65536 bytes of fields without a column"));
+  EXPECT_EQ(reason_of(R"({"event": "x", "n": )" + std::string(40, '[') + std::string(40, ']') + "}"),
+            "nested too deeply");
+  for (const char* number : {"1e15", "-1e15", "1e300", "\"nan\"", "\"inf\"", "[]", "true"})
+    EXPECT_THAT(reason_of(R"({"event": "x", "value": )" + std::string(number) + "}"),
+                StartsWith("value: expected a number below 1e15, got "));
+}
+
+TEST(CanonicalEventsTest, ConsentIsReadAndReported) {
+  const Incoming incoming = parse(R"([
+    {"event": "x", "user_id": "u", "consent": {"personalization": false, "analytics": true}},
+    {"event": "x", "client_id": "c", "consent": {"personalization": true}}, {"event": "x", "user_id": "v"},
+    {"event": "x", "consent": {"personalization": "no"}}])");
+  ASSERT_THAT(incoming.events, SizeIs(3));
+  EXPECT_FALSE(incoming.events[0].personalization);
+  EXPECT_EQ(incoming.events[0].extra, R"({"consent":{"analytics":true}})");
+  EXPECT_TRUE(incoming.events[1].personalization);
+  EXPECT_TRUE(incoming.events[2].personalization);
+  ASSERT_THAT(incoming.consents, SizeIs(2));
+  EXPECT_EQ(incoming.consents[0].user_id, "u");
+  EXPECT_FALSE(incoming.consents[0].given);
+  EXPECT_EQ(incoming.consents[1].client_id, "c");
+  EXPECT_TRUE(incoming.consents[1].given);
+  EXPECT_THAT(reasons(incoming), ElementsAre(Pair(3, "consent.personalization: expected true or false, got \"no\"")));
+}
+
+TEST(CanonicalEventsTest, IdentifyJoinsAGuestToAnAccount) {
+  const Incoming incoming = parse(R"([{"event": "identify", "client_id": "c", "user_id": "u"},
+    {"event": "identify", "client_id": "c", "join": false}, {"event": "identify", "user_id": "u"}])");
+  EXPECT_THAT(incoming.events, IsEmpty());
+  ASSERT_THAT(incoming.identities, SizeIs(2));
+  EXPECT_EQ(incoming.identities[0].client_id, "c");
+  EXPECT_EQ(incoming.identities[0].user_id, "u");
+  EXPECT_TRUE(incoming.identities[0].join);
+  EXPECT_FALSE(incoming.identities[1].join);
+  EXPECT_THAT(incoming.refusals, SizeIs(1));
+}
+
+TEST(CanonicalEventsTest, AGuestHasNoUserId) {
+  EXPECT_TRUE(event_of(R"({"event": "x", "client_id": "c"})").guest);
+  EXPECT_TRUE(event_of(R"({"event": "x", "user_id": ""})").guest);
+  EXPECT_FALSE(event_of(R"({"event": "x", "user_id": "u", "client_id": "c"})").guest);
+  Event joined = event_of(R"({"event": "x", "client_id": "c"})");
+  joined.user_id = "u";
+  EXPECT_THAT(to_json(joined), Not(HasSubstr("user_id")));
+}
+
+}  // namespace
+}  // namespace fewshop

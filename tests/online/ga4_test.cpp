@@ -1,0 +1,100 @@
+#include "online/ga4.h"
+
+#include <nlohmann/json.hpp>
+
+#include "online/parsing.h"
+
+namespace fewshop {
+namespace {
+
+using nlohmann::json;
+using testing::at;
+using testing::Context;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+using testing::reasons;
+using testing::refusal_of;
+using ::testing::SizeIs;
+
+TEST(Ga4Test, ParametersHaveTheirPlaces) {
+  const Incoming incoming = parse_ga4(R"({"client_id": "c.1", "user_id": "u", "timestamp_micros": "1700000000000000",
+    "user_properties": {"tier": {"value": "gold"}},
+    "events": [{"name": "purchase", "params": {"session_id": 123, "transaction_id": "t", "currency": "USD", "value": 30,
+      "event": "odd", "items": [{"item_id": "A", "price": 10, "quantity": 2, "item_brand": "b"}, {"item_id": "B"}]}},
+    {"name": "click", "params": {"ga_session_id": "9", "event_id": "mine"}, "timestamp_micros": 1700000001000000}]})",
+                                      Context());
+  EXPECT_THAT(reasons(incoming), IsEmpty());
+  ASSERT_THAT(incoming.events, SizeIs(2));
+  const Event& event = incoming.events[0];
+  EXPECT_EQ(event.event, "purchase");
+  EXPECT_EQ(event.user_id, "u");
+  EXPECT_EQ(event.client_id, "c.1");
+  EXPECT_EQ(event.session_id, "123");
+  EXPECT_EQ(event.time, at("2023-11-14T22:13:20Z"));
+  EXPECT_EQ(event.value, 30);
+  ASSERT_THAT(event.items, SizeIs(2));
+  EXPECT_EQ(event.items[0].quantity, 2);
+  EXPECT_EQ(json::parse(event.extra), json::parse(R"({"transaction_id": "t", "currency": "USD", "params.event": "odd",
+    "items": [{"item_brand": "b"}]})"));
+  EXPECT_EQ(incoming.events[1].event, "click") << "GA4's click is no choice of an item";
+  EXPECT_EQ(incoming.events[1].event_id, "mine");
+  EXPECT_EQ(incoming.events[1].session_id, "9");
+  EXPECT_EQ(incoming.events[1].time, at("2023-11-14T22:13:21Z"));
+  ASSERT_THAT(incoming.users, SizeIs(1));
+  EXPECT_EQ(incoming.users[0].id, "u");
+  EXPECT_EQ(incoming.users[0].changes, json::parse(R"({"labels": {"tier": "gold"}})"));
+}
+
+TEST(Ga4Test, ARequestSentTwiceIsStoredOnceWhereItHasATime) {
+  Context context;
+  const auto ids = [&](const std::string& time, const std::string& value) {
+    const std::string event = R"({"name": "view_item", "params": {"value": )" + value + "}}";
+    std::vector<std::string> result;
+    for (const Event& e :
+         parse_ga4(R"({"client_id": "c", )" + time + "\"events\": [" + event + "," + event + "]}", context).events)
+      result.push_back(e.event_id);
+    return result;
+  };
+  const auto first = ids(R"("timestamp_micros": 1700000000000000, )", "1");
+  EXPECT_EQ(first, ids(R"("timestamp_micros": 1700000000000000, )", "1"));
+  EXPECT_NE(first[0], first[1]) << "two events of one request are two";
+  EXPECT_NE(first, ids(R"("timestamp_micros": 1700000000000000, )", "2"));
+  EXPECT_NE(first, ids(R"("timestamp_micros": 1700000000000001, )", "1"));
+  EXPECT_NE(ids("", "1"), ids("", "1"));
+}
+
+TEST(Ga4Test, ConsentCanBeDenied) {
+  for (const char* denied : {R"("non_personalized_ads": true)", R"("consent": {"ad_personalization": "DENIED"})"}) {
+    const Incoming incoming =
+        parse_ga4(R"({"client_id": "c", "user_id": "u", "user_properties": {"a": {"value": 1}}, )" +
+                      std::string(denied) + R"(, "events": [{"name": "x"}]})",
+                  Context());
+    EXPECT_FALSE(incoming.events.at(0).personalization);
+    ASSERT_THAT(incoming.consents, SizeIs(1));
+    EXPECT_FALSE(incoming.consents[0].given);
+    EXPECT_THAT(incoming.users, IsEmpty());
+  }
+  const Incoming granted = parse_ga4(
+      R"({"client_id": "c", "consent": {"ad_personalization": "GRANTED"}, "events": [{"name": "x"}]})", Context());
+  EXPECT_TRUE(granted.events.at(0).personalization);
+  EXPECT_TRUE(granted.consents.at(0).given);
+}
+
+TEST(Ga4Test, WhatDoesNotFitIsListedOrRefused) {
+  EXPECT_THAT(
+      reasons(parse_ga4(R"({"client_id": "c", "events": [{"params": {}}, {"name": "x", "params": {"items": 5}},
+      {"name": "x", "params": {"items": [{"item_name": "n"}]}}, "x"]})",
+                        Context())),
+      ElementsAre(Pair(0, "name: expected the name of the event, got none"), Pair(1, "items: expected a list, got 5"),
+                  Pair(2, "items[0].item_id is missing"), Pair(3, "the event: expected an object, got \"x\"")));
+  EXPECT_THAT(reasons(parse_ga4(R"({"events": [{"name": "x"}]})", Context())),
+              ElementsAre(Pair(0, "client_id, user_id: expected one of them, got none")));
+  EXPECT_THAT(refusal_of([] { parse_ga4(R"({"client_id": "c"})", Context()); }),
+              HasSubstr("expected an object with a list \"events\""));
+  EXPECT_THAT(refusal_of([] { parse_ga4("[]", Context()); }), HasSubstr("expected an object with a list \"events\""));
+}
+
+}  // namespace
+}  // namespace fewshop
