@@ -1,9 +1,12 @@
 #include "store/fault_vfs.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <map>
@@ -57,9 +60,13 @@ struct State {
 State* state = nullptr;  // of the one FaultVfs there is
 sqlite3_vfs* real = nullptr;
 
+/// Without truncating first: after that a file system would bring the file to the disk at once.
 void store(const std::string& path, const std::string& content) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file.write(content.data(), static_cast<std::streamsize>(content.size()));
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  const bool stored = ::pwrite(file, content.data(), content.size(), 0) == static_cast<ssize_t>(content.size()) &&
+                      ::ftruncate(file, static_cast<off_t>(content.size())) == 0;
+  ::close(file);
+  if (!stored) std::abort();
 }
 
 struct File {
