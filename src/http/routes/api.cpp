@@ -86,6 +86,8 @@ json array_of(const json& schema) { return {{"type", "array"}, {"items", schema}
 
 void add_shop_routes(Router& router, const Api& api) {
   add_event_routes(router, api);
+  add_segment_routes(router, api);
+  add_ga4_routes(router, api);
   add_record_routes(router, api);
   add_feedback_routes(router, api);
   add_recommend_routes(router, api);

@@ -41,7 +41,9 @@ nlohmann::json schema_ref(const std::string& name);
 nlohmann::json array_of(const nlohmann::json& schema);
 
 // One function per file of routes.
-void add_event_routes(Router& router, const Api& api);      // /api/events, Segment, GA4
+void add_event_routes(Router& router, const Api& api);      // canonical events
+void add_segment_routes(Router& router, const Api& api);    // Segment's calls
+void add_ga4_routes(Router& router, const Api& api);        // Measurement Protocol
 void add_record_routes(Router& router, const Api& api);     // users, items
 void add_feedback_routes(Router& router, const Api& api);   // feedback
 void add_recommend_routes(Router& router, const Api& api);  // lists

@@ -1,4 +1,4 @@
-// Events in the canonical form. Segment's and Google's ways in follow.
+// Events in the canonical form.
 #include "http/routes/api.h"
 #include "online/canonical_events.h"
 
