@@ -19,10 +19,11 @@ Random& thread_random() {
 
 ParseContext parse_context(const Api& api, const Request& request) {
   const std::string_view type = request.header("content-type");
-  return {api.shop.now(), &thread_random(),
-          type.find("ndjson") != std::string_view::npos || type.find("jsonl") != std::string_view::npos ||
-              type.find("json-lines") != std::string_view::npos,
-          api.limits};
+  const auto says = [&](std::string_view name) { return type.find(name) != std::string_view::npos; };
+  return {.now = api.shop.now(),
+          .random = &thread_random(),
+          .lines = says("ndjson") || says("jsonl") || says("json-lines"),
+          .limits = api.limits};
 }
 
 void submit(const Api& api, const Request& request, Change change, Reply reply,
