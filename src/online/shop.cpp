@@ -271,6 +271,17 @@ void Shop::read_rows(std::string_view key, std::vector<LiveRow>& rows) {
   }
 }
 
+void Shop::warm(const std::atomic<bool>& stop) {
+  constexpr int kBetweenLooks = 1000;
+  const auto enough = static_cast<int64_t>(0.9 * static_cast<double>(options_.rows.most_bytes));
+  int64_t keys = 0;
+  std::vector<LiveRow> rows;
+  store_->each_actor([&](const std::string& user, const std::string& client) {
+    rows_.read(user.empty() ? guest_key(client) : user_key(user), 0, rows);
+    return !stop && (++keys % kBetweenLooks != 0 || rows_.usage().bytes < enough);
+  });
+}
+
 // --- Models.
 
 std::vector<std::shared_ptr<LiveModel>> Shop::live() const {

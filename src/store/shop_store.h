@@ -167,6 +167,8 @@ class ShopStore {
   virtual bool item_where(const std::string& condition, const std::string& item_id) = 0;
   /// Rows of `events` and the queue by item.
   virtual void each_item_count(const std::function<void(const std::string& item_id, int64_t rows)>& use) = 0;
+  /// Everybody who has rows in `events`, each once: users, then guests; until `use` returns false.
+  virtual void each_actor(const std::function<bool(const std::string& user_id, const std::string& client_id)>& use) = 0;
   /// Who last had to do with an item, latest first, each once.
   struct Actor {
     std::string user_id, client_id;  // client_id only where there is no user_id
