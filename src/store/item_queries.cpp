@@ -22,8 +22,8 @@ class Deadline {
  public:
   explicit Deadline(sqlite3* handle) : handle_(handle), at_(Clock::now() + kLongest) {
     sqlite3_progress_handler(
-        handle_, kStepsBetweenLooks, [](void* at) { return Clock::now() > *static_cast<Clock::time_point*>(at) ? 1 : 0; },
-        &at_);
+        handle_, kStepsBetweenLooks,
+        [](void* at) { return Clock::now() > *static_cast<Clock::time_point*>(at) ? 1 : 0; }, &at_);
   }
   ~Deadline() { sqlite3_progress_handler(handle_, 0, nullptr, nullptr); }
   Deadline(const Deadline&) = delete;
