@@ -41,12 +41,13 @@ void sync_folder_of(const std::string& path) {
 ///
 /// What a commit that fails leaves. SQLite takes the transaction back and memory is only changed after a commit, so
 /// that nothing of it is seen. After a failed sync, though, the system may have marked pages of the log as written that
-/// are not, and a later sync that succeeds says nothing of them; and the frames of the failed transaction may or may
-/// not be in the file, where a recovery after a crash would find them. So the log is not used again: before the next
-/// change the connection is opened anew, the log (of which every transaction up to the last acknowledged one was synced
-/// when it was acknowledged) is copied into the database, the database is synced, the log is cut to nothing, and memory
-/// is filled from the database. While this fails, every write() throws Failure and readers go on with what was
-/// acknowledged. A write() that threw may be found complete after a crash in between, never in part.
+/// are not, and a later sync that succeeds says nothing of them: a block may hold the end of an acknowledged frame
+/// beside the begin of the failed one. And the frames of the failed transaction may or may not be in the file, where a
+/// recovery after a crash would find them. So the log is not used again: before the next change the connection is
+/// opened anew, the log (of which every transaction up to the last acknowledged one was synced when it was
+/// acknowledged) is copied into the database, the database is synced, the log is cut to nothing, and memory is filled
+/// from the database. While this fails, every write() throws Failure and readers go on with what was acknowledged. A
+/// write() that threw may be found complete after a crash in between, never in part.
 class SqliteShopStore final : public ShopStore {
  public:
   SqliteShopStore(std::string path, const Options& options)
@@ -116,9 +117,7 @@ class SqliteShopStore final : public ShopStore {
   void each_item_columns(const std::function<void(const std::string&, const Columns&)>& use) override {
     reader_.each_item_columns(use);
   }
-  std::vector<std::string> items_where(const std::string& condition) override {
-    return reader_.items_where(condition);
-  }
+  std::vector<std::string> items_where(const std::string& condition) override { return reader_.items_where(condition); }
   bool item_where(const std::string& condition, const std::string& item_id) override {
     return reader_.item_where(condition, item_id);
   }

@@ -161,8 +161,9 @@ class ShopStore {
   virtual std::optional<Columns> item_columns(const std::string& item_id) = 0;
   virtual void each_item_columns(const std::function<void(const std::string& item_id, const Columns&)>& use) = 0;
 
-  /// Ids of the items for which a condition holds: an SQL expression over the columns of `items` that reads nothing else,
-  /// such as "price < 20 and brand = 'acme'". Throws InvalidInput for what is none, or takes longer than a second.
+  /// Ids of the items for which a condition holds: an SQL expression over the columns of `items` that reads nothing
+  /// else, such as "price < 20 and brand = 'acme'". Throws InvalidInput for what is none, or takes longer than a
+  /// second.
   virtual std::vector<std::string> items_where(const std::string& condition) = 0;
   virtual bool item_where(const std::string& condition, const std::string& item_id) = 0;
   /// Rows of `events` and the queue by item.

@@ -135,7 +135,11 @@ TEST_F(ShopFaultTest, EverySyncOfAnyOperationMayFail) {
     }
     vfs.fail_sync(0, 0);
     check(*store, acknowledged, failed);
+    // With the power gone, what the failed sync dropped is gone, too.
+    vfs.cut_power_after(0);
+    append(*store, n * 100 + 50);
     store.reset();
+    vfs.restore_power(static_cast<uint64_t>(n));
     check(*open(), acknowledged, failed);
   }
 }
