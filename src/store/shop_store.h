@@ -114,6 +114,9 @@ class ShopStore {
     /// Everything of the user and of the guests joined to it, wherever it is kept; rows removed, by table.
     virtual std::map<std::string, int64_t> forget_user(const std::string& user_id) = 0;
 
+    /// Rows of `events` by item that this write has added or (negative) removed, appended events apart.
+    virtual const std::map<std::string, int64_t>& item_changes() const = 0;
+
     /// Small named values of the server: live models, keys, ledger. null removes.
     virtual void put_setting(const std::string& name, const nlohmann::json& value) = 0;
   };
