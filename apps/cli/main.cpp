@@ -111,6 +111,9 @@ int run(int argc, char** argv) {
   add_learners(app, globals);
   add_scenarios(app, globals);
   add_info(app, globals);
+  add_serve(app, globals);
+  add_config(app, globals);
+  add_bench(app, globals);
 
   try {
     app.parse(argc, argv);

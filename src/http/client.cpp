@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -62,6 +63,29 @@ class AnswerReader final : public boost::beast::http::basic_parser<false> {
   void on_request_impl(boost::beast::http::verb, string_view, string_view, int, ErrorCode&) override {}
 };
 
+/// OpenSSL writes with write(2): a connection that the server closed would end the program with SIGPIPE.
+class NoSigpipe {
+ public:
+  NoSigpipe() {
+    ::sigemptyset(&pipe_);
+    ::sigaddset(&pipe_, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  ~NoSigpipe() {
+    if (!::sigismember(&before_, SIGPIPE)) {
+      const timespec none{};
+      while (::sigtimedwait(&pipe_, nullptr, &none) > 0) {
+      }
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  NoSigpipe(const NoSigpipe&) = delete;
+  NoSigpipe& operator=(const NoSigpipe&) = delete;
+
+ private:
+  sigset_t pipe_, before_;
+};
+
 std::string system_text() { return std::strerror(errno); }
 
 std::string tls_text() {
@@ -86,6 +110,7 @@ struct Client::Connection {
 
   ~Connection() {
     if (ssl) {
+      const NoSigpipe guard;
       SSL_shutdown(ssl);
       SSL_free(ssl);
     }
@@ -106,11 +131,13 @@ struct Client::Connection {
   // > 0 bytes, 0 the end, < 0 an error or the time limit.
   ssize_t read(char* data, size_t size) {
     if (!ssl) return ::recv(fd, data, size, 0);
+    const NoSigpipe guard;
     const int n = SSL_read(ssl, data, static_cast<int>(size));
     return n > 0 ? n : SSL_get_error(ssl, n) == SSL_ERROR_ZERO_RETURN ? 0 : -1;
   }
 
   void write(std::string_view bytes, const std::string& address) {
+    const NoSigpipe guard;
     while (!bytes.empty()) {
       const size_t piece = std::min<size_t>(bytes.size(), 1 << 20);
       const ssize_t n =
@@ -195,6 +222,7 @@ void Client::send(std::string_view bytes) {
       X509_VERIFY_PARAM* check = SSL_get0_param(connection->ssl);
       if (X509_VERIFY_PARAM_set1_ip_asc(check, host_.c_str()) != 1)
         X509_VERIFY_PARAM_set1_host(check, host_.c_str(), host_.size());
+      const NoSigpipe guard;
       if (SSL_connect(connection->ssl) != 1) throw Failure(address_ + ": no TLS connection: " + tls_text());
     }
     connection_ = std::move(connection);

@@ -39,11 +39,11 @@ class RequestReader final : public boost::beast::http::basic_parser<true> {
   void discard_body() { discard_ = true; }
 
   /// What the client is told of an error of `put`.
-  HttpError refusal(const ErrorCode& why, bool in_header_line) const {
+  HttpError refusal(const ErrorCode& why) const {
     using Error = boost::beast::http::error;
     if (thrown_) return *thrown_;
     if (why == Error::header_limit) {
-      if (in_header_line)
+      if (method.empty())  // not even the request line is complete
         return {414, "address_too_long", "the address is over " + std::to_string(max_header_) + " bytes"};
       return {431, "headers_too_large", "the headers are over " + std::to_string(max_header_) + " bytes"};
     }

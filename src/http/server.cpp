@@ -66,7 +66,9 @@ Instant after(double seconds) {
 constexpr size_t kIdleBuffer = 1 << 10;   // what a connection holds while it is idle
 constexpr size_t kReadBuffer = 64 << 10;  // what it reads bodies with
 constexpr size_t kSkippedBody =
-    64 << 10;                        // a refused body of this size is read and dropped, so that the connection lives
+    64 << 10;  // a refused body of this size is read and dropped, so that the connection lives
+constexpr size_t kMostCompressed =
+    4 << 20;                         // of an answer: compressing more would hold up the thread's other connections
 constexpr size_t kLinger = 1 << 20;  // what is read and dropped after an answer that closes
 
 /// Bytes that came and were not parsed yet, contiguous, as Beast's parser wants them.
@@ -131,7 +133,7 @@ struct Connection {
   Buffer buffer;
 };
 
-/// One I/O thread.
+/// One I/O thread. What waits in its context never owns it: such a circle would keep both for ever.
 struct Loop : std::enable_shared_from_this<Loop> {
   explicit Loop(uint64_t seed) : random(seed) {}
 
@@ -382,9 +384,9 @@ struct Server::Impl {
     stopped = true;
     draining = true;
     for (const auto& loop : loops)
-      asio::post(loop->context, [this, loop] {
+      asio::post(loop->context, [this, loop = loop.get()] {
         loop->draining = true;
-        if (loop == loops[0]) release_listeners();
+        if (loop == loops[0].get()) release_listeners();
         for (Connection* connection : loop->connections)
           if (connection->idle) connection->cancel();
       });
@@ -392,7 +394,7 @@ struct Server::Impl {
     const auto none = [&] { return open_connections == 0; };
     count_changed.wait_until(wait, after(options.drain_seconds), none);
     for (const auto& loop : loops)
-      asio::post(loop->context, [loop] {
+      asio::post(loop->context, [loop = loop.get()] {
         loop->closing = true;
         for (Connection* connection : loop->connections) {
           connection->cancel();
@@ -432,7 +434,7 @@ struct Server::Impl {
     Timer pause(loops[0]->context.get_executor());
     constexpr bool is_tcp = std::is_same_v<Protocol, tcp>;
     for (size_t next = 0;; ++next) {
-      const std::shared_ptr<Loop> loop = loops[next % loops.size()];
+      Loop* const loop = loops[next % loops.size()].get();
       auto [error, socket] = co_await acceptor.async_accept(loop->context.get_executor(), kAwait);
       if (draining || !acceptor.is_open()) co_return;
       if (error) {
@@ -554,16 +556,15 @@ struct Server::Impl {
           reader->request->local_admin = c.local_admin;
         }
         ErrorCode error;
-        const bool in_line = c.buffer.data().find('\n') == std::string_view::npos;
         c.buffer.consume(reader->put(asio::buffer(c.buffer.data()), error));
         if (!error && reader->is_header_done()) break;
         if (error && error != boost::beast::http::error::need_more) {
-          refused = reader->refusal(error, in_line);
+          refused = reader->refusal(error);
           break;
         }
         if (!error) continue;
       }
-      if (!c.buffer.make_room(std::max(kReadBuffer, options.max_header + 1))) {
+      if (!c.buffer.make_room(options.max_header + kIdleBuffer)) {
         refused.emplace(431, "headers_too_large", "the headers are too large");
         break;
       }
@@ -614,7 +615,7 @@ struct Server::Impl {
             ErrorCode error;
             c.buffer.consume(reader->put(asio::buffer(c.buffer.data()), error));
             if (error && error != boost::beast::http::error::need_more) {
-              refused = reader->refusal(error, false);
+              refused = reader->refusal(error);
               break;
             }
             if (reader->is_done()) break;
@@ -742,8 +743,10 @@ struct Server::Impl {
     } catch (const InvalidInput& e) {
       return Response::error({400, "invalid_request", e.what()}, request.id);
     } catch (const Failure& e) {
+      // The reason may name files and tables: it is for the log.
       hooks.log_error(request, route, e.what());
-      HttpError error(503, "unavailable", e.what());
+      HttpError error(503, "unavailable",
+                      "the server cannot do this now; its log has the reason under this request id");
       error.retry_after = 1;
       return Response::error(error, request.id);
     } catch (const std::exception& e) {
@@ -769,7 +772,8 @@ struct Server::Impl {
   /// Coding and headers that every answer has.
   void finish(const Request& request, Response& response) const {
     cors.mark(request, response);
-    if (response.body.size() < options.compress_from || !is_compressible(response.content_type)) return;
+    const size_t size = response.body.size();
+    if (size < options.compress_from || size > kMostCompressed || !is_compressible(response.content_type)) return;
     for (const auto& [name, value] : response.headers)
       if (boost::beast::iequals(name, "Content-Encoding")) return;
     response.headers.emplace_back("Vary", "Accept-Encoding");

@@ -335,7 +335,7 @@ double number_of(element value, std::string_view name) {
       break;
   }
   if (!(std::abs(number) < kLargest)) refuse("{}: expected a number below 1e15, got {}", name, shown(value));
-  return number;
+  return number + 0.0;  // no -0
 }
 
 Micros time_of(element value, std::string_view name, Micros now) {
@@ -409,8 +409,8 @@ void append_json_number(double number, std::string& out) {
   const auto [end, error] = std::to_chars(text, text + sizeof text, number);
   const std::string_view written(text, static_cast<size_t>(end - text));
   out += written;
-  // An integer of more digits than 64 bits hold would not be read again.
-  if (written.size() > 18 && written.find_first_of(".e") == std::string_view::npos) out += ".0";
+  // An integer of more digits than 64 bits hold would not be read again, and one has no -0.
+  if ((written.size() > 18 || written == "-0") && written.find_first_of(".e") == std::string_view::npos) out += ".0";
 }
 
 void append_json(element value, std::string& out, int depth) {

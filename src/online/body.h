@@ -116,7 +116,6 @@ class EventBuilder {
   const ParseContext& context_;
   JsonObject extra_;
   std::string items_extra_, single_item_;
-  bool has_list_ = false;
   size_t items_with_extra_ = 0;
   double price_ = kNotGiven, quantity_ = kNotGiven, rating_ = kNotGiven;
 };

@@ -34,7 +34,7 @@ void read_event(element value, const ParseContext& context, std::string& event_i
   bool join = true;
   for (const auto [key, member] : object_of(value, "the event")) {
     if (key == "event")
-      event.event = canonical_event(id_of(member, key, limits));
+      event.event = id_of(member, key, limits);
     else if (key == "event_id")
       event_id = event.event_id = id_of(member, key, limits);
     else if (key == "timestamp")
@@ -50,9 +50,10 @@ void read_event(element value, const ParseContext& context, std::string& event_i
       builder.keep(key, member);
     }
   }
+  if (!context.exported) event.event = std::string(canonical_event(event.event));
   if (event.event.empty()) refuse("event: expected a name such as \"view_item\", got none");
   builder.finish();
-  const bool identify = event.event == "identify";
+  const bool identify = event.event == "identify" && !context.exported;
   if (identify && (event.client_id.empty() || (join && event.user_id.empty())))
     refuse("identify: expected client_id, the guest, and user_id, the account");
   if (said && !(event.user_id.empty() && event.client_id.empty()))

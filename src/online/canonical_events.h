@@ -18,8 +18,8 @@ namespace fewshop {
 /// that cannot be read at all.
 Incoming parse_canonical_events(std::string_view body, const ParseContext& context);
 
-/// The event as canonical JSON, in one line; parse_canonical_events makes the same event of it. The user_id of a guest
-/// that was filled in by a join is left out.
+/// The event as canonical JSON, in one line; parse_canonical_events with `exported` makes the same event of it. The
+/// user_id of a guest that was filled in by a join is left out.
 std::string to_json(const Event& event);
 
 /// The event whose rows these are, in the order of their positions.

@@ -23,6 +23,7 @@ struct ParseLimits {
 struct ParseContext {
   Micros now = 0;            // the time of what came without one
   Random* random = nullptr;  // ids of events that came without one; seed it from the system's entropy
+  bool exported = false;     // to_json wrote the events: names are final (no aliases), "identify" is one as any other
   bool lines = false;        // the content type says JSON lines (application/x-ndjson); else the content tells
   ParseLimits limits;
 };

@@ -131,6 +131,7 @@ void Ingest::commit(std::vector<Submission>& group) {
 bool Ingest::try_commit(std::span<Submission> group) {
   bool invalid = false;
   std::string error;
+  std::map<std::string, int64_t> item_changes;
   try {
     hooks_.begin();
     for (Submission& submission : group) {
@@ -140,6 +141,7 @@ bool Ingest::try_commit(std::span<Submission> group) {
     store_.write([&](ShopStore::Writer& writer) {
       for (Submission& submission : group)
         submission.outcome.rows = write_change(writer, submission.change, submission.outcome.removed);
+      item_changes = writer.item_changes();
     });
   } catch (const InvalidInput& problem) {
     invalid = true;
@@ -148,6 +150,7 @@ bool Ingest::try_commit(std::span<Submission> group) {
     error = problem.what();
     hooks_.failed(error);
   }
+  if (error.empty() && !item_changes.empty()) hooks_.counted(item_changes);
   for (Submission& submission : group) {
     if (error.empty()) {
       hooks_.apply(submission.change, submission.outcome);

@@ -192,7 +192,7 @@ bool read_message(element value, std::string_view call, const ParseContext& cont
   }
   if (message.properties) read_properties(properties, event, builder);
   if (traits) builder.keep("traits", *traits);
-  if (message.context && event.personalization) keep_context(*message.context, builder, limits.depth);
+  if (message.context && event.personalization) keep_context(*message.context, builder, limits.depth - 1);
   builder.finish();
   note_consent();
   return true;

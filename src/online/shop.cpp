@@ -63,8 +63,13 @@ Shop::Shop(Options options)
   ingest_ = std::make_unique<Ingest>(
       *store_, options_.ingest,
       Ingest::Hooks{[this] { begin(); }, [this](Change& change, Outcome& outcome) { prepare(change, outcome); },
-                    [this](const Change& change, Outcome& outcome) { apply(change, outcome); }, options_.log,
-                    options_.now});
+                    [this](const Change& change, Outcome& outcome) { apply(change, outcome); },
+                    [this](const std::map<std::string, int64_t>& changes) {
+                      for (const auto& [id, rows] : changes)
+                        if (const int32_t item = items_.find(id); item >= 0)
+                          items_.count(item, static_cast<double>(rows));
+                    },
+                    options_.log, options_.now});
 }
 
 Shop::~Shop() = default;
@@ -231,7 +236,6 @@ void Shop::apply(const Change& change, Outcome& outcome) {
     rows_.drop(key);
   }
   for (const Event& event : change.overwritten_feedback) {
-    rows_.drop(user_key(event.user_id));
     for (const EventItem& item : event.items) items_.count(know_item(item.item_id), 1);
     rows_.drop(user_key(event.user_id));
   }
@@ -269,6 +273,17 @@ void Shop::read_rows(std::string_view key, std::vector<LiveRow>& rows) {
     const int32_t item = items_.find(row.item_id), kind = kinds_.add(row.event);
     if (item >= 0 && kind >= 0) rows.push_back(live_row(row, item, kind));
   }
+}
+
+void Shop::warm(const std::atomic<bool>& stop) {
+  constexpr int kBetweenLooks = 1000;
+  const auto enough = static_cast<int64_t>(0.9 * static_cast<double>(options_.rows.most_bytes));
+  int64_t keys = 0;
+  std::vector<LiveRow> rows;
+  store_->each_actor([&](const std::string& user, const std::string& client) {
+    rows_.read(user.empty() ? guest_key(client) : user_key(user), 0, rows);
+    return !stop && (++keys % kBetweenLooks != 0 || rows_.usage().bytes < enough);
+  });
 }
 
 // --- Models.

@@ -135,6 +135,9 @@ class SqliteShopStore final : public ShopStore {
   void each_item_count(const std::function<void(const std::string&, int64_t)>& use) override {
     reader_.each_item_count(use);
   }
+  void each_actor(const std::function<bool(const std::string&, const std::string&)>& use) override {
+    reader_.each_actor(use);
+  }
   std::vector<Actor> actors_of_item(const std::string& item_id, int64_t at_most) override {
     return reader_.actors_of_item(item_id, at_most);
   }

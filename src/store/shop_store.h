@@ -117,6 +117,9 @@ class ShopStore {
     /// Everything of the user and of the guests joined to it, wherever it is kept; rows removed, by table.
     virtual std::map<std::string, int64_t> forget_user(const std::string& user_id) = 0;
 
+    /// Rows of `events` by item that this write has added or (negative) removed, appended events apart.
+    virtual const std::map<std::string, int64_t>& item_changes() const = 0;
+
     /// Small named values of the server: live models, keys, ledger. null removes.
     virtual void put_setting(const std::string& name, const nlohmann::json& value) = 0;
   };
@@ -171,6 +174,8 @@ class ShopStore {
   virtual bool item_where(const std::string& condition, const std::string& item_id) = 0;
   /// Rows of `events` and the queue by item.
   virtual void each_item_count(const std::function<void(const std::string& item_id, int64_t rows)>& use) = 0;
+  /// Everybody who has rows in `events`, each once: users, then guests; until `use` returns false.
+  virtual void each_actor(const std::function<bool(const std::string& user_id, const std::string& client_id)>& use) = 0;
   /// Who last had to do with an item, latest first, each once.
   struct Actor {
     std::string user_id, client_id;  // client_id only where there is no user_id

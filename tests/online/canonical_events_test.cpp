@@ -1,5 +1,6 @@
 #include "online/canonical_events.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -9,6 +10,7 @@
 namespace fewshop {
 namespace {
 
+using nlohmann::json;
 using testing::at;
 using testing::Context;
 using ::testing::ElementsAre;
@@ -57,7 +59,7 @@ TEST(CanonicalEventsTest, EveryFieldHasItsPlace) {
   EXPECT_FALSE(given(event.items[0].rating));
   EXPECT_EQ(event.items[1].item_id, "7");
   EXPECT_EQ(event.value, 20);
-  EXPECT_EQ(nlohmann::json::parse(event.extra), nlohmann::json::parse(R"({
+  EXPECT_EQ(json::parse(event.extra), json::parse(R"({
     "tenant": "shop-a", "currency": "USD", "impression": ["a", "b"], "context": {"device": "mobile"},
     "items": [{"item_name": "Jeans"}]})"));
   EXPECT_FALSE(event.guest);
@@ -174,7 +176,7 @@ TEST(CanonicalEventsTest, AnEventWithoutAnIdGetsOneOfItsOwn) {
 
 TEST(CanonicalEventsTest, LimitsHoldForEachEvent) {
   const auto with = [](int items) {
-    nlohmann::json event = {{"event", "x"}};
+    json event = {{"event", "x"}};
     for (int i = 0; i < items; ++i) event["items"].push_back({{"item_id", i}});
     return event.dump();
   };
@@ -226,6 +228,139 @@ TEST(CanonicalEventsTest, AGuestHasNoUserId) {
   Event joined = event_of(R"({"event": "x", "client_id": "c"})");
   joined.user_id = "u";
   EXPECT_THAT(to_json(joined), Not(HasSubstr("user_id")));
+}
+
+/// A document of random events, most of them fit; every kind of value stands in every place now and then.
+json random_value(Random& random, int depth) {
+  switch (random.below(depth > 0 ? 9 : 7)) {
+    case 0:
+      return nullptr;
+    case 1:
+      return random.below(2) == 0;
+    case 2:
+      return random.next();
+    case 3:
+      return -static_cast<int64_t>(random.below(1'000'000'000'000));
+    case 4:
+      return (random.uniform() - 0.5) * std::pow(10.0, static_cast<double>(random.between(-30, 30)));
+    case 5:
+      return std::string("ü\"\\/\n\x01 ").substr(0, static_cast<size_t>(2 + random.below(7)));
+    case 6:
+      return std::to_string(random.below(100));
+    case 7: {
+      json list = json::array();
+      for (uint64_t i = random.below(4); i > 0; --i) list.push_back(random_value(random, depth - 1));
+      return list;
+    }
+    default: {
+      json object = json::object();
+      for (uint64_t i = random.below(4); i > 0; --i)
+        object["k" + std::to_string(random.below(5))] = random_value(random, depth - 1);
+      return object;
+    }
+  }
+}
+
+json random_event(Random& random) {
+  json event = {{"event", random.below(2) ? "view_item" : "Custom \"name\""}};
+  const auto often = [&](json& object, const char* key, const json& value) {
+    if (const uint64_t chance = random.below(10); chance < 5)
+      object[key] = value;
+    else if (chance == 9)
+      object[key] = random_value(random, 1);
+  };
+  often(event, "event_id", "e" + std::to_string(random.below(100)));
+  for (const char* key : {"user_id", "client_id", "session_id", "recommendation_id", "item_id"})
+    often(event, key, std::to_string(random.below(3)));
+  often(event, "timestamp", random.below(7'000'000'000));
+  for (const char* key : {"value", "price", "quantity", "rating"}) often(event, key, random.uniform() * 100);
+  often(event, "consent", {{"personalization", random.below(2) == 0}, {"other", random_value(random, 1)}});
+  for (const char* key : {"currency", "context", "labels", "ü"}) often(event, key, random_value(random, 3));
+  if (random.below(2)) {
+    for (uint64_t i = random.below(4); i > 0; --i) {
+      json item = {{"item_id", random.below(3)}};
+      for (const char* key : {"value", "price", "quantity", "rating"}) often(item, key, random.uniform() * 100);
+      for (const char* key : {"item_name", "labels"}) often(item, key, random_value(random, 2));
+      event["items"].push_back(item);
+    }
+  }
+  return event;
+}
+
+bool same(double a, double b) { return a == b || (!given(a) && !given(b)); }
+
+void expect_same(const Event& a, const Event& b) {
+  RC_ASSERT(a.event_id == b.event_id);
+  RC_ASSERT(a.time == b.time);
+  RC_ASSERT(a.event == b.event);
+  RC_ASSERT(a.user_id == b.user_id);
+  RC_ASSERT(a.client_id == b.client_id);
+  RC_ASSERT(a.session_id == b.session_id);
+  RC_ASSERT(a.recommendation_id == b.recommendation_id);
+  RC_ASSERT(same(a.value, b.value));
+  RC_ASSERT(a.extra == b.extra);
+  RC_ASSERT(a.guest == b.guest);
+  RC_ASSERT(a.personalization == b.personalization);
+  RC_ASSERT(a.items.size() == b.items.size());
+  for (size_t i = 0; i < a.items.size(); ++i) {
+    RC_ASSERT(a.items[i].item_id == b.items[i].item_id);
+    for (const auto member : {&EventItem::quantity, &EventItem::price, &EventItem::value, &EventItem::rating})
+      RC_ASSERT(same(a.items[i].*member, b.items[i].*member));
+  }
+}
+
+TEST(CanonicalEventsTest, AnEventSurvivesWritingAndReading) {
+  expect_property("to_json is read as the same event", [](uint64_t seed) {
+    Random random(seed);
+    Context context, exported;
+    exported.context.exported = true;
+    json body = json::array();
+    for (int i = 0; i < 5; ++i) body.push_back(random_event(random));
+    const Incoming incoming = parse_canonical_events(body.dump(), context);
+    RC_ASSERT(incoming.events.size() + incoming.refusals.size() == body.size());
+    std::string lines;
+    for (const Event& event : incoming.events) lines += to_json(event) + "\n";
+    if (lines.empty()) return;
+    const Incoming again = parse_canonical_events(lines, exported);
+    RC_ASSERT(again.events.size() == incoming.events.size());
+    for (size_t i = 0; i < again.events.size(); ++i) expect_same(incoming.events[i], again.events[i]);
+  });
+}
+
+TEST(CanonicalEventsTest, WhatWasGivenIsWrittenInItsPlace) {
+  const json event = json::parse(R"({"event_id": "e", "event": "view_item", "timestamp": "2026-11-22T07:59:30Z",
+    "user_id": "u", "items": [{"item_id": "A", "price": 9.5, "item_name": "n"}, {"item_id": "B"}], "value": 20,
+    "currency": "USD", "consent": {"personalization": false, "ads": 1}})");
+  EXPECT_EQ(json::parse(to_json(event_of(event.dump()))), event);
+}
+
+TEST(CanonicalEventsTest, WhatWasExportedKeepsItsNames) {
+  Context exported;
+  exported.context.exported = true;
+  const Incoming incoming = parse_canonical_events(R"([{"event": "read"}, {"event": "identify"}])", exported);
+  ASSERT_THAT(incoming.events, SizeIs(2));
+  EXPECT_EQ(incoming.events[0].event, "read");
+  EXPECT_EQ(incoming.events[1].event, "identify");
+}
+
+TEST(CanonicalEventsTest, RowsOfAnEventBecomeTheEvent) {
+  EventRow row;
+  row.event_id = "e";
+  row.event = "purchase";
+  row.user_id = "u";
+  row.guest = true;
+  row.item_id = "A";
+  row.price = 2;
+  row.extra = R"({"value":5,"x":1})";
+  EventRow second = row;
+  second.position = 1;
+  second.item_id = "B";
+  const Event event = event_of_rows(std::vector<EventRow>{row, second});
+  EXPECT_EQ(event.value, 5) << "the value of several items is kept beside them";
+  EXPECT_EQ(event.extra, R"({"x":1})");
+  ASSERT_THAT(event.items, SizeIs(2));
+  EXPECT_EQ(event.items[1].item_id, "B");
+  EXPECT_THAT(to_json(event), Not(HasSubstr("user_id"))) << "a join is no part of the event";
 }
 
 }  // namespace

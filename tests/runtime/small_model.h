@@ -25,10 +25,12 @@ struct SmallModelOptions {
   bool exclude_seen = true;  // ranks: false = what is in the support may be an answer
   bool events = false;       // rows have a time, a kind of event and a weight
   bool by_time = true;       // with events: that time orders them, else they have a random order
+  bool live = false;         // rows have a time and a kind of event, and [live] says how events become rows
+  std::string version;       // of the seed: models of another version answer differently
 };
 
 inline std::shared_ptr<Model> small_model(const SmallModelOptions& options = {}) {
-  Random random(7);
+  Random random = options.version.empty() ? Random(7) : Random(7).fork(options.version);
   const bool ranking = options.problem == Problem::kRanking;
   const int n = options.items, head = ranking ? options.d : options.d + 1;
   const auto numbers = [&](size_t count, double scale) {
@@ -78,6 +80,17 @@ inline std::shared_ptr<Model> small_model(const SmallModelOptions& options = {})
     s.event = "event";
     s.weight = "weight";
     s.episode.by_time = options.by_time;
+  }
+  if (options.live) {
+    s.time = "time";
+    s.event = "event";
+    s.episode.by_time = true;
+    if (ranking) {
+      s.live_events["purchase"] = s.live_events["view_item"] = 1;
+    } else {
+      s.live_events["purchase"] = 4.5;
+      s.live_events["view_item"] = "rating";
+    }
   }
   s.metrics = {ranking ? "ndcg@10" : "mae"};
   const auto encoder = [](const char* name, std::vector<std::string> words) {

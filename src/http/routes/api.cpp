@@ -19,23 +19,25 @@ Random& thread_random() {
 
 ParseContext parse_context(const Api& api, const Request& request) {
   const std::string_view type = request.header("content-type");
-  return {api.shop.now(), &thread_random(),
-          type.find("ndjson") != std::string_view::npos || type.find("jsonl") != std::string_view::npos ||
-              type.find("json-lines") != std::string_view::npos,
-          api.limits};
+  const auto says = [&](std::string_view name) { return type.find(name) != std::string_view::npos; };
+  return {.now = api.shop.now(),
+          .random = &thread_random(),
+          .lines = says("ndjson") || says("jsonl") || says("json-lines"),
+          .limits = api.limits};
 }
 
-void submit(const Api& api, Change change, Reply reply, std::function<Response(const Outcome&)> answer) {
+void submit(const Api& api, const Request& request, Change change, Reply reply,
+            std::function<Response(const Outcome&)> answer) {
   try {
-    api.shop.submit(std::move(change), [reply, answer = std::move(answer)](const Outcome& outcome) {
+    api.shop.submit(std::move(change), [reply, id = request.id, answer = std::move(answer)](const Outcome& outcome) {
       if (outcome.error.empty()) {
         reply(answer(outcome));
       } else if (outcome.invalid) {
-        reply(Response::error(HttpError(400, "invalid_request", outcome.error), ""));
+        reply(Response::error(HttpError(400, "invalid_request", outcome.error), id));
       } else {
         HttpError error(503, "unavailable", "nothing was stored: " + outcome.error);
         error.retry_after = 1;
-        reply(Response::error(error, ""));
+        reply(Response::error(error, id));
       }
     });
   } catch (const Overloaded& overloaded) {
@@ -85,6 +87,8 @@ json array_of(const json& schema) { return {{"type", "array"}, {"items", schema}
 
 void add_shop_routes(Router& router, const Api& api) {
   add_event_routes(router, api);
+  add_segment_routes(router, api);
+  add_ga4_routes(router, api);
   add_record_routes(router, api);
   add_feedback_routes(router, api);
   add_recommend_routes(router, api);

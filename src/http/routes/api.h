@@ -23,7 +23,8 @@ struct Api {
 ParseContext parse_context(const Api& api, const Request& request);
 
 /// Submits a change; `answer` makes the response of what became of it. Nothing durable: 503. Too much waiting: 429.
-void submit(const Api& api, Change change, Reply reply, std::function<Response(const Outcome&)> answer);
+void submit(const Api& api, const Request& request, Change change, Reply reply,
+            std::function<Response(const Outcome&)> answer);
 
 /// {"RowAffected": n}, and what was refused, where anything was.
 Response rows_affected(int64_t rows, const std::vector<Refusal>& refusals = {});
@@ -40,7 +41,9 @@ nlohmann::json schema_ref(const std::string& name);
 nlohmann::json array_of(const nlohmann::json& schema);
 
 // One function per file of routes.
-void add_event_routes(Router& router, const Api& api);      // /api/events, Segment, GA4
+void add_event_routes(Router& router, const Api& api);      // canonical events
+void add_segment_routes(Router& router, const Api& api);    // Segment's calls
+void add_ga4_routes(Router& router, const Api& api);        // Measurement Protocol
 void add_record_routes(Router& router, const Api& api);     // users, items
 void add_feedback_routes(Router& router, const Api& api);   // feedback
 void add_recommend_routes(Router& router, const Api& api);  // lists

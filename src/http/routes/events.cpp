@@ -1,4 +1,4 @@
-// Events in the canonical form. Segment's and Google's ways in follow.
+// Events in the canonical form.
 #include "http/routes/api.h"
 #include "online/canonical_events.h"
 
@@ -49,7 +49,7 @@ void add_event_routes(Router& router, const Api& api) {
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
                 Incoming incoming = parse_canonical_events(request->body, parse_context(api, *request));
                 auto refusals = std::move(incoming.refusals);
-                submit(api, change_of(incoming), std::move(reply), [refusals](const Outcome& outcome) {
+                submit(api, *request, change_of(incoming), std::move(reply), [refusals](const Outcome& outcome) {
                   return Response::json({{"accepted", outcome.accepted},
                                          {"duplicates", outcome.duplicates},
                                          {"rejected", to_json(refusals)}});

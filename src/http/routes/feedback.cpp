@@ -68,7 +68,7 @@ void add_feedback_routes(Router& router, const Api& api) {
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
                 Incoming incoming = parse_gorse_feedback(request->body, parse_context(api, *request));
                 const auto refusals = incoming.refusals;
-                submit(api, change_of(incoming), std::move(reply),
+                submit(api, *request, change_of(incoming), std::move(reply),
                        [refusals](const Outcome& outcome) { return rows_affected(outcome.accepted, refusals); });
               }});
   router.add({.method = Method::kPut,
@@ -83,9 +83,9 @@ void add_feedback_routes(Router& router, const Api& api) {
                 Change change;
                 change.overwritten_feedback = std::move(incoming.events);
                 const auto count = std::ssize(change.overwritten_feedback);
-                submit(api, std::move(change), std::move(reply), [count, refusals = incoming.refusals](const Outcome&) {
-                  return rows_affected(count, refusals);
-                });
+                submit(
+                    api, *request, std::move(change), std::move(reply),
+                    [count, refusals = incoming.refusals](const Outcome&) { return rows_affected(count, refusals); });
               }});
   for (const char* path : {"/api/feedback", "/api/feedback/{feedback-type}"})
     router.add({.method = Method::kGet,
@@ -137,7 +137,7 @@ void add_feedback_routes(Router& router, const Api& api) {
                   Change change;
                   change.deleted_feedback.push_back({parameter(*request, "feedback-type"),
                                                      request->parameter("user-id"), request->parameter("item-id")});
-                  submit(api, std::move(change), std::move(reply),
+                  submit(api, *request, std::move(change), std::move(reply),
                          [](const Outcome& outcome) { return rows_affected(outcome.rows); });
                 }});
   for (const char* path : {"/api/user/{user-id}/feedback", "/api/user/{user-id}/feedback/{feedback-type}"})

@@ -228,7 +228,7 @@ void recommend_for(const Api& api, const Request& request, const Asker& asker, R
   if (!type || type->empty()) return reply(std::move(response));
   const Micros delay = duration_of(request.query_value("write-back-delay").value_or("0"));
   Change change = written_back(api, answer, asker.user_id, check_id(*type, "write-back-type", api.limits), delay);
-  submit(api, std::move(change), std::move(reply),
+  submit(api, request, std::move(change), std::move(reply),
          [response = std::move(response)](const Outcome&) { return response; });
 }
 

@@ -43,7 +43,7 @@ void add_users(Router& router, const Api& api) {
     Change change;
     change.users = std::move(incoming.records);
     const auto count = std::ssize(change.users);
-    submit(api, std::move(change), std::move(reply),
+    submit(api, *request, std::move(change), std::move(reply),
            [count, refusals = incoming.refusals](const Outcome&) { return rows_affected(count, refusals); });
   };
   router.add({.method = Method::kPost,
@@ -97,7 +97,7 @@ void add_users(Router& router, const Api& api) {
                     parse_gorse_user_patch(request->body, request->parameter("user-id"), parse_context(api, *request));
                 Change change;
                 change.user_patches.emplace_back(patch.id, std::move(patch.changes));
-                submit(api, std::move(change), std::move(reply),
+                submit(api, *request, std::move(change), std::move(reply),
                        [](const Outcome& outcome) { return rows_affected(std::min<int64_t>(1, outcome.rows)); });
               }});
   router.add({.method = Method::kDelete,
@@ -110,7 +110,7 @@ void add_users(Router& router, const Api& api) {
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
                 Change change;
                 change.forgotten_users.push_back(request->parameter("user-id"));
-                submit(api, std::move(change), std::move(reply), [](const Outcome& outcome) {
+                submit(api, *request, std::move(change), std::move(reply), [](const Outcome& outcome) {
                   return Response::json({{"RowAffected", std::min<int64_t>(1, outcome.rows)},
                                          {"receipt", {{"removed", outcome.removed}}}});
                 });
@@ -148,7 +148,7 @@ void add_items(Router& router, const Api& api) {
     Change change;
     change.items = std::move(incoming.records);
     const auto count = std::ssize(change.items);
-    submit(api, std::move(change), std::move(reply),
+    submit(api, *request, std::move(change), std::move(reply),
            [count, refusals = incoming.refusals](const Outcome&) { return rows_affected(count, refusals); });
   };
   router.add({.method = Method::kPost,
@@ -205,7 +205,7 @@ void add_items(Router& router, const Api& api) {
                     parse_gorse_item_patch(request->body, request->parameter("item-id"), parse_context(api, *request));
                 Change change;
                 change.item_patches.emplace_back(patch.id, std::move(patch.changes));
-                submit(api, std::move(change), std::move(reply),
+                submit(api, *request, std::move(change), std::move(reply),
                        [](const Outcome& outcome) { return rows_affected(std::min<int64_t>(1, outcome.rows)); });
               }});
   router.add({.method = Method::kDelete,
@@ -217,7 +217,7 @@ void add_items(Router& router, const Api& api) {
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
                 Change change;
                 change.deleted_items.push_back(request->parameter("item-id"));
-                submit(api, std::move(change), std::move(reply),
+                submit(api, *request, std::move(change), std::move(reply),
                        [](const Outcome& outcome) { return rows_affected(std::min<int64_t>(1, outcome.rows)); });
               }});
   for (const Method method : {Method::kPut, Method::kDelete})
@@ -236,7 +236,7 @@ void add_items(Router& router, const Api& api) {
            if (method == Method::kPut) categories.push_back(request->parameter("category"));
            Change change;
            change.item_patches.emplace_back(item->item_id, json{{"categories", categories}});
-           submit(api, std::move(change), std::move(reply),
+           submit(api, *request, std::move(change), std::move(reply),
                   [](const Outcome& outcome) { return rows_affected(std::min<int64_t>(1, outcome.rows)); });
          }});
 }

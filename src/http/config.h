@@ -1,0 +1,100 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/options.h"
+
+namespace fewshop::http {
+
+// What `fewshop serve` can be told, section by section of its file. Every option has three ways in; what is said on the
+// command line beats the file, and the file beats the environment (FEWSHOP_SERVER_PORT=8087).
+
+struct ServerSection {
+  std::string host = "127.0.0.1";
+  int port = 8087;
+  int threads = 2;
+  std::string tls_certificate, tls_key;
+  std::string cors_origins;
+  int default_n = 10;
+  int max_body_mb = 64;
+  int max_connections = 20'000;
+  int max_in_flight = 1'000;
+  double drain_seconds = 20;
+  std::string log;
+};
+template <class Visitor>
+void fields(ServerSection& o, Visitor&& visit) {
+  visit("host", o.host, Field{0, 1, "address to listen on; 0.0.0.0 = all, which needs a key"});
+  visit("port", o.port, Field{0, 65535, "port to listen on; 0 = any that is free"});
+  visit("threads", o.threads, Field{1, 1024, "threads that answer"});
+  visit("tls_certificate", o.tls_certificate, Field{0, 1, "PEM file of the certificate chain; empty = no TLS"});
+  visit("tls_key", o.tls_key, Field{0, 1, "PEM file of the certificate's key"});
+  visit("cors_origins", o.cors_origins, Field{0, 1, "web sites whose pages may ask, separated by commas; * = all"});
+  visit("default_n", o.default_n, Field{1, 10'000, "items of a list where the request says nothing"});
+  visit("max_body_mb", o.max_body_mb, Field{1, 4096, "largest body of a request, MiB as sent"});
+  visit("max_connections", o.max_connections, Field{1, 1'000'000, "connections at one time"});
+  visit("max_in_flight", o.max_in_flight, Field{1, 1'000'000, "requests that wait for their answer at one time"});
+  visit("drain_seconds", o.drain_seconds, Field{0, 3600, "how long requests may go on when the server stops"});
+  visit("log", o.log, Field{0, 1, "file of the log, JSON lines; empty = standard error"});
+}
+
+struct DatabaseSection {
+  std::string data_store;
+  int cache_mb = 1024;
+  int recent_ids = 10'000'000;
+};
+template <class Visitor>
+void fields(DatabaseSection& o, Visitor&& visit) {
+  visit("data_store", o.data_store, Field{0, 1, "the shop's database: a path, or sqlite://PATH"});
+  visit("cache_mb", o.cache_mb, Field{1, 1 << 20, "memory for rows of users, MiB"});
+  visit("recent_ids", o.recent_ids,
+        Field{1000, 1e9, "ids of events remembered against duplicates; older ones are found when they are indexed"});
+}
+
+struct ModelsSection {
+  std::string folder;
+  int keep = 5;
+};
+template <class Visitor>
+void fields(ModelsSection& o, Visitor&& visit) {
+  visit("folder", o.folder, Field{0, 1, "where versions of models are kept; empty = DATABASE.models"});
+  visit("keep", o.keep, Field{1, 1000, "versions kept of every scenario"});
+}
+
+struct RecommendSection {
+  std::string scenario;
+};
+template <class Visitor>
+void fields(RecommendSection& o, Visitor&& visit) {
+  visit("scenario", o.scenario,
+        Field{0, 1, "scenario of lists where the request names none; empty = the only ranking one"});
+}
+
+struct Config {
+  ServerSection server;
+  DatabaseSection database;
+  ModelsSection models;
+  RecommendSection recommend;
+};
+/// Calls visit("server", config.server) for every section.
+template <class Visitor>
+void sections(Config& config, Visitor&& visit) {
+  visit("server", config.server);
+  visit("database", config.database);
+  visit("models", config.models);
+  visit("recommend", config.recommend);
+}
+
+/// Reads a configuration: defaults, then the environment, then the file ("" = none), then "section.key=value"
+/// overrides. Throws InvalidInput naming file, line and key, or the variable.
+Config read_config(const std::string& file, const std::vector<std::string>& overrides,
+                   const std::function<std::optional<std::string>(const std::string&)>& environment);
+
+/// The defaults as a commented TOML file.
+std::string default_config();
+
+}  // namespace fewshop::http

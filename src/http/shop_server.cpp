@@ -1,0 +1,96 @@
+#include "http/shop_server.h"
+
+#include "core/error.h"
+#include "http/health.h"
+#include "http/openapi.h"
+#include "http/routes/api.h"
+
+namespace fewshop::http {
+namespace {
+
+std::vector<std::string> list_of(const std::string& text) {
+  std::vector<std::string> parts;
+  size_t begin = 0;
+  while (begin < text.size()) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    if (end > begin) parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+}  // namespace
+
+std::string ShopServer::socket_of(const std::string& database) {
+  constexpr std::string_view kSqlite = "sqlite://";
+  return (database.starts_with(kSqlite) ? database.substr(kSqlite.size()) : database) + ".sock";
+}
+
+ShopServer::ShopServer(Options options) : options_(std::move(options)) {
+  const Config& config = options_.config;
+  require(!config.database.data_store.empty(),
+          "database.data_store: expected a database; name one with --data shop.db");
+  log_ = std::make_unique<AccessLog>(config.server.log);
+  metrics_ = std::make_unique<Metrics>();
+  Shop::Options shop;
+  shop.database = config.database.data_store;
+  shop.recent_ids = config.database.recent_ids;
+  shop.rows.most_bytes = int64_t{config.database.cache_mb} << 20;
+  shop.default_scenario = config.recommend.scenario;
+  shop.vfs = options_.vfs;
+  shop.now = options_.now;
+  shop.log = [this](const std::string& message) { log_->message(AccessLog::Level::kError, message); };
+  shop_ = std::make_unique<Shop>(std::move(shop));
+  add_routes();
+
+  ServerOptions server;
+  server.host = config.server.host;
+  server.port = static_cast<uint16_t>(config.server.port);
+  server.tcp = options_.tcp;
+  server.threads = config.server.threads;
+  if (options_.admin_socket) server.unix_socket = socket_of(config.database.data_store);
+  server.tls_certificate = config.server.tls_certificate;
+  server.tls_key = config.server.tls_key;
+  server.max_body = static_cast<size_t>(config.server.max_body_mb) << 20;
+  server.max_decompressed_body = 4 * server.max_body;
+  server.max_connections = config.server.max_connections;
+  server.max_in_flight = config.server.max_in_flight;
+  server.drain_seconds = config.server.drain_seconds;
+  server.cors_origins = list_of(config.server.cors_origins);
+  ServerHooks hooks;
+  hooks.observe = [this](const Request& request, const Route* route, int status, double seconds, size_t bytes) {
+    metrics_->observe(route, status, seconds);
+    log_->request(request, route, status, seconds, bytes);
+  };
+  hooks.log_error = [this](const Request& request, const Route* route, const std::string& message) {
+    log_->error(request, route, message);
+  };
+  server_ = std::make_unique<Server>(router_, std::move(server), std::move(hooks));
+  server_->start();
+  warmer_ = std::thread([this] {
+    try {
+      shop_->warm(stopping_);
+    } catch (const std::exception& problem) {
+      log_->message(AccessLog::Level::kWarning, std::string("rows of users were not read ahead: ") + problem.what());
+    }
+  });
+}
+
+ShopServer::~ShopServer() { stop(); }
+
+void ShopServer::stop() {
+  stopping_ = true;
+  if (warmer_.joinable()) warmer_.join();
+  if (server_) server_->stop();
+  if (shop_) shop_->stop();
+}
+
+void ShopServer::add_routes() {
+  const Api api{*shop_, {}, options_.config.server.default_n};
+  add_shop_routes(router_, api);
+  add_health_routes(router_, [] { return std::string(); });
+  add_metrics_route(router_, *metrics_, "");
+  add_apidocs_routes(router_, FEWSHOP_VERSION);
+}
+
+}  // namespace fewshop::http
