@@ -98,6 +98,7 @@ void Ingest::loop() {
       for (const auto& submission : group) waiting_size_ -= submission.size;
     }
     if (!group.empty()) commit(group);
+    hooks_.idle();
     // A batch is indexed between two commits: slow enough for events not to wait, fast enough to keep up with single
     // posts.
     if (store_.queued() > 0 || group.empty()) {
@@ -165,7 +166,10 @@ bool Ingest::try_commit(std::span<Submission> group) {
 
 void Ingest::index() {
   try {
-    store_.index(options_.index_batch, hooks_.now());
+    std::map<std::string, int64_t> dropped;
+    store_.index(options_.index_batch, hooks_.now(), &dropped);
+    for (auto& entry : dropped) entry.second = -entry.second;
+    if (!dropped.empty()) hooks_.counted(dropped);
   } catch (const std::exception& problem) {
     hooks_.failed(problem.what());
     std::this_thread::sleep_for(kIdle);  // a full disk is not asked a thousand times a second

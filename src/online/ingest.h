@@ -71,6 +71,7 @@ class Ingest {
     std::function<void(const Change&, Outcome&)> apply;                  // after it
     std::function<void(const std::map<std::string, int64_t>&)> counted;  // Writer::item_changes of a commit
     std::function<void(const std::string& message)> failed;              // a commit or the indexing failed
+    std::function<void()> idle;                                          // now and then, between two commits
     std::function<Micros()> now;
   };
   struct Options {

@@ -75,14 +75,18 @@ class SqliteShopStore final : public ShopStore {
     transact([&](ShopWriter& writer) { change(writer); });
   }
 
-  int64_t index(int64_t at_most, Micros now) override {
+  int64_t index(int64_t at_most, Micros now, std::map<std::string, int64_t>* dropped) override {
     const std::lock_guard lock(mutex_);
     now_ = now;
     int64_t moved = 0;
+    std::map<std::string, int64_t> changes;
     transact([&](ShopWriter& writer) {
       moved = writer.come_due(at_most);
       if (moved < at_most) moved += writer.drain(at_most - moved);
+      changes = writer.item_changes();
     });
+    if (dropped)
+      for (const auto& [id, rows] : changes) (*dropped)[id] = -rows;
     return moved;
   }
 
@@ -132,8 +136,11 @@ class SqliteShopStore final : public ShopStore {
   bool item_where(const std::string& condition, const std::string& item_id) override {
     return reader_.item_where(condition, item_id);
   }
-  void each_item_count(const std::function<void(const std::string&, int64_t)>& use) override {
-    reader_.each_item_count(use);
+  void each_item_count(Micros now, const std::function<void(const std::string&, int64_t)>& use) override {
+    reader_.each_item_count(now, use);
+  }
+  void each_future_row(Micros now, const std::function<void(const EventRow&)>& use) override {
+    reader_.each_future_row(now, use);
   }
   void each_actor(const std::function<bool(const std::string&, const std::string&)>& use) override {
     reader_.each_actor(use);

@@ -130,7 +130,8 @@ class ShopStore {
   /// Moves up to `at_most` events of the queue to `events`, and events whose time has come from the future; returns how
   /// many it moved (batches are moved whole). Duplicates of events that are there already fall out here, and users and
   /// items that an event names get a row. An event after `now` waits in `events_future`.
-  virtual int64_t index(int64_t at_most, Micros now) = 0;
+  /// `dropped`, where given: rows of duplicates that fell out, by item (they were acknowledged as new ones).
+  virtual int64_t index(int64_t at_most, Micros now, std::map<std::string, int64_t>* dropped = nullptr) = 0;
   /// Events in the queue.
   virtual int64_t queued() const = 0;
   /// Brings the write-ahead log into the database and cuts it to nothing, so that what was deleted lies in no file
@@ -172,8 +173,11 @@ class ShopStore {
   /// second.
   virtual std::vector<std::string> items_where(const std::string& condition) = 0;
   virtual bool item_where(const std::string& condition, const std::string& item_id) = 0;
-  /// Rows of `events` and the queue by item.
-  virtual void each_item_count(const std::function<void(const std::string& item_id, int64_t rows)>& use) = 0;
+  /// Rows up to `now` by item, wherever they are kept.
+  virtual void each_item_count(Micros now,
+                               const std::function<void(const std::string& item_id, int64_t rows)>& use) = 0;
+  /// Rows after `now`.
+  virtual void each_future_row(Micros now, const std::function<void(const EventRow&)>& use) = 0;
   /// Everybody who has rows in `events`, each once: users, then guests; until `use` returns false.
   virtual void each_actor(const std::function<bool(const std::string& user_id, const std::string& client_id)>& use) = 0;
   /// Who last had to do with an item, latest first, each once.

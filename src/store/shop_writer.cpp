@@ -62,6 +62,12 @@ void ShopWriter::flush() {
   waiting_.clear();
 }
 
+/// An event that the tables have falls out: it was taken for a new one, and its items were counted.
+void ShopWriter::store_in_tables(const Event& event) {
+  if (tables().insert(event, context_.now)) return;
+  for (const EventItem& item : event.items) --item_changes_[item.item_id];
+}
+
 int64_t ShopWriter::drain(int64_t at_most) {
   const auto& batches = context_.queue.batches();
   if (batches.empty() || batches.back()->number <= drained_through_) return 0;
@@ -69,7 +75,7 @@ int64_t ShopWriter::drain(int64_t at_most) {
   for (const auto& batch : batches) {
     if (moved >= at_most) break;
     if (batch->number <= drained_through_) continue;
-    for (const Event& event : batch->events) tables().insert(event, context_.now);
+    for (const Event& event : batch->events) store_in_tables(event);
     drained_through_ = batch->number;
     moved += static_cast<int64_t>(batch->events.size());
   }
@@ -82,12 +88,12 @@ void ShopWriter::drain() {
   drain(std::numeric_limits<int64_t>::max());
   if (!batches_.empty()) {
     for (const auto& batch : batches_)
-      for (const Event& event : batch.second) tables().insert(event, context_.now);
+      for (const Event& event : batch.second) store_in_tables(event);
     drained_through_ = batches_.back().first;
     batches_.clear();
     context_.connection.query("delete from fewshop_queue").run();
   }
-  for (const Event& event : waiting_) tables().insert(event, context_.now);
+  for (const Event& event : waiting_) store_in_tables(event);
   waiting_.clear();
 }
 

@@ -74,6 +74,7 @@ class ShopWriter final : public ShopStore::Writer {
  private:
   EventTables& tables();
   void drain();
+  void store_in_tables(const Event& event);
   int64_t change(const std::string& sql, const std::string& parameter);
   /// Runs what changes rows of `events` that satisfy `where` (one parameter) and notes by how many each item's changed.
   void remove_rows(const std::string& where, const std::string& parameter, std::map<std::string, int64_t>& removed);
