@@ -113,6 +113,8 @@ int run(int argc, char** argv) {
   add_info(app, globals);
   add_serve(app, globals);
   add_config(app, globals);
+  add_model(app, globals);
+  add_ps(app, globals);
 
   try {
     app.parse(argc, argv);

@@ -40,6 +40,24 @@ std::string names_of(const std::vector<std::string>& names) {
 
 }  // namespace
 
+json to_json(const ModelVersion& version) {
+  return {{"scenario", version.scenario}, {"version", version.version},
+          {"published", format_time(version.published)}, {"source", version.source},
+          {"live", version.live}, {"shadow", version.shadow}};
+}
+
+json to_json(const ShadowCount& count) {
+  const auto n = static_cast<double>(std::max<int64_t>(1, count.asked));
+  return {{"version", count.version},
+          {"asked", count.asked},
+          {"overlap", count.overlap / n},
+          {"same_first", static_cast<double>(count.same_first) / n},
+          {"live_ms", 1000 * count.live_seconds / n},
+          {"shadow_ms", 1000 * count.shadow_seconds / n},
+          {"failed", count.failed},
+          {"dropped", count.dropped}};
+}
+
 ModelShelf::ModelShelf(Shop& shop, Options options) : shop_(shop), options_(std::move(options)) {
   if (options_.folder.empty()) options_.folder = default_folder(options_.database);
   if (!options_.log) options_.log = [](const std::string&) {};

@@ -40,6 +40,11 @@ struct ShadowCount {
   double live_seconds = 0, shadow_seconds = 0;  // sums
 };
 
+/// {scenario, version, published, source, live, shadow}
+nlohmann::json to_json(const ModelVersion& version);
+/// {version, asked, overlap, same_first, live_ms, shadow_ms, failed, dropped}: shares and means of those asked.
+nlohmann::json to_json(const ShadowCount& count);
+
 /// The versions of models of a shop, and which of them answers (docs/models.md).
 ///
 ///     FOLDER/SCENARIO/VERSION/     a bundle, copied: complete and on the disk before it has its name
