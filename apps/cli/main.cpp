@@ -115,6 +115,8 @@ int run(int argc, char** argv) {
   add_config(app, globals);
   add_model(app, globals);
   add_ps(app, globals);
+  add_playground(app, globals);
+  add_replay(app, globals);
 
   try {
     app.parse(argc, argv);
