@@ -83,8 +83,8 @@ void publish(const Arguments& arguments, const Globals& globals) {
 
 void activate(const Arguments& arguments, const Globals& globals) {
   if (const auto client = ShopClient::connect(arguments.server))
-    return print_version(globals, client->call("POST", path_of(arguments.scenario, "activate"),
-                                               {{"version", arguments.version}}));
+    return print_version(
+        globals, client->call("POST", path_of(arguments.scenario, "activate"), {{"version", arguments.version}}));
   print_version(globals, to_json(OfflineShelf(arguments, true)->activate(arguments.scenario, arguments.version)));
 }
 
@@ -119,11 +119,12 @@ void list(const Arguments& arguments, const Globals& globals) {
                : version.at("shadow").get<bool>() ? "shadow"
                                                   : "");
   for (const auto& [scenario, count] : object["shadows"].items())
-    fmt::print("{}: shadow {}: {} lists, {:.0f} % of their items the same, {:.0f} % with the same first item, "
-               "{:.2f} ms against {:.2f} ms\n",
-               scenario, count.at("version").get<std::string>(), count.at("asked").get<int64_t>(),
-               100 * count.at("overlap").get<double>(), 100 * count.at("same_first").get<double>(),
-               count.at("shadow_ms").get<double>(), count.at("live_ms").get<double>());
+    fmt::print(
+        "{}: shadow {}: {} lists, {:.0f} % of their items the same, {:.0f} % with the same first item, "
+        "{:.2f} ms against {:.2f} ms\n",
+        scenario, count.at("version").get<std::string>(), count.at("asked").get<int64_t>(),
+        100 * count.at("overlap").get<double>(), 100 * count.at("same_first").get<double>(),
+        count.at("shadow_ms").get<double>(), count.at("live_ms").get<double>());
 }
 
 void shadow(const Arguments& arguments, const Globals& globals) {
@@ -137,9 +138,9 @@ void shadow(const Arguments& arguments, const Globals& globals) {
 }
 
 void train(const Arguments& arguments, const Globals& globals) {
-  const auto client =
-      ShopClient::need(arguments.server, "it trains beside a server; without one, use `fewshop train` and `fewshop "
-                                         "model publish`");
+  const auto client = ShopClient::need(arguments.server,
+                                       "it trains beside a server; without one, use `fewshop train` and `fewshop "
+                                       "model publish`");
   json body = json::object();
   if (!arguments.source.empty())
     body["source"] = std::filesystem::exists(arguments.source) ? std::filesystem::absolute(arguments.source).string()
@@ -247,8 +248,9 @@ void add_model(CLI::App& app, Globals& globals) {
   {
     auto made = add("train", "train beside the server; live unless proven worse than the running version", train);
     scenario(made);
-    made.first->add_option("--source", made.second->source,
-                           "scenario file, or the name of a bundled one; without it: as the live version")
+    made.first
+        ->add_option("--source", made.second->source,
+                     "scenario file, or the name of a bundled one; without it: as the live version")
         ->type_name("SCENARIO");
     made.first->add_flag("!--no-wait", made.second->wait, "do not wait for the result");
     served(made);

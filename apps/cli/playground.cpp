@@ -108,7 +108,8 @@ void add_playground(CLI::App& app, Globals&) {
   CLI::App* command = app.add_subcommand("playground", "serve a bundled shop on this machine, to try things out");
   command->add_option("--port", arguments->port, "port to listen on, 8087 by default; 0 = any that is free")
       ->check(CLI::Range(0, 65535));
-  command->add_option("--data", arguments->data, "database to keep the shop in; a folder of the user's cache by default")
+  command
+      ->add_option("--data", arguments->data, "database to keep the shop in; a folder of the user's cache by default")
       ->type_name("DB");
   command->footer("Example: fewshop playground --port 8087");
   command->callback([arguments] { run(*arguments); });

@@ -26,16 +26,16 @@ void print(const json& result) {
   else
     fmt::print("rows      online = offline: {} support rows of {} users\n", rows.at("rows").get<int64_t>(),
                rows.at("users").get<int64_t>());
-  fmt::print("next purchase after k events\n  {:>3} {:>10} {:>10} {:>10} {:>18} {:>18}\n", "k", "questions", "recall@10",
-             "mrr@10", "popular recall@10", "popular mrr@10");
+  fmt::print("next purchase after k events\n  {:>3} {:>10} {:>10} {:>10} {:>18} {:>18}\n", "k", "questions",
+             "recall@10", "mrr@10", "popular recall@10", "popular mrr@10");
   for (const json& point : result.at("curve"))
     fmt::print("  {:>3} {:>10} {:>10.4f} {:>10.4f} {:>18.4f} {:>18.4f}\n", point.at("k").get<int>(),
                point.at("questions").get<int64_t>(), point.at("recall@10").get<double>(),
                point.at("mrr@10").get<double>(), point.at("popular").at("recall@10").get<double>(),
                point.at("popular").at("mrr@10").get<double>());
   const json& effect = result.at("effect_ms");
-  fmt::print("event to an answer that reflects it: p50 {} ms, p99 {} ms ({} times)\n", number(effect.at("p50"), "{:.2f}"),
-             number(effect.at("p99"), "{:.2f}"), effect.at("count").get<int64_t>());
+  fmt::print("event to an answer that reflects it: p50 {} ms, p99 {} ms ({} times)\n",
+             number(effect.at("p50"), "{:.2f}"), number(effect.at("p99"), "{:.2f}"), effect.at("count").get<int64_t>());
   const json& value = result.at("value");
   fmt::print("value bought: {:.2f}, share of it that was in the list: {} (popular: {})\n",
              value.at("bought").get<double>(), number(value.at("share"), "{:.4f}"),

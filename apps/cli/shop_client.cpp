@@ -18,8 +18,7 @@ void ServerArguments::add_to(CLI::App& command) {
 std::unique_ptr<ShopClient> ShopClient::connect(const ServerArguments& arguments) {
   require(arguments.data.empty() != arguments.server.empty(),
           "expected one of --data shop.db (a server on this machine, or none) and --server http://host:8087");
-  if (!arguments.server.empty())
-    return std::unique_ptr<ShopClient>(new ShopClient(arguments.server, arguments.key));
+  if (!arguments.server.empty()) return std::unique_ptr<ShopClient>(new ShopClient(arguments.server, arguments.key));
   const std::string socket = http::ShopServer::socket_of(arguments.data);
   std::error_code error;
   if (!std::filesystem::exists(socket, error)) return nullptr;

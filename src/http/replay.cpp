@@ -48,7 +48,8 @@ std::vector<Event> read_log(const std::string& path, int64_t limit, int64_t& rej
   std::string chunk, line;
   size_t lines = 0;
   const auto parse = [&] {
-    Incoming incoming = parse_canonical_events(chunk, {.now = 0, .random = &random, .exported = true, .lines = true, .limits = {}});
+    Incoming incoming =
+        parse_canonical_events(chunk, {.now = 0, .random = &random, .exported = true, .lines = true, .limits = {}});
     rejected += std::ssize(incoming.refusals);
     for (Event& event : incoming.events) events.push_back(std::move(event));
     chunk.clear();
@@ -200,9 +201,9 @@ class Replay {
       flush();
     }
     const double seconds = seconds_since(begin);
-    json result = {{"events", events.size()},     {"users", seen_.size()}, {"rejected", rejected + rejected_},
-                   {"duplicates", duplicates_},   {"seconds", seconds},    {"curve", curve()},
-                   {"effect_ms", effect()},       {"value", value()}};
+    json result = {{"events", events.size()},   {"users", seen_.size()}, {"rejected", rejected + rejected_},
+                   {"duplicates", duplicates_}, {"seconds", seconds},    {"curve", curve()},
+                   {"effect_ms", effect()},     {"value", value()}};
     result["rows"] = own_ ? own_->check() : remote_check();
     return result;
   }
@@ -227,8 +228,8 @@ class Replay {
     if (point && last != last_bought_.end() && last->second >= number) {
       flush();
       if (own_) own_->set_time(event.time);
-      open_[event.user_id].push_back({static_cast<int>(count), list("/api/recommend/" + percent_encode(event.user_id)),
-                                      list("/api/popular")});
+      open_[event.user_id].push_back(
+          {static_cast<int>(count), list("/api/recommend/" + percent_encode(event.user_id)), list("/api/popular")});
     }
     ++count;
     const auto open = is_bought(event) ? open_.find(event.user_id) : open_.end();
@@ -261,7 +262,8 @@ class Replay {
 
   json call(const char* method, const std::string& target, const std::string& body) {
     Client::Headers headers;
-    if (!body.empty()) headers.emplace_back("Content-Type", body.front() == '{' ? "application/x-ndjson" : "application/json");
+    if (!body.empty())
+      headers.emplace_back("Content-Type", body.front() == '{' ? "application/x-ndjson" : "application/json");
     if (!options_.key.empty()) headers.emplace_back("X-API-Key", options_.key);
     for (int tries = 0;; ++tries) {
       const Answer answer = client_->request(method, target, body, headers);
@@ -271,14 +273,15 @@ class Replay {
         std::this_thread::sleep_for(std::chrono::milliseconds(200));
         continue;
       }
-      throw Failure(fmt::format("{} {}: the server answered {}: {}", method, target, answer.status,
-                                answer.body.substr(0, 500)));
+      throw Failure(
+          fmt::format("{} {}: the server answered {}: {}", method, target, answer.status, answer.body.substr(0, 500)));
     }
   }
 
   std::vector<std::string> list(const std::string& path) {
     std::string target = path + fmt::format("?n={}", kListLength);
-    if (!options_.scenario.empty() && path != "/api/popular") target += "&scenario=" + percent_encode(options_.scenario);
+    if (!options_.scenario.empty() && path != "/api/popular")
+      target += "&scenario=" + percent_encode(options_.scenario);
     std::vector<std::string> ids;
     for (const json& entry : call("GET", target, ""))
       ids.push_back(entry.is_string() ? entry.get<std::string>() : entry.at("Id").get<std::string>());
@@ -331,14 +334,16 @@ class Replay {
   json effect() {
     std::sort(effects_.begin(), effects_.end());
     const auto quantile = [&](double q) {
-      return effects_.empty() ? json() : json(effects_[static_cast<size_t>(q * static_cast<double>(effects_.size() - 1))]);
+      return effects_.empty() ? json()
+                              : json(effects_[static_cast<size_t>(q * static_cast<double>(effects_.size() - 1))]);
     };
     return {{"count", effects_.size()}, {"p50", quantile(0.5)}, {"p99", quantile(0.99)}};
   }
 
   json value() const {
     const auto share = [&](double part) { return bought_ > 0 ? json(part / bought_) : json(); };
-    return {{"bought", bought_}, {"in_list", in_list_}, {"share", share(in_list_)}, {"popular_share", share(in_popular_)}};
+    return {
+        {"bought", bought_}, {"in_list", in_list_}, {"share", share(in_list_)}, {"popular_share", share(in_popular_)}};
   }
 
   /// The server checks the scenario that answered.

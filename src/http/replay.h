@@ -8,9 +8,9 @@
 namespace fewshop::http {
 
 struct ReplayOptions {
-  std::string log;      // file of canonical events, one JSON object a line
-  std::string against;  // a bundle folder, or http://, https://, unix: of a server
-  std::string data;     // bundle: a database whose items and users are known from the start; "" = none
+  std::string log;            // file of canonical events, one JSON object a line
+  std::string against;        // a bundle folder, or http://, https://, unix: of a server
+  std::string data;           // bundle: a database whose items and users are known from the start; "" = none
   std::string scenario, key;  // server: whose model answers, a key; "" = the only ranking one, none
   int64_t limit = 0;          // events; 0 = all
   std::vector<std::string> bought = {"purchase"};  // kinds of event that a list is judged by

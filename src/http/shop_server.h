@@ -19,10 +19,10 @@ class ShopServer {
  public:
   struct Options {
     Config config;
-    bool tcp = true;           // false: the admin socket only
-    bool admin_socket = true;  // DATABASE.sock, for the commands of the same machine
-    std::string vfs;           // tests: SQLite's
-    std::string program;       // that trains; "" = this one
+    bool tcp = true;            // false: the admin socket only
+    bool admin_socket = true;   // DATABASE.sock, for the commands of the same machine
+    std::string vfs;            // tests: SQLite's
+    std::string program;        // that trains; "" = this one
     int64_t check_users = 200;  // ModelShelf::Options
     std::function<Micros()> now;
   };

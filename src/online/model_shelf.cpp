@@ -41,9 +41,8 @@ std::string names_of(const std::vector<std::string>& names) {
 }  // namespace
 
 json to_json(const ModelVersion& version) {
-  return {{"scenario", version.scenario}, {"version", version.version},
-          {"published", format_time(version.published)}, {"source", version.source},
-          {"live", version.live}, {"shadow", version.shadow}};
+  return {{"scenario", version.scenario}, {"version", version.version}, {"published", format_time(version.published)},
+          {"source", version.source},     {"live", version.live},       {"shadow", version.shadow}};
 }
 
 json to_json(const ShadowCount& count) {

@@ -38,7 +38,7 @@ std::string last_words(std::string text) {
 std::string figure(const json& interval) {
   const auto number = [&](const char* key) {
     return interval.is_object() && interval.at(key).is_number() ? fmt::format("{:.4f}", interval.at(key).get<double>())
-                                                               : std::string("unknown");
+                                                                : std::string("unknown");
   };
   return fmt::format("{} ({} to {})", number("value"), number("low"), number("high"));
 }
@@ -80,9 +80,10 @@ Jobs::Record ModelTrainer::train(const std::string& scenario, const std::string&
       for (const std::string& file : bundled_scenarios())
         if (fs::path(file).stem() == scenario) training.source = file;
       if (training.source.empty())
-        throw UnknownModel(fmt::format("scenario: '{}' has no live model and is no bundled scenario: say with "
-                                       "\"source\" which scenario file to train",
-                                       scenario));
+        throw UnknownModel(
+            fmt::format("scenario: '{}' has no live model and is no bundled scenario: say with "
+                        "\"source\" which scenario file to train",
+                        scenario));
     }
   } else {
     const std::string name = read_scenario(training.source).name;
@@ -90,8 +91,8 @@ Jobs::Record ModelTrainer::train(const std::string& scenario, const std::string&
   }
   const std::lock_guard lock(mutex_);
   if (stopping_) throw Failure("the server is stopping");
-  const bool waits = std::any_of(waiting_.begin(), waiting_.end(),
-                                 [&](const Training& other) { return other.scenario == scenario; });
+  const bool waits =
+      std::any_of(waiting_.begin(), waiting_.end(), [&](const Training& other) { return other.scenario == scenario; });
   if (waits || running_ == scenario)
     throw Failure(fmt::format("a training of {} is under way; wait for it (`fewshop ps`)", scenario));
   const Jobs::Record record = jobs_.add("train " + scenario, kSteps);
@@ -163,8 +164,8 @@ json ModelTrainer::command(const std::string& folder, const std::string& name, s
     }
   if (stopping_ && child.status() != 0) throw Failure("the server was stopped");
   if (child.status() != 0)
-    throw Failure(fmt::format("`fewshop {}` ended with status {}: {}", name, child.status(),
-                              last_words(read_text(log))));
+    throw Failure(
+        fmt::format("`fewshop {}` ended with status {}: {}", name, child.status(), last_words(read_text(log))));
   json result = json::parse(read_text(out), nullptr, false);
   if (!result.is_object()) throw Failure(fmt::format("`fewshop {}` printed no JSON object", name));
   return result;
@@ -194,7 +195,9 @@ std::string ModelTrainer::work(const Training& training) {
   const ModelVersion version = shelf_.publish(bundle, better);
   fs::remove_all(folder, error);
   if (!running) return fmt::format("version {} is live", version.version);
-  if (better) return fmt::format("version {} is live in place of {} ({})", version.version, running->version, sentence(comparison));
+  if (better)
+    return fmt::format("version {} is live in place of {} ({})", version.version, running->version,
+                       sentence(comparison));
   return fmt::format("version {} is published and {} stays live: the new one is {} ({})", version.version,
                      running->version, verdict == "worse" ? "proven worse" : "not known to be as good",
                      sentence(comparison));

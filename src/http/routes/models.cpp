@@ -106,9 +106,8 @@ void add_model_routes(Router& router, ModelShelf& shelf, ModelTrainer& trainer, 
       });
   add(Method::kPost, "/api/models/{scenario}/rollback", "Makes live what was live before.", nullptr,
       schema_ref("ModelVersion"), [&shelf](std::shared_ptr<const Request> request, Reply reply) {
-        later(shelf, request, std::move(reply), [&shelf, scenario = request->parameter("scenario")] {
-          return to_json(shelf.rollback(scenario));
-        });
+        later(shelf, request, std::move(reply),
+              [&shelf, scenario = request->parameter("scenario")] { return to_json(shelf.rollback(scenario)); });
       });
   add(Method::kPost, "/api/models/{scenario}/shadow",
       "Asks a version what the live one is asked, without answering anybody; null: no longer.",
