@@ -113,6 +113,10 @@ int run(int argc, char** argv) {
   add_info(app, globals);
   add_serve(app, globals);
   add_config(app, globals);
+  add_model(app, globals);
+  add_ps(app, globals);
+  add_playground(app, globals);
+  add_replay(app, globals);
   add_bench(app, globals);
 
   try {

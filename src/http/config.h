@@ -58,11 +58,15 @@ void fields(DatabaseSection& o, Visitor&& visit) {
 struct ModelsSection {
   std::string folder;
   int keep = 5;
+  double retrain_hours = 0;
+  int train_threads = 0;
 };
 template <class Visitor>
 void fields(ModelsSection& o, Visitor&& visit) {
   visit("folder", o.folder, Field{0, 1, "where versions of models are kept; empty = DATABASE.models"});
   visit("keep", o.keep, Field{1, 1000, "versions kept of every scenario"});
+  visit("retrain_hours", o.retrain_hours, Field{0, 8760, "a live model older than this is trained anew; 0 = never"});
+  visit("train_threads", o.train_threads, Field{0, 1024, "threads of a training; 0 = all cores"});
 }
 
 struct RecommendSection {

@@ -41,6 +41,7 @@ ShopServer::ShopServer(Options options) : options_(std::move(options)) {
   shop.now = options_.now;
   shop.log = [this](const std::string& message) { log_->message(AccessLog::Level::kError, message); };
   shop_ = std::make_unique<Shop>(std::move(shop));
+  add_models();
   add_routes();
 
   ServerOptions server;
@@ -78,16 +79,39 @@ ShopServer::ShopServer(Options options) : options_(std::move(options)) {
 
 ShopServer::~ShopServer() { stop(); }
 
+void ShopServer::add_models() {
+  const Config& config = options_.config;
+  const auto log = [this](const std::string& message) { log_->message(AccessLog::Level::kInfo, message); };
+  ModelShelf::Options shelf;
+  shelf.database = config.database.data_store;
+  shelf.folder = config.models.folder;
+  shelf.keep = config.models.keep;
+  shelf.check_users = options_.check_users;
+  shelf.log = log;
+  shelf_ = std::make_unique<ModelShelf>(*shop_, std::move(shelf));
+  const auto now = [this] { return shop_->now(); };
+  jobs_ = std::make_unique<Jobs>(now);
+  ModelTrainer::Options trainer;
+  trainer.program = options_.program;
+  trainer.retrain_hours = config.models.retrain_hours;
+  trainer.threads = config.models.train_threads;
+  trainer.log = log;
+  trainer_ = std::make_unique<ModelTrainer>(*shelf_, *jobs_, now, std::move(trainer));
+}
+
 void ShopServer::stop() {
   stopping_ = true;
   if (warmer_.joinable()) warmer_.join();
   if (server_) server_->stop();
+  if (trainer_) trainer_->stop();
+  if (shelf_) shelf_->stop();
   if (shop_) shop_->stop();
 }
 
 void ShopServer::add_routes() {
   const Api api{*shop_, {}, options_.config.server.default_n};
   add_shop_routes(router_, api);
+  add_model_routes(router_, *shelf_, *trainer_, *jobs_);
   add_health_routes(router_, [] { return std::string(); });
   add_metrics_route(router_, *metrics_, "");
   add_apidocs_routes(router_, FEWSHOP_VERSION);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/hash.h"
+
 namespace fewshop {
 namespace {
 
@@ -12,6 +14,15 @@ bool same_row(const LiveRow& a, const LiveRow& b) {
 }
 
 }  // namespace
+
+LiveRow live_row(const EventRow& row, int32_t item, int32_t kind, float number) {
+  return {row.time,
+          item,
+          static_cast<uint32_t>(hash64(row.event_id)),
+          number,
+          static_cast<uint16_t>(kind),
+          static_cast<uint16_t>(row.position)};
+}
 
 LiveRows::LiveRows(const Options& options, Load load) : options_(options), load_(std::move(load)) {}
 

@@ -168,12 +168,7 @@ void Shop::prepare(Change& change, Outcome& outcome) {
 }
 
 LiveRow Shop::live_row(const EventRow& row, int32_t item, int32_t kind) const {
-  return {row.time,
-          item,
-          static_cast<uint32_t>(hash64(row.event_id)),
-          kinds_.number(kind, row),
-          static_cast<uint16_t>(kind),
-          static_cast<uint16_t>(row.position)};
+  return fewshop::live_row(row, item, kind, kinds_.number(kind, row));
 }
 
 int32_t Shop::know_item(const std::string& id) {
@@ -216,7 +211,7 @@ void Shop::apply_item(const std::string& id) {
   items_.set(item, shown, record ? record->time : 0);
   views_.changed(item, id);
   const auto columns = store_->item_columns(id).value_or(ShopStore::Columns{});
-  for (const auto& model : live()) model->put_item(item, id, columns, shown);
+  for (const auto& model : following()) model->put_item(item, id, columns, shown);
   if (journal_) journal_->push_back(id);
 }
 
@@ -306,16 +301,19 @@ void Shop::warm(const std::atomic<bool>& stop) {
 
 // --- Models.
 
-std::vector<std::shared_ptr<LiveModel>> Shop::live() const {
+std::vector<std::shared_ptr<LiveModel>> Shop::following() const {
   const std::shared_lock lock(models_mutex_);
   std::vector<std::shared_ptr<LiveModel>> models;
-  for (const auto& [name, model] : models_) models.push_back(model);
+  for (const auto* group : {&models_, &shadows_})
+    for (const auto& [name, model] : *group) models.push_back(model);
   return models;
 }
 
 std::vector<std::shared_ptr<const LiveModel>> Shop::models() const {
-  const auto models = live();
-  return {models.begin(), models.end()};
+  const std::shared_lock lock(models_mutex_);
+  std::vector<std::shared_ptr<const LiveModel>> models;
+  for (const auto& [name, model] : models_) models.push_back(model);
+  return models;
 }
 
 std::shared_ptr<const LiveModel> Shop::model_or_null(const std::string& scenario) const {
@@ -348,7 +346,60 @@ std::shared_ptr<const LiveModel> Shop::model(const std::string& scenario) const 
   return model;
 }
 
+namespace {
+
+/// The columns that a scenario's [live] takes values from, by kind of event.
+std::map<std::string, std::string> live_columns(const Scenario& scenario) {
+  std::map<std::string, std::string> columns;
+  for (const auto& [event, value] : scenario.live_events)
+    if (value.is_string()) columns[event] = value.get<std::string>();
+  return columns;
+}
+
+}  // namespace
+
 void Shop::publish(const std::string& version, const std::string& folder) {
+  make_ready(version, folder, [this](const std::shared_ptr<LiveModel>& model) {
+    const bool reread = kinds_.use(model->scenario());
+    {
+      const std::unique_lock lock(models_mutex_);
+      models_[model->name()] = model;
+    }
+    if (reread) rows_.clear();
+  });
+}
+
+void Shop::shadow(const std::string& version, const std::string& folder) {
+  make_ready(version, folder, [&](const std::shared_ptr<LiveModel>& model) {
+    const std::unique_lock lock(models_mutex_);
+    const auto live = models_.find(model->name());
+    require(live != models_.end(), model->name(), ": no model of this scenario is live: a shadow has nobody to follow");
+    require(live_columns(live->second->scenario()) == live_columns(model->scenario()), model->name(),
+            ": [live] of version ", version, " takes values from other columns than that of the live version ",
+            live->second->version(), "; rows in memory keep one value of a kind of event");
+    shadows_[model->name()] = model;
+  });
+}
+
+void Shop::retire_shadow(const std::string& scenario) {
+  const std::unique_lock lock(models_mutex_);
+  shadows_.erase(scenario);
+}
+
+ListReply Shop::shadow_recommend(const std::string& scenario, const Asker& asker, const ListRequest& request) {
+  std::shared_ptr<const LiveModel> model;
+  {
+    const std::shared_lock lock(models_mutex_);
+    if (const auto found = shadows_.find(scenario); found != shadows_.end()) model = found->second;
+  }
+  require(model != nullptr, "scenario: '", scenario, "' has no shadow");
+  const TaskState state = task_state(asker, model.get());
+  return reply(fewshop::recommend(*model, state.view(), rules(request), request.explain, now()), model.get(),
+               request.explain);
+}
+
+void Shop::make_ready(const std::string& version, const std::string& folder,
+                      const std::function<void(const std::shared_ptr<LiveModel>&)>& swap) {
   const std::lock_guard one(publish_mutex_);
   auto model = std::make_shared<LiveModel>(version, folder, Model::load(folder), kinds_);
   // Items are put while others change: what changes meanwhile is put again before the swap, on the writing thread.
@@ -387,12 +438,7 @@ void Shop::publish(const std::string& version, const std::string& folder) {
       model->put_item(items_.add(id), id, store_->item_columns(id).value_or(ShopStore::Columns{}),
                       record && !record->hidden);
     }
-    const bool reread = kinds_.use(model->scenario());
-    {
-      const std::unique_lock lock(models_mutex_);
-      models_[model->name()] = model;
-    }
-    if (reread) rows_.clear();
+    swap(model);
   });
 }
 
@@ -400,6 +446,7 @@ void Shop::retire(const std::string& scenario) {
   {
     const std::unique_lock lock(models_mutex_);
     require(models_.erase(scenario) > 0, "scenario: no model of '", scenario, "' is live");
+    shadows_.erase(scenario);
   }
   kinds_.release(scenario);
 }

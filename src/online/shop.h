@@ -129,6 +129,16 @@ class Shop {
   /// no answer mixes two. Throws InvalidInput where it cannot be served.
   void publish(const std::string& version, const std::string& folder);
   void retire(const std::string& scenario);
+  /// A second model of a scenario that answers nobody. It follows items and changes as a live one does, so that it can
+  /// be asked what a live one was asked. Throws InvalidInput where it could not be published either.
+  void shadow(const std::string& version, const std::string& folder);
+  void retire_shadow(const std::string& scenario);
+  ListReply shadow_recommend(const std::string& scenario, const Asker& asker, const ListRequest& request);
+  /// Called after every answer of recommend() that a model gave, on the answering thread: it must be quick. Set it
+  /// before the first question.
+  using Observe =
+      std::function<void(const Asker& asker, const ListRequest& request, const ListReply& reply, double seconds)>;
+  void observe(Observe observe) { observe_ = std::move(observe); }
   /// The live model of a scenario; "" = the default for lists. Throws InvalidInput naming those there are.
   std::shared_ptr<const LiveModel> model(const std::string& scenario) const;
   /// The same, null where the default is asked for and nothing is live.
@@ -175,7 +185,9 @@ class Shop {
   ListReply scores(const ListAnswer& answer, const LiveModel& model, const std::vector<std::string>& ids,
                    const std::function<std::string(const Contribution&)>& item_of);
   ListReply ranked(std::vector<Answered> items, const ListRules& rules, const std::string& served);
-  std::vector<std::shared_ptr<LiveModel>> live() const;
+  std::vector<std::shared_ptr<LiveModel>> following() const;  // live and shadows
+  void make_ready(const std::string& version, const std::string& folder,
+                  const std::function<void(const std::shared_ptr<LiveModel>&)>& swap);
 
   Options options_;
   std::unique_ptr<ShopStore> store_;
@@ -201,7 +213,8 @@ class Shop {
   std::unordered_set<std::string> refusals_;            // "u:ID", "c:ID"
 
   mutable std::shared_mutex models_mutex_;
-  std::map<std::string, std::shared_ptr<LiveModel>> models_;
+  std::map<std::string, std::shared_ptr<LiveModel>> models_, shadows_;  // by scenario
+  Observe observe_;
   std::mutex publish_mutex_;  // one at a time
 
   std::mutex random_mutex_;

@@ -1,5 +1,6 @@
 // What a shop answers: lists, neighbours, scores.
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <unordered_map>
 #include <unordered_set>
@@ -102,9 +103,13 @@ ListReply Shop::reply(const ListAnswer& answer, const LiveModel* model, bool exp
 ListReply Shop::recommend(const std::string& scenario, const Asker& asker, const ListRequest& request) {
   const auto model = model_or_null(scenario);
   if (!model) return popular(request);
+  const auto begin = std::chrono::steady_clock::now();
   const TaskState state = task_state(asker, model.get());
-  return reply(fewshop::recommend(*model, state.view(), rules(request), request.explain, now()), model.get(),
-               request.explain);
+  ListReply answer = reply(fewshop::recommend(*model, state.view(), rules(request), request.explain, this->now()),
+                           model.get(), request.explain);
+  if (observe_)
+    observe_(asker, request, answer, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  return answer;
 }
 
 ListReply Shop::score(const std::string& scenario, const Asker& asker, const std::vector<std::string>& ids,
