@@ -37,6 +37,7 @@ void add_model(CLI::App& app, Globals& globals);
 void add_ps(CLI::App& app, Globals& globals);
 void add_playground(CLI::App& app, Globals& globals);
 void add_replay(CLI::App& app, Globals& globals);
+void add_bench(CLI::App& app, Globals& globals);
 
 /// Prints the object on standard output (the only thing there with --json).
 void print_json(const nlohmann::json& json);

@@ -117,6 +117,7 @@ int run(int argc, char** argv) {
   add_ps(app, globals);
   add_playground(app, globals);
   add_replay(app, globals);
+  add_bench(app, globals);
 
   try {
     app.parse(argc, argv);

@@ -68,6 +68,13 @@ ShopServer::ShopServer(Options options) : options_(std::move(options)) {
   };
   server_ = std::make_unique<Server>(router_, std::move(server), std::move(hooks));
   server_->start();
+  warmer_ = std::thread([this] {
+    try {
+      shop_->warm(stopping_);
+    } catch (const std::exception& problem) {
+      log_->message(AccessLog::Level::kWarning, std::string("rows of users were not read ahead: ") + problem.what());
+    }
+  });
 }
 
 ShopServer::~ShopServer() { stop(); }
@@ -93,6 +100,8 @@ void ShopServer::add_models() {
 }
 
 void ShopServer::stop() {
+  stopping_ = true;
+  if (warmer_.joinable()) warmer_.join();
   if (server_) server_->stop();
   if (trainer_) trainer_->stop();
   if (shelf_) shelf_->stop();

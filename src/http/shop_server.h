@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "http/access_log.h"
 #include "http/config.h"
@@ -58,6 +60,8 @@ class ShopServer {
   std::unique_ptr<ModelTrainer> trainer_;
   Router router_;
   std::unique_ptr<Server> server_;
+  std::atomic<bool> stopping_ = false;
+  std::thread warmer_;  // reads rows of users behind
 };
 
 }  // namespace fewshop::http

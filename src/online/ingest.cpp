@@ -98,6 +98,7 @@ void Ingest::loop() {
       for (const auto& submission : group) waiting_size_ -= submission.size;
     }
     if (!group.empty()) commit(group);
+    hooks_.idle();
     // A batch is indexed between two commits: slow enough for events not to wait, fast enough to keep up with single
     // posts.
     if (store_.queued() > 0 || group.empty()) {
@@ -131,6 +132,7 @@ void Ingest::commit(std::vector<Submission>& group) {
 bool Ingest::try_commit(std::span<Submission> group) {
   bool invalid = false;
   std::string error;
+  std::map<std::string, int64_t> item_changes;
   try {
     hooks_.begin();
     for (Submission& submission : group) {
@@ -140,6 +142,7 @@ bool Ingest::try_commit(std::span<Submission> group) {
     store_.write([&](ShopStore::Writer& writer) {
       for (Submission& submission : group)
         submission.outcome.rows = write_change(writer, submission.change, submission.outcome.removed);
+      item_changes = writer.item_changes();
     });
   } catch (const InvalidInput& problem) {
     invalid = true;
@@ -148,6 +151,7 @@ bool Ingest::try_commit(std::span<Submission> group) {
     error = problem.what();
     hooks_.failed(error);
   }
+  if (error.empty() && !item_changes.empty()) hooks_.counted(item_changes);
   for (Submission& submission : group) {
     if (error.empty()) {
       hooks_.apply(submission.change, submission.outcome);
@@ -162,7 +166,10 @@ bool Ingest::try_commit(std::span<Submission> group) {
 
 void Ingest::index() {
   try {
-    store_.index(options_.index_batch, hooks_.now());
+    std::map<std::string, int64_t> dropped;
+    store_.index(options_.index_batch, hooks_.now(), &dropped);
+    for (auto& entry : dropped) entry.second = -entry.second;
+    if (!dropped.empty()) hooks_.counted(dropped);
   } catch (const std::exception& problem) {
     hooks_.failed(problem.what());
     std::this_thread::sleep_for(kIdle);  // a full disk is not asked a thousand times a second

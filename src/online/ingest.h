@@ -68,8 +68,10 @@ class Ingest {
   struct Hooks {
     std::function<void()> begin;                     // a group of changes begins; an earlier one may have failed
     std::function<void(Change&, Outcome&)> prepare;  // before the commit: what the shop knows, duplicates to the end
-    std::function<void(const Change&, Outcome&)> apply;      // after it
-    std::function<void(const std::string& message)> failed;  // a commit or the indexing failed
+    std::function<void(const Change&, Outcome&)> apply;                  // after it
+    std::function<void(const std::map<std::string, int64_t>&)> counted;  // Writer::item_changes of a commit
+    std::function<void(const std::string& message)> failed;              // a commit or the indexing failed
+    std::function<void()> idle;                                          // now and then, between two commits
     std::function<Micros()> now;
   };
   struct Options {

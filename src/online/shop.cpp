@@ -60,11 +60,18 @@ Shop::Shop(Options options)
       recent_(options_.recent_ids),
       random_(entropy()) {
   load();
-  ingest_ = std::make_unique<Ingest>(
-      *store_, options_.ingest,
-      Ingest::Hooks{[this] { begin(); }, [this](Change& change, Outcome& outcome) { prepare(change, outcome); },
-                    [this](const Change& change, Outcome& outcome) { apply(change, outcome); }, options_.log,
-                    options_.now});
+  Ingest::Hooks hooks;
+  hooks.begin = [this] { begin(); };
+  hooks.prepare = [this](Change& change, Outcome& outcome) { prepare(change, outcome); };
+  hooks.apply = [this](const Change& change, Outcome& outcome) { apply(change, outcome); };
+  hooks.counted = [this](const std::map<std::string, int64_t>& changes) {
+    for (const auto& [id, rows] : changes)
+      if (const int32_t item = items_.find(id); item >= 0) items_.count(item, static_cast<double>(rows));
+  };
+  hooks.failed = options_.log;
+  hooks.idle = [this] { count_due(); };
+  hooks.now = options_.now;
+  ingest_ = std::make_unique<Ingest>(*store_, options_.ingest, std::move(hooks));
 }
 
 Shop::~Shop() = default;
@@ -76,7 +83,11 @@ void Shop::load() {
     const int32_t item = items_.add(record.item_id);
     items_.set(item, !record.hidden, record.time);
   });
-  store_->each_item_count([&](const std::string& id, int64_t rows) {
+  const Micros now = options_.now();
+  store_->each_future_row(now, [&](const EventRow& row) {
+    if (!row.item_id.empty()) due_.push({row.time, row.event_id, items_.add(row.item_id)});
+  });
+  store_->each_item_count(now, [&](const std::string& id, int64_t rows) {
     if (const int32_t item = items_.find(id); item >= 0) items_.count(item, static_cast<double>(rows));
   });
   // Newest first: added in the opposite order, so that the newest are the last to be dropped.
@@ -169,15 +180,27 @@ int32_t Shop::know_item(const std::string& id) {
 
 void Shop::apply_event(const Event& event) {
   const int32_t kind = kinds_.add(event.event);
+  const Micros now = options_.now();
   const std::string key = !event.personalization     ? ""
                           : !event.user_id.empty()   ? user_key(event.user_id)
                           : !event.client_id.empty() ? guest_key(event.client_id)
                                                      : "";
   each_row(event, [&](const EventRow& row) {
     const int32_t item = know_item(row.item_id);
-    items_.count(item, 1);
+    if (event.time <= now)
+      items_.count(item, 1);
+    else
+      due_.push({event.time, event.event_id, item});
     if (!key.empty() && kind >= 0) rows_.add(key, live_row(row, item, kind));
   });
+}
+
+void Shop::count_due() {
+  while (!due_.empty() && due_.top().time <= options_.now()) {
+    // It may have been deleted meanwhile.
+    if (store_->has_event(due_.top().event_id)) items_.count(due_.top().item, 1);
+    due_.pop();
+  }
 }
 
 /// The item is new, or what the shop says of it has changed: lists and models follow.
@@ -226,7 +249,6 @@ void Shop::apply(const Change& change, Outcome& outcome) {
     rows_.drop(key);
   }
   for (const Event& event : change.overwritten_feedback) {
-    rows_.drop(user_key(event.user_id));
     for (const EventItem& item : event.items) items_.count(know_item(item.item_id), 1);
     rows_.drop(user_key(event.user_id));
   }
@@ -264,6 +286,17 @@ void Shop::read_rows(std::string_view key, std::vector<LiveRow>& rows) {
     const int32_t item = items_.find(row.item_id), kind = kinds_.add(row.event);
     if (item >= 0 && kind >= 0) rows.push_back(live_row(row, item, kind));
   }
+}
+
+void Shop::warm(const std::atomic<bool>& stop) {
+  constexpr int kBetweenLooks = 1000;
+  const auto enough = static_cast<int64_t>(0.9 * static_cast<double>(options_.rows.most_bytes));
+  int64_t keys = 0;
+  std::vector<LiveRow> rows;
+  store_->each_actor([&](const std::string& user, const std::string& client) {
+    rows_.read(user.empty() ? guest_key(client) : user_key(user), 0, rows);
+    return !stop && (++keys % kBetweenLooks != 0 || rows_.usage().bytes < enough);
+  });
 }
 
 // --- Models.

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <queue>
 #include <set>
 #include <shared_mutex>
 #include <string>
@@ -117,6 +118,9 @@ class Shop {
   std::string new_id();
   int64_t queued() const { return store_->queued(); }
   LiveRows::Usage usage() const { return rows_.usage(); }
+  /// Reads the rows of everybody into memory, as far as there is room, so that nobody's first question waits for the
+  /// disk. Ends early when `stop` says so.
+  void warm(const std::atomic<bool>& stop);
   bool refused(const std::string& user_id, const std::string& client_id) const;
 
   // --- Models.
@@ -169,6 +173,7 @@ class Shop {
   void prepare(Change& change, Outcome& outcome);
   void apply(const Change& change, Outcome& outcome);
   bool duplicate(const std::string& event_id);
+  void count_due();
   void apply_event(const Event& event);
   void apply_item(const std::string& id);
   int32_t know_item(const std::string& id);
@@ -193,8 +198,15 @@ class Shop {
 
   // Of the ingest thread alone.
   RecentIds recent_;
-  std::unordered_set<uint64_t> pending_;             // ids of the group that is being committed
-  std::optional<std::vector<std::string>> journal_;  // items changed while a model is being made ready
+  std::unordered_set<uint64_t> pending_;  // ids of the group that is being committed
+  struct Due {
+    Micros time;
+    std::string event_id;
+    int32_t item;
+    bool operator>(const Due& other) const { return time > other.time; }
+  };
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;  // rows of the future: they are counted in time
+  std::optional<std::vector<std::string>> journal_;                 // items changed while a model is being made ready
 
   mutable std::shared_mutex people_mutex_;
   std::unordered_map<std::string, std::string> joins_;  // guest -> user

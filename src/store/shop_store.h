@@ -64,6 +64,9 @@ class ShopStore {
     bool create = true;
     bool lock = true;  // hold the lock of the one server that a database may have
     int busy_ms = 5000;
+    /// Pages of the write-ahead log after which it is copied into the database, after the commit that reaches them.
+    /// More than SQLite's own 1,000: fewer copies of the pages that every batch touches, and a pause now and then.
+    int checkpoint_pages = 4000;
     std::string vfs;  // tests: the SQLite VFS to use; "" = the default
   };
 
@@ -114,6 +117,9 @@ class ShopStore {
     /// Everything of the user and of the guests joined to it, wherever it is kept; rows removed, by table.
     virtual std::map<std::string, int64_t> forget_user(const std::string& user_id) = 0;
 
+    /// Rows of `events` by item that this write has added or (negative) removed, appended events apart.
+    virtual const std::map<std::string, int64_t>& item_changes() const = 0;
+
     /// Small named values of the server: live models, keys, ledger. null removes.
     virtual void put_setting(const std::string& name, const nlohmann::json& value) = 0;
   };
@@ -124,7 +130,8 @@ class ShopStore {
   /// Moves up to `at_most` events of the queue to `events`, and events whose time has come from the future; returns how
   /// many it moved (batches are moved whole). Duplicates of events that are there already fall out here, and users and
   /// items that an event names get a row. An event after `now` waits in `events_future`.
-  virtual int64_t index(int64_t at_most, Micros now) = 0;
+  /// `dropped`, where given: rows of duplicates that fell out, by item (they were acknowledged as new ones).
+  virtual int64_t index(int64_t at_most, Micros now, std::map<std::string, int64_t>* dropped = nullptr) = 0;
   /// Events in the queue.
   virtual int64_t queued() const = 0;
   /// Brings the write-ahead log into the database and cuts it to nothing, so that what was deleted lies in no file
@@ -161,12 +168,18 @@ class ShopStore {
   virtual std::optional<Columns> item_columns(const std::string& item_id) = 0;
   virtual void each_item_columns(const std::function<void(const std::string& item_id, const Columns&)>& use) = 0;
 
-  /// Ids of the items for which a condition holds: an SQL expression over the columns of `items` that reads nothing else,
-  /// such as "price < 20 and brand = 'acme'". Throws InvalidInput for what is none, or takes longer than a second.
+  /// Ids of the items for which a condition holds: an SQL expression over the columns of `items` that reads nothing
+  /// else, such as "price < 20 and brand = 'acme'". Throws InvalidInput for what is none, or takes longer than a
+  /// second.
   virtual std::vector<std::string> items_where(const std::string& condition) = 0;
   virtual bool item_where(const std::string& condition, const std::string& item_id) = 0;
-  /// Rows of `events` and the queue by item.
-  virtual void each_item_count(const std::function<void(const std::string& item_id, int64_t rows)>& use) = 0;
+  /// Rows up to `now` by item, wherever they are kept.
+  virtual void each_item_count(Micros now,
+                               const std::function<void(const std::string& item_id, int64_t rows)>& use) = 0;
+  /// Rows after `now`.
+  virtual void each_future_row(Micros now, const std::function<void(const EventRow&)>& use) = 0;
+  /// Everybody who has rows in `events`, each once: users, then guests; until `use` returns false.
+  virtual void each_actor(const std::function<bool(const std::string& user_id, const std::string& client_id)>& use) = 0;
   /// Who last had to do with an item, latest first, each once.
   struct Actor {
     std::string user_id, client_id;  // client_id only where there is no user_id

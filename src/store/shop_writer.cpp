@@ -62,6 +62,12 @@ void ShopWriter::flush() {
   waiting_.clear();
 }
 
+/// An event that the tables have falls out: it was taken for a new one, and its items were counted.
+void ShopWriter::store_in_tables(const Event& event) {
+  if (tables().insert(event, context_.now)) return;
+  for (const EventItem& item : event.items) --item_changes_[item.item_id];
+}
+
 int64_t ShopWriter::drain(int64_t at_most) {
   const auto& batches = context_.queue.batches();
   if (batches.empty() || batches.back()->number <= drained_through_) return 0;
@@ -69,7 +75,7 @@ int64_t ShopWriter::drain(int64_t at_most) {
   for (const auto& batch : batches) {
     if (moved >= at_most) break;
     if (batch->number <= drained_through_) continue;
-    for (const Event& event : batch->events) tables().insert(event, context_.now);
+    for (const Event& event : batch->events) store_in_tables(event);
     drained_through_ = batch->number;
     moved += static_cast<int64_t>(batch->events.size());
   }
@@ -82,12 +88,12 @@ void ShopWriter::drain() {
   drain(std::numeric_limits<int64_t>::max());
   if (!batches_.empty()) {
     for (const auto& batch : batches_)
-      for (const Event& event : batch.second) tables().insert(event, context_.now);
+      for (const Event& event : batch.second) store_in_tables(event);
     drained_through_ = batches_.back().first;
     batches_.clear();
     context_.connection.query("delete from fewshop_queue").run();
   }
-  for (const Event& event : waiting_) tables().insert(event, context_.now);
+  for (const Event& event : waiting_) store_in_tables(event);
   waiting_.clear();
 }
 
@@ -97,6 +103,25 @@ int64_t ShopWriter::change(const std::string& sql, const std::string& parameter)
 
 void ShopWriter::name_items(std::span<const std::string> item_ids) {
   for (const std::string& id : item_ids) change("insert or ignore into items (item_id) values (?)", id);
+}
+
+void ShopWriter::count_items(const std::string& where, const std::string& parameter, int64_t sign) {
+  auto query = context_.connection.query("select item_id, count(*) from events where item_id is not null and (" +
+                                         where + ") group by item_id");
+  query.add(parameter);
+  while (query.step()) {
+    const auto entry = item_changes_.try_emplace(query.text(0)).first;
+    entry->second += sign * query.integer(1);
+    if (entry->second == 0) item_changes_.erase(entry);
+  }
+}
+
+template <class Run>
+auto ShopWriter::counting(const std::string& where, const std::string& parameter, Run&& run) {
+  count_items(where, parameter, -1);
+  const auto result = run();
+  count_items(where, parameter, 1);
+  return result;
 }
 
 int64_t ShopWriter::join(const std::string& client_id, const std::string& user_id) {
@@ -114,7 +139,7 @@ int64_t ShopWriter::join(const std::string& client_id, const std::string& user_i
                 .add(user_id)
                 .run();
   change("insert or ignore into users (user_id) values (?)", user_id);
-  tables().settle("client_id = ?1 and guest = 1", client_id, context_.now);
+  settle("client_id = ?1 and guest = 1", client_id);
   return rows;
 }
 
@@ -128,7 +153,7 @@ int64_t ShopWriter::part(const std::string& client_id) {
     rows += change(
         fmt::format("update {} set user_id = null where client_id = ?1 and guest = 1 and user_id is not null", table),
         client_id);
-  tables().settle("client_id = ?1 and guest = 1", client_id, context_.now);
+  settle("client_id = ?1 and guest = 1", client_id);
   return rows;
 }
 
@@ -144,8 +169,11 @@ int64_t ShopWriter::set_personalization(const std::string& user_id, const std::s
     context_.identity.refusals.insert(who);
     change("insert or ignore into fewshop_refusals values (?)", who);
   }
-  return user_id.empty() ? tables().settle("client_id = ?1 and guest = 1", client_id, context_.now)
-                         : tables().settle("user_id = ?1", user_id, context_.now);
+  return user_id.empty() ? settle("client_id = ?1 and guest = 1", client_id) : settle("user_id = ?1", user_id);
+}
+
+int64_t ShopWriter::settle(const std::string& where, const std::string& parameter) {
+  return counting(where, parameter, [&] { return tables().settle(where, parameter, context_.now); });
 }
 
 int64_t ShopWriter::replace_feedback(const Event& event) {
@@ -157,6 +185,10 @@ int64_t ShopWriter::replace_feedback(const Event& event) {
 
 int64_t ShopWriter::delete_feedback(const std::string& event, const std::string& user_id, const std::string& item_id) {
   drain();
+  return counting("user_id = ?1", user_id, [&] { return delete_rows(event, user_id, item_id); });
+}
+
+int64_t ShopWriter::delete_rows(const std::string& event, const std::string& user_id, const std::string& item_id) {
   int64_t rows = 0;
   for (const char* table : EventTables::kAll)
     rows += context_.connection
@@ -169,6 +201,13 @@ int64_t ShopWriter::delete_feedback(const std::string& event, const std::string&
   return rows;
 }
 
+void ShopWriter::remove_rows(const std::string& where, const std::string& parameter,
+                             std::map<std::string, int64_t>& removed) {
+  count_items(where, parameter, -1);
+  for (const char* table : EventTables::kAll)
+    removed[table] += change(fmt::format("delete from {} where {}", table, where), parameter);
+}
+
 std::map<std::string, int64_t> ShopWriter::forget_user(const std::string& user_id) {
   drain();
   identity_changed_ = true;
@@ -179,12 +218,9 @@ std::map<std::string, int64_t> ShopWriter::forget_user(const std::string& user_i
     while (query.step()) guests.push_back(query.text(0));
   }
   std::map<std::string, int64_t> removed;
-  for (const char* table : EventTables::kAll) {
-    removed[table] += change(fmt::format("delete from {} where user_id = ?", table), user_id);
-    // The rows of another account on the same device are not this user's.
-    for (const std::string& guest : guests)
-      removed[table] += change(fmt::format("delete from {} where client_id = ? and guest = 1", table), guest);
-  }
+  remove_rows("user_id = ?1", user_id, removed);
+  // The rows of another account on the same device are not this user's.
+  for (const std::string& guest : guests) remove_rows("client_id = ?1 and guest = 1", guest, removed);
   removed["users"] = change("delete from users where user_id = ?", user_id);
   removed["joins"] = change("delete from fewshop_joins where user_id = ?", user_id);
   guests.push_back("");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -54,6 +55,7 @@ class ShopWriter final : public ShopStore::Writer {
   int64_t replace_feedback(const Event& event) override;
   int64_t delete_feedback(const std::string& event, const std::string& user_id, const std::string& item_id) override;
   std::map<std::string, int64_t> forget_user(const std::string& user_id) override;
+  const std::map<std::string, int64_t>& item_changes() const override { return item_changes_; }
   void put_setting(const std::string& name, const nlohmann::json& value) override;
 
   /// Moves whole batches of the queue, oldest first, until `at_most` events have moved; returns how many.
@@ -72,7 +74,15 @@ class ShopWriter final : public ShopStore::Writer {
  private:
   EventTables& tables();
   void drain();
+  void store_in_tables(const Event& event);
   int64_t change(const std::string& sql, const std::string& parameter);
+  /// Runs what changes rows of `events` that satisfy `where` (one parameter) and notes by how many each item's changed.
+  void remove_rows(const std::string& where, const std::string& parameter, std::map<std::string, int64_t>& removed);
+  int64_t settle(const std::string& where, const std::string& parameter);
+  int64_t delete_rows(const std::string& event, const std::string& user_id, const std::string& item_id);
+  template <class Run>
+  auto counting(const std::string& where, const std::string& parameter, Run&& run);
+  void count_items(const std::string& where, const std::string& parameter, int64_t sign);
 
   Context context_;
   std::optional<EventTables> tables_;
@@ -81,6 +91,7 @@ class ShopWriter final : public ShopStore::Writer {
   std::vector<std::pair<int64_t, std::vector<Event>>> batches_;  // flushed in this transaction
   int64_t next_batch_, drained_through_ = 0;
   bool identity_changed_ = false;
+  std::map<std::string, int64_t> item_changes_;
 };
 
 }  // namespace fewshop

@@ -153,6 +153,95 @@ TEST(Shop, AForgottenUserIsExactlyANewcomer) {
   for (size_t i = 0; i < answer.items.size(); ++i) EXPECT_EQ(answer.items[i].score, newcomer.items[i].score);
 }
 
+TEST(Shop, PopularityIsWhatANewStartCounts) {
+  LiveShop live;
+  live.put_items();
+  live.event("e1", "u", "item-1");
+  live.event("e2", "u", "item-1");
+  live.event("e3", "v", "item-1");
+  live.event("e4", "v", "item-2");
+  live.event("e5", "", "item-3", "view_item", "guest");
+  const auto both = [&] {
+    const auto scores = [&] {
+      std::map<std::string, double> scores;
+      for (const auto& item : live.shop->popular({.n = 100}).items) scores[item.id] = item.score;
+      return scores;
+    };
+    const auto running = scores();
+    live.open();
+    EXPECT_EQ(running, scores());
+    return running;
+  };
+  EXPECT_EQ(both().at("item-1"), 3);
+  Change change;
+  change.deleted_feedback.push_back({"purchase", "v", "item-2"});
+  live.shop->change(change);
+  EXPECT_EQ(both().at("item-2"), 0);
+  change = {};
+  change.overwritten_feedback = live.event_change("e6", "u", "item-1").events;
+  live.shop->change(change);
+  EXPECT_EQ(both().at("item-1"), 2);
+  change = {};
+  change.joins.push_back({"guest", "u", true});
+  live.shop->change(change);
+  change = {};
+  change.consents.push_back({"u", "", false});
+  live.shop->change(change);
+  EXPECT_EQ(both().at("item-1"), 1);
+  change.consents[0].given = true;
+  live.shop->change(change);
+  EXPECT_EQ(both().at("item-3"), 1);
+  change = {};
+  change.forgotten_users.push_back("u");
+  live.shop->change(change);
+  const auto after = both();
+  EXPECT_EQ(after.at("item-1"), 1);
+  EXPECT_EQ(after.at("item-3"), 0);
+}
+
+double popularity(LiveShop& live, const std::string& item) {
+  for (const auto& entry : live.shop->popular({.n = 1000}).items)
+    if (entry.id == item) return entry.score;
+  return -1;
+}
+
+TEST(Shop, ADuplicateThatIsTooOldToBeRememberedCountsOnceInTheEnd) {
+  LiveShop live;
+  live.recent_ids = 10;
+  live.open();
+  live.put_items();
+  live.publish("1");
+  live.event("old", "u", "item-1");
+  for (int i = 0; i < 30; ++i) live.event("e" + std::to_string(i), "v", "item-2");
+  EXPECT_EQ(live.event("old", "u", "item-1").accepted, 1);
+  while (live.shop->queued() > 0) std::this_thread::yield();
+  live.event("last", "v", "item-2");  // what was indexed has been counted when the next change is done
+  EXPECT_EQ(popularity(live, "item-1"), 1);
+  EXPECT_EQ(live.recommend("u").support, 1);
+  live.open();
+  live.publish("1");
+  EXPECT_EQ(popularity(live, "item-1"), 1);
+  EXPECT_EQ(live.recommend("u").support, 1);
+}
+
+TEST(Shop, AFutureEventIsPopularWhenItsTimeHasCome) {
+  LiveShop live;
+  live.put_items();
+  Change change = live.event_change("e1", "u", "item-1");
+  change.events[0].time = live.now + 600 * kSecond;
+  live.shop->change(std::move(change));
+  for (const bool again : {false, true}) {
+    if (again) live.open();
+    EXPECT_EQ(popularity(live, "item-1"), 0) << again;
+  }
+  live.now += 601 * kSecond;
+  live.event("e2", "v", "item-2");
+  live.event("e3", "v", "item-2");
+  EXPECT_EQ(popularity(live, "item-1"), 1);
+  live.open();
+  EXPECT_EQ(popularity(live, "item-1"), 1);
+}
+
 TEST(Shop, AFutureEventCountsWhenItsTimeHasCome) {
   LiveShop live;
   live.put_items();
