@@ -350,9 +350,9 @@ class Replay {
   json remote_check() {
     try {
       std::string scenario = options_.scenario;
-      if (scenario.empty())
-        for (const json& one : call("GET", "/api/scenarios", "").at("scenarios"))
-          if (one.at("problem") == "ranking") scenario = one.at("name").get<std::string>();
+      const json live = call("GET", "/api/scenarios", "");
+      for (const json& one : live.at("scenarios"))
+        if (scenario.empty() && one.at("problem") == "ranking") scenario = one.at("name").get<std::string>();
       if (scenario.empty()) return {{"error", "no model that ranks is live"}};
       return call("POST", "/api/models/" + percent_encode(scenario) + "/check", json{{"users", 1'000'000'000}}.dump());
     } catch (const Failure& problem) {

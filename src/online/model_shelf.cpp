@@ -69,7 +69,10 @@ ModelShelf::ModelShelf(Shop& shop, Options options) : shop_(shop), options_(std:
   thread_ = std::thread([this] { loop(); });
 }
 
-ModelShelf::~ModelShelf() { stop(); }
+ModelShelf::~ModelShelf() {
+  shop_.observe(nullptr);  // nobody is answered any more
+  stop();
+}
 
 void ModelShelf::stop() {
   {

@@ -35,8 +35,8 @@ class ModelTrainer {
   ~ModelTrainer();
 
   /// Waits in line; the record tells how it goes. `source`: a scenario file or the name of a bundled one; "" = the
-  /// scenario of the live model. Throws UnknownModel where there is neither, Failure where a training of the scenario
-  /// is under way.
+  /// scenario of the live model. Throws UnknownModel where there is neither, InvalidInput where a training of the
+  /// scenario is under way.
   Jobs::Record train(const std::string& scenario, const std::string& source = "");
   /// Ends a running training (it goes on where it stopped when it is asked for again) and takes no more.
   void stop();

@@ -19,7 +19,7 @@ void later(ModelShelf& shelf, std::shared_ptr<const Request> request, Reply repl
     } catch (const UnknownModel& problem) {
       reply(Response::error(HttpError(404, "not_found", problem.what()), request->id));
     } catch (const InvalidInput& problem) {
-      reply(Response::error(HttpError(409, "not_servable", problem.what()), request->id));
+      reply(Response::error(HttpError(409, "conflict", problem.what()), request->id));
     } catch (const std::exception& problem) {
       reply(Response::error(HttpError(503, "unavailable", problem.what()), request->id));
     }
