@@ -33,6 +33,7 @@ void add_scenarios(CLI::App& app, Globals& globals);
 void add_info(CLI::App& app, Globals& globals);
 void add_serve(CLI::App& app, Globals& globals);
 void add_config(CLI::App& app, Globals& globals);
+void add_key(CLI::App& app, Globals& globals);
 
 /// Prints the object on standard output (the only thing there with --json).
 void print_json(const nlohmann::json& json);

@@ -113,6 +113,7 @@ int run(int argc, char** argv) {
   add_info(app, globals);
   add_serve(app, globals);
   add_config(app, globals);
+  add_key(app, globals);
 
   try {
     app.parse(argc, argv);

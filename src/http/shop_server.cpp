@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "http/health.h"
 #include "http/openapi.h"
+#include "http/routes/admin.h"
 #include "http/routes/api.h"
 
 namespace fewshop::http {
@@ -41,6 +42,25 @@ ShopServer::ShopServer(Options options) : options_(std::move(options)) {
   shop.now = options_.now;
   shop.log = [this](const std::string& message) { log_->message(AccessLog::Level::kError, message); };
   shop_ = std::make_unique<Shop>(std::move(shop));
+  keys_ = std::make_unique<KeyRing>(shop_->store().settings(std::string(KeyRing::kSettings)));
+  const std::vector<std::string> origins = list_of(config.server.cors_origins);
+  const bool loopback = is_loopback(config.server.host);
+  const std::string make_one =
+      "make one first: fewshop key create NAME --allow admin --data " + config.database.data_store;
+  require(!options_.tcp || loopback || keys_->any_valid(shop_->now()), "server.host: ", config.server.host,
+          " is reached from other machines, and the database has no valid key; ", make_one);
+  require(!config.server.require_key || keys_->any_valid(shop_->now()),
+          "server.require_key: the database has no valid key; ", make_one);
+  authorizer_ =
+      std::make_unique<Authorizer>(*keys_, Authorizer::Options{.loopback = loopback,
+                                                               .require_key = config.server.require_key,
+                                                               .origins = origins,
+                                                               .now = [this] { return shop_->now(); },
+                                                               .default_scenario =
+                                                                   [this] {
+                                                                     const auto model = shop_->model_or_null("");
+                                                                     return model ? model->name() : std::string();
+                                                                   }});
   add_routes();
 
   ServerOptions server;
@@ -56,8 +76,9 @@ ShopServer::ShopServer(Options options) : options_(std::move(options)) {
   server.max_connections = config.server.max_connections;
   server.max_in_flight = config.server.max_in_flight;
   server.drain_seconds = config.server.drain_seconds;
-  server.cors_origins = list_of(config.server.cors_origins);
+  server.cors_origins = origins;
   ServerHooks hooks;
+  hooks.authorize = [this](const Request& request, const Route* route) { (*authorizer_)(request, route); };
   hooks.observe = [this](const Request& request, const Route* route, int status, double seconds, size_t bytes) {
     metrics_->observe(route, status, seconds);
     log_->request(request, route, status, seconds, bytes);
@@ -80,7 +101,8 @@ void ShopServer::add_routes() {
   const Api api{*shop_, {}, options_.config.server.default_n};
   add_shop_routes(router_, api);
   add_health_routes(router_, [] { return std::string(); });
-  add_metrics_route(router_, *metrics_, "");
+  add_key_routes(router_, api, *keys_);
+  add_metrics_route(router_, *metrics_, "data:read");
   add_apidocs_routes(router_, FEWSHOP_VERSION);
 }
 

@@ -4,10 +4,12 @@
 #include <string>
 
 #include "http/access_log.h"
+#include "http/authorize.h"
 #include "http/config.h"
 #include "http/metrics.h"
 #include "http/router.h"
 #include "http/server.h"
+#include "online/keys.h"
 #include "online/shop.h"
 
 namespace fewshop::http {
@@ -24,7 +26,8 @@ class ShopServer {
     std::function<Micros()> now;
   };
 
-  /// Opens the database and listens. Throws InvalidInput, Failure.
+  /// Opens the database and listens. Throws InvalidInput (an address that others reach, and no key, among others),
+  /// Failure.
   explicit ShopServer(Options options);
   ~ShopServer();
 
@@ -35,6 +38,9 @@ class ShopServer {
   Shop& shop() { return *shop_; }
   Router& router() { return router_; }
   AccessLog& log() { return *log_; }
+  KeyRing& keys() { return *keys_; }
+  /// Whether requests need no key: it has none, and listens to this machine only.
+  bool open() const { return authorizer_->open(); }
 
   /// The admin socket of a database.
   static std::string socket_of(const std::string& database);
@@ -46,6 +52,8 @@ class ShopServer {
   std::unique_ptr<AccessLog> log_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Shop> shop_;
+  std::unique_ptr<KeyRing> keys_;
+  std::unique_ptr<Authorizer> authorizer_;
   Router router_;
   std::unique_ptr<Server> server_;
 };
