@@ -114,6 +114,10 @@ int run(int argc, char** argv) {
   add_serve(app, globals);
   add_config(app, globals);
   add_key(app, globals);
+  add_forget(app, globals);
+  add_dump(app, globals);
+  add_restore(app, globals);
+  add_ps(app, globals);
 
   try {
     app.parse(argc, argv);

@@ -81,6 +81,9 @@ struct Config {
   DatabaseSection database;
   ModelsSection models;
   RecommendSection recommend;
+  /// [retention]: kind of event ("*" = all others) -> days after which its rows are removed. From the file and the
+  /// command line only: kinds are the shop's own words.
+  std::map<std::string, double> retention;
 };
 /// Calls visit("server", config.server) for every section.
 template <class Visitor>

@@ -1,5 +1,7 @@
 #include "http/shop_server.h"
 
+#include <fmt/format.h>
+
 #include "core/error.h"
 #include "http/health.h"
 #include "http/openapi.h"
@@ -33,11 +35,15 @@ ShopServer::ShopServer(Options options) : options_(std::move(options)) {
           "database.data_store: expected a database; name one with --data shop.db");
   log_ = std::make_unique<AccessLog>(config.server.log);
   metrics_ = std::make_unique<Metrics>();
+  shop_metrics_ = std::make_unique<ShopMetrics>(metrics_->registry());
   Shop::Options shop;
   shop.database = config.database.data_store;
   shop.recent_ids = config.database.recent_ids;
   shop.rows.most_bytes = int64_t{config.database.cache_mb} << 20;
   shop.default_scenario = config.recommend.scenario;
+  shop.retention = config.retention;
+  shop.answered = [this](const Shop::Answer& answer) { shop_metrics_->answered(answer); };
+  shop.effect = [this](double seconds) { shop_metrics_->effect(seconds); };
   shop.vfs = options_.vfs;
   shop.now = options_.now;
   shop.log = [this](const std::string& message) { log_->message(AccessLog::Level::kError, message); };
@@ -88,19 +94,36 @@ ShopServer::ShopServer(Options options) : options_(std::move(options)) {
   };
   server_ = std::make_unique<Server>(router_, std::move(server), std::move(hooks));
   server_->start();
+  log_->message(AccessLog::Level::kInfo,
+                fmt::format("serving, port {}, {}, {} models live", server_->port(),
+                            open() ? "no key: open to this machine" : "keys needed", shop_->models().size()));
 }
 
 ShopServer::~ShopServer() { stop(); }
 
 void ShopServer::stop() {
-  if (server_) server_->stop();
-  if (shop_) shop_->stop();
+  if (!server_ || stopped_) return;
+  stopped_ = true;
+  log_->message(AccessLog::Level::kInfo, "stopping");
+  // First the shop's routes end, then the shop: what is in flight still needs it.
+  server_->stop();
+  shop_->stop();
+  log_->message(AccessLog::Level::kInfo, "stopped");
+}
+
+std::string ShopServer::not_ready() const {
+  if (!server_) return "starting";
+  if (server_->draining()) return "the server is stopping";
+  return shop_->problem();
 }
 
 void ShopServer::add_routes() {
   const Api api{*shop_, {}, options_.config.server.default_n};
   add_shop_routes(router_, api);
-  add_health_routes(router_, [] { return std::string(); });
+  add_people_routes(router_, api);
+  add_operation_routes(router_, api, [this] { return not_ready(); });
+  add_health_routes(router_, [this] { return not_ready(); });
+  metrics_->before_text([this] { shop_metrics_->look(*shop_, not_ready().empty()); });
   add_key_routes(router_, api, *keys_);
   add_metrics_route(router_, *metrics_, "data:read");
   add_apidocs_routes(router_, FEWSHOP_VERSION);

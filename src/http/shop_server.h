@@ -9,6 +9,7 @@
 #include "http/metrics.h"
 #include "http/router.h"
 #include "http/server.h"
+#include "http/shop_metrics.h"
 #include "online/keys.h"
 #include "online/shop.h"
 
@@ -47,15 +48,19 @@ class ShopServer {
 
  private:
   void add_routes();
+  /// "", or why requests should not be sent here.
+  std::string not_ready() const;
 
   Options options_;
   std::unique_ptr<AccessLog> log_;
   std::unique_ptr<Metrics> metrics_;
+  std::unique_ptr<ShopMetrics> shop_metrics_;
   std::unique_ptr<Shop> shop_;
   std::unique_ptr<KeyRing> keys_;
   std::unique_ptr<Authorizer> authorizer_;
   Router router_;
   std::unique_ptr<Server> server_;
+  bool stopped_ = false;
 };
 
 }  // namespace fewshop::http

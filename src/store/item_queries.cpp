@@ -22,8 +22,8 @@ class Deadline {
  public:
   explicit Deadline(sqlite3* handle) : handle_(handle), at_(Clock::now() + kLongest) {
     sqlite3_progress_handler(
-        handle_, kStepsBetweenLooks, [](void* at) { return Clock::now() > *static_cast<Clock::time_point*>(at) ? 1 : 0; },
-        &at_);
+        handle_, kStepsBetweenLooks,
+        [](void* at) { return Clock::now() > *static_cast<Clock::time_point*>(at) ? 1 : 0; }, &at_);
   }
   ~Deadline() { sqlite3_progress_handler(handle_, 0, nullptr, nullptr); }
   Deadline(const Deadline&) = delete;
@@ -88,7 +88,11 @@ void ShopReader::each_item_count(const std::function<void(const std::string&, in
   drop_moved(*reader, rows);
   for (const QueuedRow& row : rows)
     if (!row.row.item_id.empty()) ++queued[row.row.item_id];
-  auto query = reader->query("select item_id, count(*) from events where item_id is not null group by item_id");
+  auto query = reader->query(
+      "select item_id, sum(n) from (select item_id, count(*) as n from events where item_id is not null group by "
+      "item_id "
+      "union all select item_id, count(*) from events_future where item_id is not null group by item_id) group by "
+      "item_id");
   while (query.step()) {
     const std::string id = query.text(0);
     int64_t count = query.integer(1);

@@ -102,8 +102,7 @@ int64_t ShopWriter::patch_item(const std::string& item_id, const json& changes) 
 int64_t ShopWriter::delete_item(const std::string& item_id) {
   drain();
   int64_t rows = change("delete from items where item_id = ?", item_id);
-  for (const char* table : EventTables::kAll)
-    rows += change(fmt::format("delete from {} where item_id = ?", table), item_id);
+  for (const char* table : EventTables::kAll) rows += delete_rows(table, "item_id = ?1", item_id);
   return rows;
 }
 

@@ -22,6 +22,7 @@ namespace {
 /// Pages of the log after which SQLite copies it into the database, in the commit that reaches them. Fewer copies of
 /// the pages that every batch touches, and a pause of some ten milliseconds now and then.
 constexpr int kPagesBetweenCheckpoints = 4000;
+constexpr int kTruncateBusyMs = 100;
 
 Micros wall_clock() {
   return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -84,7 +85,17 @@ class SqliteShopStore final : public ShopStore {
   bool truncate_log() override {
     const std::lock_guard lock(mutex_);
     if (!sound_) recover();
-    return checkpoint();
+    // Whoever waits here lets writers wait: a reader that takes long is asked about again later.
+    connection_->database().set_busy_ms(kTruncateBusyMs);
+    bool done = false;
+    try {
+      done = checkpoint();
+    } catch (...) {
+      connection_->database().set_busy_ms(options_.busy_ms);
+      throw;
+    }
+    connection_->database().set_busy_ms(options_.busy_ms);
+    return done;
   }
 
   bool has_event(const std::string& event_id) override { return reader_.has_event(event_id); }
@@ -96,6 +107,12 @@ class SqliteShopStore final : public ShopStore {
     return reader_.history(user_id, client_id, at_most, until);
   }
   void each_event(const std::function<void(const EventRow&)>& use) override { reader_.each_event(use); }
+  std::vector<EventRow> withheld(const std::string& user_id) override { return reader_.withheld(user_id); }
+  bool scan_rows(Place& place, int64_t at_most, const std::function<bool(std::string_view, Micros)>& wanted,
+                 std::vector<OldRow>& found) override {
+    return reader_.scan_rows(place, at_most, wanted, found);
+  }
+  Counts counts() override { return reader_.counts(); }
   std::optional<UserRecord> user(const std::string& user_id) override { return reader_.user(user_id); }
   std::optional<ItemRecord> item(const std::string& item_id) override { return reader_.item(item_id); }
   Page<UserRecord> users(int64_t n, const std::string& cursor) override { return reader_.users(n, cursor); }
@@ -116,9 +133,7 @@ class SqliteShopStore final : public ShopStore {
   void each_item_columns(const std::function<void(const std::string&, const Columns&)>& use) override {
     reader_.each_item_columns(use);
   }
-  std::vector<std::string> items_where(const std::string& condition) override {
-    return reader_.items_where(condition);
-  }
+  std::vector<std::string> items_where(const std::string& condition) override { return reader_.items_where(condition); }
   bool item_where(const std::string& condition, const std::string& item_id) override {
     return reader_.item_where(condition, item_id);
   }

@@ -41,6 +41,13 @@ struct FeedbackRecord {
   std::string comment;
 };
 
+/// A row of one of the tables of events, to be removed: where it lies, whose it is.
+struct OldRow {
+  int table = 0;  // 0 events, 1 events_future, 2 events_withheld
+  int64_t row = 0;
+  std::string event_id, user_id, client_id;
+};
+
 /// One page of a listing; `cursor` is what the next page is asked with, "" = there is none.
 template <class Record>
 struct Page {
@@ -114,6 +121,13 @@ class ShopStore {
     /// Everything of the user and of the guests joined to it, wherever it is kept; rows removed, by table.
     virtual std::map<std::string, int64_t> forget_user(const std::string& user_id) = 0;
 
+    /// Removes the rows that are still what they were when they were found; how many.
+    virtual int64_t remove_rows(std::span<const OldRow> rows) = 0;
+
+    /// By item, the rows of `events` and the future that calls since the last take have removed (negative) or brought
+    /// back from events_withheld; those appended are not among them. For counts that follow what is stored.
+    virtual std::map<std::string, int64_t> take_item_changes() = 0;
+
     /// Small named values of the server: live models, keys, ledger. null removes.
     virtual void put_setting(const std::string& name, const nlohmann::json& value) = 0;
   };
@@ -145,6 +159,25 @@ class ShopStore {
   /// database, while other threads may write. Rows withheld are not among them.
   virtual void each_event(const std::function<void(const EventRow&)>& use) = 0;
 
+  /// The rows of a user that are withheld, in the order of acceptance.
+  virtual std::vector<EventRow> withheld(const std::string& user_id) = 0;
+
+  /// Looks at up to `at_most` rows of the tables of events, from `place` on (begin with {}), and gives those that are
+  /// `wanted`; false at the end. Rows in the queue are not looked at. Locks nobody out.
+  struct Place {
+    int table = 0;
+    int64_t row = 0;
+  };
+  virtual bool scan_rows(Place& place, int64_t at_most,
+                         const std::function<bool(std::string_view event, Micros time)>& wanted,
+                         std::vector<OldRow>& found) = 0;
+
+  /// Rows of the tables; `events` of all three and of the queue. Reads indexes from end to end.
+  struct Counts {
+    int64_t users = 0, items = 0, events = 0;
+  };
+  virtual Counts counts() = 0;
+
   virtual std::optional<UserRecord> user(const std::string& user_id) = 0;
   virtual std::optional<ItemRecord> item(const std::string& item_id) = 0;
   virtual Page<UserRecord> users(int64_t n, const std::string& cursor) = 0;
@@ -161,11 +194,12 @@ class ShopStore {
   virtual std::optional<Columns> item_columns(const std::string& item_id) = 0;
   virtual void each_item_columns(const std::function<void(const std::string& item_id, const Columns&)>& use) = 0;
 
-  /// Ids of the items for which a condition holds: an SQL expression over the columns of `items` that reads nothing else,
-  /// such as "price < 20 and brand = 'acme'". Throws InvalidInput for what is none, or takes longer than a second.
+  /// Ids of the items for which a condition holds: an SQL expression over the columns of `items` that reads nothing
+  /// else, such as "price < 20 and brand = 'acme'". Throws InvalidInput for what is none, or takes longer than a
+  /// second.
   virtual std::vector<std::string> items_where(const std::string& condition) = 0;
   virtual bool item_where(const std::string& condition, const std::string& item_id) = 0;
-  /// Rows of `events` and the queue by item.
+  /// Rows of `events`, the future and the queue by item.
   virtual void each_item_count(const std::function<void(const std::string& item_id, int64_t rows)>& use) = 0;
   /// Who last had to do with an item, latest first, each once.
   struct Actor {

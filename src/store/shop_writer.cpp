@@ -95,6 +95,45 @@ int64_t ShopWriter::change(const std::string& sql, const std::string& parameter)
   return context_.connection.query(sql).add(parameter).run();
 }
 
+int64_t ShopWriter::delete_rows(const char* table, const std::string& condition, const std::string& first,
+                                const std::string& second, const std::string& third) {
+  auto query = context_.connection.query(fmt::format("delete from {} where {} returning item_id", table, condition));
+  query.add(first);
+  if (condition.find("?2") != std::string::npos) query.add(second);
+  if (condition.find("?3") != std::string::npos) query.add(third);
+  const bool counted = std::string_view(table) != "events_withheld";
+  int64_t rows = 0;
+  while (query.step()) {
+    ++rows;
+    if (counted && !query.null(0)) --item_changes_[query.text(0)];
+  }
+  return rows;
+}
+
+int64_t ShopWriter::remove_rows(std::span<const OldRow> rows) {
+  int64_t removed = 0;
+  for (const OldRow& row : rows) {
+    const char* table = EventTables::kAll[row.table];
+    // Its number may be another row's by now.
+    auto query = context_.connection.query(
+        fmt::format("delete from {} where rowid = ? and event_id = ? returning item_id", table));
+    query.add(row.row).add(row.event_id);
+    while (query.step()) {
+      ++removed;
+      if (row.table < 2 && !query.null(0)) --item_changes_[query.text(0)];
+    }
+  }
+  return removed;
+}
+
+std::map<std::string, int64_t> ShopWriter::take_item_changes() {
+  auto changes = std::exchange(item_changes_, {});
+  if (tables_)
+    for (const auto& [item, rows] : tables_->take_settled()) changes[item] += rows;
+  std::erase_if(changes, [](const auto& change) { return change.second == 0; });
+  return changes;
+}
+
 void ShopWriter::name_items(std::span<const std::string> item_ids) {
   for (const std::string& id : item_ids) change("insert or ignore into items (item_id) values (?)", id);
 }
@@ -159,13 +198,7 @@ int64_t ShopWriter::delete_feedback(const std::string& event, const std::string&
   drain();
   int64_t rows = 0;
   for (const char* table : EventTables::kAll)
-    rows += context_.connection
-                .query(fmt::format("delete from {} where user_id = ?1 and item_id = ?2 and (?3 is null or event = ?3)",
-                                   table))
-                .add(user_id)
-                .add(item_id)
-                .add(event)
-                .run();
+    rows += delete_rows(table, "user_id = ?1 and item_id = ?2 and (?3 is null or event = ?3)", user_id, item_id, event);
   return rows;
 }
 
@@ -180,10 +213,9 @@ std::map<std::string, int64_t> ShopWriter::forget_user(const std::string& user_i
   }
   std::map<std::string, int64_t> removed;
   for (const char* table : EventTables::kAll) {
-    removed[table] += change(fmt::format("delete from {} where user_id = ?", table), user_id);
+    removed[table] += delete_rows(table, "user_id = ?1", user_id);
     // The rows of another account on the same device are not this user's.
-    for (const std::string& guest : guests)
-      removed[table] += change(fmt::format("delete from {} where client_id = ? and guest = 1", table), guest);
+    for (const std::string& guest : guests) removed[table] += delete_rows(table, "client_id = ?1 and guest = 1", guest);
   }
   removed["users"] = change("delete from users where user_id = ?", user_id);
   removed["joins"] = change("delete from fewshop_joins where user_id = ?", user_id);

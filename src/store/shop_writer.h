@@ -54,6 +54,8 @@ class ShopWriter final : public ShopStore::Writer {
   int64_t replace_feedback(const Event& event) override;
   int64_t delete_feedback(const std::string& event, const std::string& user_id, const std::string& item_id) override;
   std::map<std::string, int64_t> forget_user(const std::string& user_id) override;
+  int64_t remove_rows(std::span<const OldRow> rows) override;
+  std::map<std::string, int64_t> take_item_changes() override;
   void put_setting(const std::string& name, const nlohmann::json& value) override;
 
   /// Moves whole batches of the queue, oldest first, until `at_most` events have moved; returns how many.
@@ -73,6 +75,9 @@ class ShopWriter final : public ShopStore::Writer {
   EventTables& tables();
   void drain();
   int64_t change(const std::string& sql, const std::string& parameter);
+  /// Deletes rows of a table of events with the condition, which names ?1, ?2, ?3, and counts them by item.
+  int64_t delete_rows(const char* table, const std::string& condition, const std::string& first,
+                      const std::string& second = "", const std::string& third = "");
 
   Context context_;
   std::optional<EventTables> tables_;
@@ -81,6 +86,7 @@ class ShopWriter final : public ShopStore::Writer {
   std::vector<std::pair<int64_t, std::vector<Event>>> batches_;  // flushed in this transaction
   int64_t next_batch_, drained_through_ = 0;
   bool identity_changed_ = false;
+  std::map<std::string, int64_t> item_changes_;
 };
 
 }  // namespace fewshop
