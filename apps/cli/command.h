@@ -38,6 +38,7 @@ void add_forget(CLI::App& app, Globals& globals);
 void add_dump(CLI::App& app, Globals& globals);
 void add_restore(CLI::App& app, Globals& globals);
 void add_ps(CLI::App& app, Globals& globals);
+void add_bench(CLI::App& app, Globals& globals);
 
 /// Prints the object on standard output (the only thing there with --json).
 void print_json(const nlohmann::json& json);

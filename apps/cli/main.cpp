@@ -118,6 +118,7 @@ int run(int argc, char** argv) {
   add_dump(app, globals);
   add_restore(app, globals);
   add_ps(app, globals);
+  add_bench(app, globals);
 
   try {
     app.parse(argc, argv);

@@ -55,8 +55,9 @@ std::string json_text(std::string_view text) {
 }  // namespace
 
 struct AccessLog::Impl {
-  std::shared_ptr<spdlog::details::thread_pool> pool = std::make_shared<spdlog::details::thread_pool>(8192, 1);
   std::shared_ptr<spdlog::async_logger> logger;
+  // Goes first: its thread writes what is queued and ends, and then nobody else uses the logger and its file.
+  std::shared_ptr<spdlog::details::thread_pool> pool = std::make_shared<spdlog::details::thread_pool>(8192, 1);
 };
 
 AccessLog::AccessLog(const std::string& path, Level least) : impl_(std::make_unique<Impl>()) {

@@ -97,14 +97,21 @@ ShopServer::ShopServer(Options options) : options_(std::move(options)) {
   log_->message(AccessLog::Level::kInfo,
                 fmt::format("serving, port {}, {}, {} models live", server_->port(),
                             open() ? "no key: open to this machine" : "keys needed", shop_->models().size()));
+  warmer_ = std::thread([this] {
+    try {
+      shop_->warm(stopping_);
+    } catch (const std::exception& problem) {
+      log_->message(AccessLog::Level::kWarning, std::string("rows of users were not read ahead: ") + problem.what());
+    }
+  });
 }
 
 ShopServer::~ShopServer() { stop(); }
 
 void ShopServer::stop() {
-  if (!server_ || stopped_) return;
-  stopped_ = true;
+  if (!server_ || stopping_.exchange(true)) return;
   log_->message(AccessLog::Level::kInfo, "stopping");
+  if (warmer_.joinable()) warmer_.join();
   // First the shop's routes end, then the shop: what is in flight still needs it.
   server_->stop();
   shop_->stop();

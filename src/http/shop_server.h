@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "http/access_log.h"
 #include "http/authorize.h"
@@ -60,7 +62,8 @@ class ShopServer {
   std::unique_ptr<Authorizer> authorizer_;
   Router router_;
   std::unique_ptr<Server> server_;
-  bool stopped_ = false;
+  std::atomic<bool> stopping_ = false;
+  std::thread warmer_;  // reads rows of users behind
 };
 
 }  // namespace fewshop::http

@@ -36,9 +36,8 @@ void write_change(ShopStore::Writer& writer, const Change& change, Outcome& outc
       outcome.removed[table] += count;
       rows += count;
     }
-  if (!change.old_rows.empty()) rows += writer.remove_rows(change.old_rows);
+  if (!change.old_rows.empty()) rows += writer.remove_old(change.old_rows);
   for (const auto& [name, value] : change.settings) writer.put_setting(name, value);
-  outcome.items = writer.take_item_changes();
 }
 
 Ingest::Ingest(ShopStore& store, Options options, Hooks hooks)
@@ -132,6 +131,7 @@ void Ingest::commit(std::vector<Submission>& group) {
 bool Ingest::try_commit(std::span<Submission> group) {
   bool invalid = false;
   std::string error;
+  std::map<std::string, int64_t> item_changes;
   try {
     hooks_.begin();
     for (Submission& submission : group) {
@@ -140,6 +140,7 @@ bool Ingest::try_commit(std::span<Submission> group) {
     }
     store_.write([&](ShopStore::Writer& writer) {
       for (Submission& submission : group) write_change(writer, submission.change, submission.outcome);
+      item_changes = writer.item_changes();
     });
   } catch (const InvalidInput& problem) {
     invalid = true;
@@ -148,6 +149,7 @@ bool Ingest::try_commit(std::span<Submission> group) {
     error = problem.what();
     hooks_.failed(error);
   }
+  if (error.empty() && !item_changes.empty()) hooks_.counted(item_changes);
   for (Submission& submission : group) {
     if (error.empty()) {
       hooks_.apply(submission.change, submission.outcome);

@@ -59,8 +59,6 @@ struct Outcome {
   int64_t accepted = 0, duplicates = 0;    // events
   int64_t rows = 0;                        // affected by everything else
   std::map<std::string, int64_t> removed;  // forgotten users: rows by table
-  std::map<std::string, int64_t> items;    // rows by item that were removed (negative) or brought back
-  int64_t rows_uncounted = 0;              // what counts of items went down by
   int64_t dropped_rows = 0;                // forgotten users: rows in memory
 };
 
@@ -73,8 +71,9 @@ class Ingest {
   struct Hooks {
     std::function<void()> begin;                     // a group of changes begins; an earlier one may have failed
     std::function<void(Change&, Outcome&)> prepare;  // before the commit: what the shop knows, duplicates to the end
-    std::function<void(const Change&, Outcome&)> apply;      // after it
-    std::function<void(const std::string& message)> failed;  // a commit or the indexing failed
+    std::function<void(const Change&, Outcome&)> apply;                  // after it
+    std::function<void(const std::map<std::string, int64_t>&)> counted;  // Writer::item_changes of a commit
+    std::function<void(const std::string& message)> failed;              // a commit or the indexing failed
     std::function<Micros()> now;
     std::function<void(double seconds)> effect = nullptr;  // events: from their submission to their effect
   };

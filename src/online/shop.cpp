@@ -65,6 +65,11 @@ Shop::Shop(Options options)
       *store_, options_.ingest,
       Ingest::Hooks{[this] { begin(); }, [this](Change& change, Outcome& outcome) { prepare(change, outcome); },
                     [this](const Change& change, Outcome& outcome) { apply(change, outcome); },
+                    [this](const std::map<std::string, int64_t>& changes) {
+                      for (const auto& [id, rows] : changes)
+                        if (const int32_t item = items_.find(id); item >= 0)
+                          items_.count(item, static_cast<double>(rows));
+                    },
                     [this](const std::string& problem) {
                       write_failed_ = true;
                       options_.log(problem);
@@ -218,10 +223,6 @@ void Shop::apply_item(const std::string& id) {
 
 void Shop::apply(const Change& change, Outcome& outcome) {
   write_failed_ = false;
-  for (const auto& [id, rows] : outcome.items) {
-    if (const int32_t item = items_.find(id); item >= 0) items_.count(item, static_cast<double>(rows));
-    outcome.rows_uncounted -= rows;
-  }
   for (const auto& item : change.items) apply_item(item.item_id);
   for (const auto& patch : change.item_patches) apply_item(patch.first);
   for (int64_t i = 0; i < change.fresh; ++i) {
@@ -268,7 +269,6 @@ void Shop::apply(const Change& change, Outcome& outcome) {
     rows_.drop(key);
   }
   for (const Event& event : change.overwritten_feedback) {
-    rows_.drop(user_key(event.user_id));
     for (const EventItem& item : event.items) items_.count(know_item(item.item_id), 1);
     rows_.drop(user_key(event.user_id));
   }
@@ -306,6 +306,17 @@ void Shop::read_rows(std::string_view key, std::vector<LiveRow>& rows) {
     const int32_t item = items_.find(row.item_id), kind = kinds_.add(row.event);
     if (item >= 0 && kind >= 0) rows.push_back(live_row(row, item, kind));
   }
+}
+
+void Shop::warm(const std::atomic<bool>& stop) {
+  constexpr int kBetweenLooks = 1000;
+  const auto enough = static_cast<int64_t>(0.9 * static_cast<double>(options_.rows.most_bytes));
+  int64_t keys = 0;
+  std::vector<LiveRow> rows;
+  store_->each_actor([&](const std::string& user, const std::string& client) {
+    rows_.read(user.empty() ? guest_key(client) : user_key(user), 0, rows);
+    return !stop && (++keys % kBetweenLooks != 0 || rows_.usage().bytes < enough);
+  });
 }
 
 // --- Models.

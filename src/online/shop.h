@@ -130,6 +130,9 @@ class Shop {
   std::string new_id();
   int64_t queued() const { return store_->queued(); }
   LiveRows::Usage usage() const { return rows_.usage(); }
+  /// Reads the rows of everybody into memory, as far as there is room, so that nobody's first question waits for the
+  /// disk. Ends early when `stop` says so.
+  void warm(const std::atomic<bool>& stop);
   bool refused(const std::string& user_id, const std::string& client_id) const;
 
   // --- People (docs/privacy.md).

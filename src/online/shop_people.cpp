@@ -204,7 +204,7 @@ json Shop::finish_forgetting(const std::string& user_id, const Outcome& outcome)
                   {"time", format_time(ledger_.forgotten_at("u:" + user_id).value_or(options_.now()))},
                   {"removed", removed},
                   {"guests", outcome.removed.count("joins") > 0 ? outcome.removed.at("joins") : 0},
-                  {"item_counts_reduced_by", outcome.rows_uncounted},
+                  {"popularity", "counts of items were reduced by the rows removed"},
                   {"check", newcomer_check(user_id)},
                   {"models", models},
                   {"out_of_reach",

@@ -15,6 +15,7 @@ struct ItemItemMember::State final : Workspace {
   std::vector<int32_t> rows_of;     // [items] support rows of an item; 0 between calls
   std::vector<uint8_t> is_touched;  // [items]
   std::vector<int32_t> touched;
+  mutable std::vector<std::pair<float, int32_t>> scratch;  // of candidates; a workspace is one thread's own
 };
 
 ItemItemMember::ItemItemMember(Parts parts) : parts_(std::move(parts)) {
@@ -89,7 +90,7 @@ double ItemItemMember::explain(const Workspace& workspace, int32_t item, std::sp
 void ItemItemMember::candidates(const Workspace& workspace, int n, std::vector<int32_t>& items) const {
   const auto& state = static_cast<const State&>(workspace);
   const auto found = [&](int32_t item) { return state.sum[item] > 0 ? score_of(state, item) : 0.0f; };
-  append_best(state.touched, n, found, items);
+  append_best(state.touched, n, found, state.scratch, items);
 }
 
 nlohmann::json ItemItemMember::facts() const {

@@ -51,18 +51,20 @@ inline double evidence(const SupportRow& row) {
 }
 
 /// Appends the n items of `found` with the highest positive evidence(item), in no order; ties go to the smaller index.
+/// `scratch` keeps its memory from call to call.
 template <class Evidence>
-void append_best(std::span<const int32_t> found, int n, const Evidence& evidence, std::vector<int32_t>& items) {
-  const auto begin = static_cast<std::ptrdiff_t>(items.size());
-  for (int32_t item : found)
-    if (evidence(item) > 0) items.push_back(item);
-  const std::ptrdiff_t count = std::max(n, 0);
-  if (static_cast<std::ptrdiff_t>(items.size()) - begin <= count) return;
-  std::nth_element(items.begin() + begin, items.begin() + begin + count, items.end(), [&](int32_t a, int32_t b) {
-    const double left = evidence(a), right = evidence(b);
-    return left != right ? left > right : a < b;
-  });
-  items.resize(begin + count);
+void append_best(std::span<const int32_t> found, int n, const Evidence& evidence,
+                 std::vector<std::pair<float, int32_t>>& scratch, std::vector<int32_t>& items) {
+  // Evidence lies all over memory: it is looked up once, not in every comparison.
+  scratch.clear();
+  for (const int32_t item : found)
+    if (const float value = evidence(item); value > 0) scratch.emplace_back(value, item);
+  const auto count = std::min<std::ptrdiff_t>(std::max(n, 0), std::ssize(scratch));
+  if (count < std::ssize(scratch))
+    std::nth_element(scratch.begin(), scratch.begin() + count, scratch.end(), [](const auto& a, const auto& b) {
+      return a.first != b.first ? a.first > b.first : a.second < b.second;
+    });
+  for (std::ptrdiff_t i = 0; i < count; ++i) items.push_back(scratch[i].second);
 }
 
 }  // namespace fewshop

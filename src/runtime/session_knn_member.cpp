@@ -22,6 +22,7 @@ struct SessionKnnMember::State final : Workspace {
   std::vector<double> sum;          // [items] without prior and idf; 0 but for touched items
   std::vector<uint8_t> is_touched;  // [items]
   std::vector<int32_t> touched;
+  mutable std::vector<std::pair<float, int32_t>> scratch;  // of candidates; a workspace is one thread's own
   std::vector<int32_t> last_row;   // [items] last support row of an item, or -1; reset by the next adapt
   std::vector<double> similarity;  // [sessions]; 0 between calls
   std::vector<int32_t> found;      // sessions with a similarity
@@ -196,7 +197,7 @@ double SessionKnnMember::explain(const Workspace& workspace, int32_t item, std::
 void SessionKnnMember::candidates(const Workspace& workspace, int n, std::vector<int32_t>& items) const {
   const auto& state = static_cast<const State&>(workspace);
   const auto voted = [&](int32_t item) { return state.sum[item] > 0 ? score_of(state, item) : 0.0f; };
-  append_best(state.touched, n, voted, items);
+  append_best(state.touched, n, voted, state.scratch, items);
 }
 
 void SessionKnnMember::save(TensorFile& file) const {

@@ -101,14 +101,6 @@ int64_t EventTables::move(const std::string& from, const std::string& to, const 
   return connection_.query(fmt::format("delete from {} where {}", from, condition)).add(parameter).add(number).run();
 }
 
-void EventTables::count(const std::string& table, const std::string& condition, const std::string& parameter,
-                        int64_t number, int64_t each) {
-  auto query = connection_.query(fmt::format(
-      "select item_id, count(*) from {} where {} and item_id is not null group by item_id", table, condition));
-  query.add(parameter).add(number);
-  while (query.step()) settled_[query.text(0)] += each * query.integer(1);
-}
-
 int64_t EventTables::come_due(Micros now, int64_t at_most) {
   Micros until = now;
   {
@@ -127,11 +119,7 @@ int64_t EventTables::come_due(Micros now, int64_t at_most) {
 int64_t EventTables::settle(const std::string& condition, const std::string& parameter, Micros now) {
   int64_t moved = 0;
   const std::string refused = condition + " and " + kRefused, granted = condition + " and not " + kRefused;
-  for (const char* table : {"events", "events_future"}) {
-    count(table, refused, parameter, 0, -1);
-    moved += move(table, "events_withheld", refused, parameter, 0);
-  }
-  count("events_withheld", granted, parameter, now, 1);
+  for (const char* table : {"events", "events_future"}) moved += move(table, "events_withheld", refused, parameter, 0);
   moved += move("events_withheld", "events_future", granted + " and time > ?2", parameter, now);
   moved += move("events_withheld", "events", granted, parameter, 0);
   return moved;

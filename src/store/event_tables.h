@@ -1,10 +1,8 @@
 #pragma once
 
-#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_set>
-#include <utility>
 
 #include "store/connection.h"
 #include "store/event.h"
@@ -41,20 +39,15 @@ class EventTables {
   /// Moves those of the rows with `condition` ("client_id = ?1 and guest = 1"; ?1 is `parameter`) that are refused by
   /// now to events_withheld, and those that are not back; how many moved.
   int64_t settle(const std::string& condition, const std::string& parameter, Micros now);
-  /// Rows by item that settle() has brought back (positive) or withheld (negative) since the last take.
-  std::map<std::string, int64_t> take_settled() { return std::exchange(settled_, {}); }
 
  private:
   /// Rows with the condition, which may name the parameters ?1 and ?2.
   int64_t move(const std::string& from, const std::string& to, const std::string& condition,
                const std::string& parameter, int64_t number);
-  void count(const std::string& table, const std::string& condition, const std::string& parameter, int64_t number,
-             int64_t each);
 
   Connection& connection_;
   std::string columns_;
   int64_t next_row_ = 0;
-  std::map<std::string, int64_t> settled_;
   std::unordered_set<std::string> users_, items_;  // named in this transaction
 };
 

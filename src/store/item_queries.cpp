@@ -1,4 +1,4 @@
-// What ShopReader answers about items as a whole: conditions of clients, counts, who had to do with one.
+// What ShopReader answers about items and people as a whole: conditions of clients, counts, who had to do with what.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -103,6 +103,18 @@ void ShopReader::each_item_count(const std::function<void(const std::string&, in
     use(id, count);
   }
   for (const auto& [id, count] : queued) use(id, count);
+}
+
+void ShopReader::each_actor(const std::function<bool(const std::string&, const std::string&)>& use) {
+  auto reader = pool_.take();
+  {
+    auto users = reader->query("select distinct user_id from events where user_id is not null");
+    while (users.step())
+      if (!use(users.text(0), "")) return;
+  }
+  auto guests = reader->query("select distinct client_id from events where user_id is null and client_id is not null");
+  while (guests.step())
+    if (!use("", guests.text(0))) return;
 }
 
 std::vector<ShopStore::Actor> ShopReader::actors_of_item(const std::string& item_id, int64_t at_most) {

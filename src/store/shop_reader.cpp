@@ -123,10 +123,11 @@ bool ShopReader::scan_rows(ShopStore::Place& place, int64_t at_most,
                            std::vector<OldRow>& found) {
   auto reader = pool_.take();
   while (place.table < static_cast<int>(std::size(EventTables::kAll))) {
-    auto query = reader->query(
-        fmt::format("select rowid, event, time, event_id, user_id, client_id from {} where rowid > ? order by rowid "
-                    "limit ?",
-                    EventTables::kAll[place.table]));
+    auto query =
+        reader->query(fmt::format("select rowid, event, time, event_id, user_id, client_id from {} where rowid > ? and "
+                                  "time is not null order by rowid "
+                                  "limit ?",
+                                  EventTables::kAll[place.table]));
     query.add(place.row).add(at_most);
     int64_t looked = 0;
     while (query.step()) {

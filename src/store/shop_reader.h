@@ -42,6 +42,7 @@ class ShopReader {
   std::vector<std::string> items_where(const std::string& condition);
   bool item_where(const std::string& condition, const std::string& item_id);
   void each_item_count(const std::function<void(const std::string&, int64_t)>& use);
+  void each_actor(const std::function<bool(const std::string&, const std::string&)>& use);
   std::vector<ShopStore::Actor> actors_of_item(const std::string& item_id, int64_t at_most);
 
   std::map<std::string, std::string> joins();

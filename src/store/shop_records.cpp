@@ -102,7 +102,9 @@ int64_t ShopWriter::patch_item(const std::string& item_id, const json& changes) 
 int64_t ShopWriter::delete_item(const std::string& item_id) {
   drain();
   int64_t rows = change("delete from items where item_id = ?", item_id);
-  for (const char* table : EventTables::kAll) rows += delete_rows(table, "item_id = ?1", item_id);
+  std::map<std::string, int64_t> removed;
+  remove_rows("item_id = ?1", item_id, removed);
+  for (const auto& table : removed) rows += table.second;
   return rows;
 }
 

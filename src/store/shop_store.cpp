@@ -19,10 +19,12 @@
 namespace fewshop {
 namespace {
 
-/// Pages of the log after which SQLite copies it into the database, in the commit that reaches them. Fewer copies of
-/// the pages that every batch touches, and a pause of some ten milliseconds now and then.
-constexpr int kPagesBetweenCheckpoints = 4000;
 constexpr int kTruncateBusyMs = 100;
+
+int on_log(void* pages, sqlite3*, const char*, int in_log) {
+  *static_cast<int*>(pages) = in_log;
+  return SQLITE_OK;
+}
 
 Micros wall_clock() {
   return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -42,22 +44,28 @@ void sync_folder_of(const std::string& path) {
 ///
 /// What a commit that fails leaves. SQLite takes the transaction back and memory is only changed after a commit, so
 /// that nothing of it is seen. After a failed sync, though, the system may have marked pages of the log as written that
-/// are not, and a later sync that succeeds says nothing of them; and the frames of the failed transaction may or may
-/// not be in the file, where a recovery after a crash would find them. So the log is not used again: before the next
-/// change the connection is opened anew, the log (of which every transaction up to the last acknowledged one was synced
-/// when it was acknowledged) is copied into the database, the database is synced, the log is cut to nothing, and memory
-/// is filled from the database. While this fails, every write() throws Failure and readers go on with what was
-/// acknowledged. A write() that threw may be found complete after a crash in between, never in part.
+/// are not, and a later sync that succeeds says nothing of them: frames that are acknowledged later may stand behind a
+/// hole. And the frames of the failed transaction may or may not be in the file, where a recovery after a crash would
+/// find them. So the log is not used again: before the next change the connection is opened anew, the log (of which
+/// every transaction up to the last acknowledged one was synced when it was acknowledged) is copied into the database,
+/// the database is synced, the log is cut to nothing, and memory is filled from the database. While this fails, every
+/// write() throws Failure and readers go on with what was acknowledged. A write() that threw may be found complete
+/// after a crash in between, never in part.
+///
+/// A sync that fails while the log is copied is as bad, and SQLite keeps silent of it where it copies by itself: so
+/// that is done here, too. And a database is opened in the same way: who had it before may have seen a sync fail.
 class SqliteShopStore final : public ShopStore {
  public:
   SqliteShopStore(std::string path, const Options& options)
       : path_(std::move(path)),
         lock_(options.lock ? std::make_unique<ServerLock>(path_) : nullptr),
         options_{options.busy_ms, options.vfs, true},
+        checkpoint_pages_(options.checkpoint_pages),
         reader_(path_, options_, queue_),
         now_(wall_clock()) {
     open_connection();
     const bool created = connection_->database().created();
+    checkpoint();
     prepare_schema(*connection_);
     if (created) sync_folder_of(path_);
     event_columns_ = event_columns(*connection_);
@@ -91,7 +99,7 @@ class SqliteShopStore final : public ShopStore {
     try {
       done = checkpoint();
     } catch (...) {
-      connection_->database().set_busy_ms(options_.busy_ms);
+      sound_ = false;
       throw;
     }
     connection_->database().set_busy_ms(options_.busy_ms);
@@ -140,6 +148,9 @@ class SqliteShopStore final : public ShopStore {
   void each_item_count(const std::function<void(const std::string&, int64_t)>& use) override {
     reader_.each_item_count(use);
   }
+  void each_actor(const std::function<bool(const std::string&, const std::string&)>& use) override {
+    reader_.each_actor(use);
+  }
   std::vector<Actor> actors_of_item(const std::string& item_id, int64_t at_most) override {
     return reader_.actors_of_item(item_id, at_most);
   }
@@ -155,7 +166,8 @@ class SqliteShopStore final : public ShopStore {
     connection_ = std::make_unique<Connection>(path_, Store::Access::kWrite, options_);
     connection_->exec("pragma secure_delete = on");
     connection_->exec("pragma cache_size = -65536");
-    connection_->exec("pragma wal_autocheckpoint = " + std::to_string(kPagesBetweenCheckpoints));
+    connection_->exec("pragma wal_autocheckpoint = 0");
+    sqlite3_wal_hook(connection_->database().handle(), on_log, &log_pages_);
     // A log that a long reader has let grow is cut afterwards.
     connection_->exec("pragma journal_size_limit = 67108864");
   }
@@ -172,6 +184,7 @@ class SqliteShopStore final : public ShopStore {
     next_batch_ = std::max(next_batch_, last + 1);
   }
 
+  /// Copies the log into the database and cuts it to nothing; false where a reader needs it.
   bool checkpoint() {
     int left = 0;
     sqlite3* handle = connection_->database().handle();
@@ -213,6 +226,11 @@ class SqliteShopStore final : public ShopStore {
     // In this order: an event may replace one of its own id that has just left the queue.
     queue_.drop_through(writer.drained_through());
     for (auto& [number, events] : writer.batches()) queue_.add(number, std::move(events));
+    if (log_pages_ < checkpoint_pages_) return;
+    // Waits for nobody; what readers still need is copied the next time. The change itself is durable already.
+    const int status = sqlite3_wal_checkpoint_v2(connection_->database().handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
+                                                 nullptr, nullptr);
+    if (status != SQLITE_OK && status != SQLITE_BUSY) sound_ = false;
   }
 
   /// Takes back what has not been committed.
@@ -236,10 +254,12 @@ class SqliteShopStore final : public ShopStore {
   std::string path_;
   std::unique_ptr<ServerLock> lock_;
   DatabaseOptions options_;
+  int checkpoint_pages_;
   EventQueue queue_;
   ShopReader reader_;
 
-  std::mutex mutex_;  // of all below
+  std::mutex mutex_;   // of all below
+  int log_pages_ = 0;  // outlives the connection, which writes it
   std::unique_ptr<Connection> connection_;
   bool sound_ = true;  // false after a write that failed, until recover()
   std::string event_columns_;

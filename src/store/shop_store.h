@@ -71,6 +71,9 @@ class ShopStore {
     bool create = true;
     bool lock = true;  // hold the lock of the one server that a database may have
     int busy_ms = 5000;
+    /// Pages of the write-ahead log after which it is copied into the database, after the commit that reaches them.
+    /// More than SQLite's own 1,000: fewer copies of the pages that every batch touches, and a pause now and then.
+    int checkpoint_pages = 4000;
     std::string vfs;  // tests: the SQLite VFS to use; "" = the default
   };
 
@@ -122,11 +125,10 @@ class ShopStore {
     virtual std::map<std::string, int64_t> forget_user(const std::string& user_id) = 0;
 
     /// Removes the rows that are still what they were when they were found; how many.
-    virtual int64_t remove_rows(std::span<const OldRow> rows) = 0;
+    virtual int64_t remove_old(std::span<const OldRow> rows) = 0;
 
-    /// By item, the rows of `events` and the future that calls since the last take have removed (negative) or brought
-    /// back from events_withheld; those appended are not among them. For counts that follow what is stored.
-    virtual std::map<std::string, int64_t> take_item_changes() = 0;
+    /// Rows of `events` and the future by item that this write has added or (negative) removed, appended events apart.
+    virtual const std::map<std::string, int64_t>& item_changes() const = 0;
 
     /// Small named values of the server: live models, keys, ledger. null removes.
     virtual void put_setting(const std::string& name, const nlohmann::json& value) = 0;
@@ -201,6 +203,8 @@ class ShopStore {
   virtual bool item_where(const std::string& condition, const std::string& item_id) = 0;
   /// Rows of `events`, the future and the queue by item.
   virtual void each_item_count(const std::function<void(const std::string& item_id, int64_t rows)>& use) = 0;
+  /// Everybody who has rows in `events`, each once: users, then guests; until `use` returns false.
+  virtual void each_actor(const std::function<bool(const std::string& user_id, const std::string& client_id)>& use) = 0;
   /// Who last had to do with an item, latest first, each once.
   struct Actor {
     std::string user_id, client_id;  // client_id only where there is no user_id

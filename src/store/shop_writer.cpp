@@ -95,47 +95,47 @@ int64_t ShopWriter::change(const std::string& sql, const std::string& parameter)
   return context_.connection.query(sql).add(parameter).run();
 }
 
-int64_t ShopWriter::delete_rows(const char* table, const std::string& condition, const std::string& first,
-                                const std::string& second, const std::string& third) {
-  auto query = context_.connection.query(fmt::format("delete from {} where {} returning item_id", table, condition));
-  query.add(first);
-  if (condition.find("?2") != std::string::npos) query.add(second);
-  if (condition.find("?3") != std::string::npos) query.add(third);
-  const bool counted = std::string_view(table) != "events_withheld";
-  int64_t rows = 0;
-  while (query.step()) {
-    ++rows;
-    if (counted && !query.null(0)) --item_changes_[query.text(0)];
-  }
-  return rows;
-}
-
-int64_t ShopWriter::remove_rows(std::span<const OldRow> rows) {
+int64_t ShopWriter::remove_old(std::span<const OldRow> rows) {
   int64_t removed = 0;
   for (const OldRow& row : rows) {
-    const char* table = EventTables::kAll[row.table];
     // Its number may be another row's by now.
     auto query = context_.connection.query(
-        fmt::format("delete from {} where rowid = ? and event_id = ? returning item_id", table));
+        fmt::format("delete from {} where rowid = ? and event_id = ? returning item_id", EventTables::kAll[row.table]));
     query.add(row.row).add(row.event_id);
     while (query.step()) {
       ++removed;
-      if (row.table < 2 && !query.null(0)) --item_changes_[query.text(0)];
+      if (row.table == 2 || query.null(0)) continue;
+      const auto entry = item_changes_.try_emplace(query.text(0)).first;
+      if (--entry->second == 0) item_changes_.erase(entry);
     }
   }
   return removed;
 }
 
-std::map<std::string, int64_t> ShopWriter::take_item_changes() {
-  auto changes = std::exchange(item_changes_, {});
-  if (tables_)
-    for (const auto& [item, rows] : tables_->take_settled()) changes[item] += rows;
-  std::erase_if(changes, [](const auto& change) { return change.second == 0; });
-  return changes;
-}
-
 void ShopWriter::name_items(std::span<const std::string> item_ids) {
   for (const std::string& id : item_ids) change("insert or ignore into items (item_id) values (?)", id);
+}
+
+void ShopWriter::count_items(const std::string& where, const std::string& parameter, int64_t sign) {
+  // Events to come are counted when they are accepted.
+  auto query = context_.connection.query(
+      fmt::format("select item_id, count(*) from (select item_id from events where {0} union all select item_id from "
+                  "events_future where {0}) where item_id is not null group by item_id",
+                  where));
+  query.add(parameter);
+  while (query.step()) {
+    const auto entry = item_changes_.try_emplace(query.text(0)).first;
+    entry->second += sign * query.integer(1);
+    if (entry->second == 0) item_changes_.erase(entry);
+  }
+}
+
+template <class Run>
+auto ShopWriter::counting(const std::string& where, const std::string& parameter, Run&& run) {
+  count_items(where, parameter, -1);
+  const auto result = run();
+  count_items(where, parameter, 1);
+  return result;
 }
 
 int64_t ShopWriter::join(const std::string& client_id, const std::string& user_id) {
@@ -153,7 +153,7 @@ int64_t ShopWriter::join(const std::string& client_id, const std::string& user_i
                 .add(user_id)
                 .run();
   change("insert or ignore into users (user_id) values (?)", user_id);
-  tables().settle("client_id = ?1 and guest = 1", client_id, context_.now);
+  settle("client_id = ?1 and guest = 1", client_id);
   return rows;
 }
 
@@ -167,7 +167,7 @@ int64_t ShopWriter::part(const std::string& client_id) {
     rows += change(
         fmt::format("update {} set user_id = null where client_id = ?1 and guest = 1 and user_id is not null", table),
         client_id);
-  tables().settle("client_id = ?1 and guest = 1", client_id, context_.now);
+  settle("client_id = ?1 and guest = 1", client_id);
   return rows;
 }
 
@@ -183,8 +183,11 @@ int64_t ShopWriter::set_personalization(const std::string& user_id, const std::s
     context_.identity.refusals.insert(who);
     change("insert or ignore into fewshop_refusals values (?)", who);
   }
-  return user_id.empty() ? tables().settle("client_id = ?1 and guest = 1", client_id, context_.now)
-                         : tables().settle("user_id = ?1", user_id, context_.now);
+  return user_id.empty() ? settle("client_id = ?1 and guest = 1", client_id) : settle("user_id = ?1", user_id);
+}
+
+int64_t ShopWriter::settle(const std::string& where, const std::string& parameter) {
+  return counting(where, parameter, [&] { return tables().settle(where, parameter, context_.now); });
 }
 
 int64_t ShopWriter::replace_feedback(const Event& event) {
@@ -196,10 +199,27 @@ int64_t ShopWriter::replace_feedback(const Event& event) {
 
 int64_t ShopWriter::delete_feedback(const std::string& event, const std::string& user_id, const std::string& item_id) {
   drain();
+  return counting("user_id = ?1", user_id, [&] { return delete_rows(event, user_id, item_id); });
+}
+
+int64_t ShopWriter::delete_rows(const std::string& event, const std::string& user_id, const std::string& item_id) {
   int64_t rows = 0;
   for (const char* table : EventTables::kAll)
-    rows += delete_rows(table, "user_id = ?1 and item_id = ?2 and (?3 is null or event = ?3)", user_id, item_id, event);
+    rows += context_.connection
+                .query(fmt::format("delete from {} where user_id = ?1 and item_id = ?2 and (?3 is null or event = ?3)",
+                                   table))
+                .add(user_id)
+                .add(item_id)
+                .add(event)
+                .run();
   return rows;
+}
+
+void ShopWriter::remove_rows(const std::string& where, const std::string& parameter,
+                             std::map<std::string, int64_t>& removed) {
+  count_items(where, parameter, -1);
+  for (const char* table : EventTables::kAll)
+    removed[table] += change(fmt::format("delete from {} where {}", table, where), parameter);
 }
 
 std::map<std::string, int64_t> ShopWriter::forget_user(const std::string& user_id) {
@@ -212,11 +232,9 @@ std::map<std::string, int64_t> ShopWriter::forget_user(const std::string& user_i
     while (query.step()) guests.push_back(query.text(0));
   }
   std::map<std::string, int64_t> removed;
-  for (const char* table : EventTables::kAll) {
-    removed[table] += delete_rows(table, "user_id = ?1", user_id);
-    // The rows of another account on the same device are not this user's.
-    for (const std::string& guest : guests) removed[table] += delete_rows(table, "client_id = ?1 and guest = 1", guest);
-  }
+  remove_rows("user_id = ?1", user_id, removed);
+  // The rows of another account on the same device are not this user's.
+  for (const std::string& guest : guests) remove_rows("client_id = ?1 and guest = 1", guest, removed);
   removed["users"] = change("delete from users where user_id = ?", user_id);
   removed["joins"] = change("delete from fewshop_joins where user_id = ?", user_id);
   guests.push_back("");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -54,8 +55,8 @@ class ShopWriter final : public ShopStore::Writer {
   int64_t replace_feedback(const Event& event) override;
   int64_t delete_feedback(const std::string& event, const std::string& user_id, const std::string& item_id) override;
   std::map<std::string, int64_t> forget_user(const std::string& user_id) override;
-  int64_t remove_rows(std::span<const OldRow> rows) override;
-  std::map<std::string, int64_t> take_item_changes() override;
+  int64_t remove_old(std::span<const OldRow> rows) override;
+  const std::map<std::string, int64_t>& item_changes() const override { return item_changes_; }
   void put_setting(const std::string& name, const nlohmann::json& value) override;
 
   /// Moves whole batches of the queue, oldest first, until `at_most` events have moved; returns how many.
@@ -75,9 +76,13 @@ class ShopWriter final : public ShopStore::Writer {
   EventTables& tables();
   void drain();
   int64_t change(const std::string& sql, const std::string& parameter);
-  /// Deletes rows of a table of events with the condition, which names ?1, ?2, ?3, and counts them by item.
-  int64_t delete_rows(const char* table, const std::string& condition, const std::string& first,
-                      const std::string& second = "", const std::string& third = "");
+  /// Runs what changes rows of `events` that satisfy `where` (one parameter) and notes by how many each item's changed.
+  void remove_rows(const std::string& where, const std::string& parameter, std::map<std::string, int64_t>& removed);
+  int64_t settle(const std::string& where, const std::string& parameter);
+  int64_t delete_rows(const std::string& event, const std::string& user_id, const std::string& item_id);
+  template <class Run>
+  auto counting(const std::string& where, const std::string& parameter, Run&& run);
+  void count_items(const std::string& where, const std::string& parameter, int64_t sign);
 
   Context context_;
   std::optional<EventTables> tables_;

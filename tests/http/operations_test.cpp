@@ -3,8 +3,10 @@
 #include <fstream>
 #include <set>
 
+#include "core/error.h"
 #include "http/shop_server.h"
 #include "serve.h"
+#include "store/fault_vfs.h"
 #include "support/temp_dir.h"
 
 namespace fewshop::http {
@@ -14,8 +16,9 @@ using nlohmann::json;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::unique_ptr<ShopServer> serve(const testing::TempDir& folder) {
+std::unique_ptr<ShopServer> serve(const testing::TempDir& folder, const std::string& vfs = "") {
   ShopServer::Options options;
+  options.vfs = vfs;
   options.config.database.data_store = folder / "shop.db";
   options.config.server.port = 0;
   options.config.server.log = folder / "log";
@@ -64,6 +67,45 @@ TEST(Operations, StatsTellTheServerAndTheShop) {
   EXPECT_GE(stats["uptime_seconds"], 0);
   EXPECT_TRUE(stats["models"].is_array());
   EXPECT_EQ(client.get("/api/health/ready").status, 200);
+}
+
+TEST(Operations, ADiskThatRefusesWritesIsToldUntilItTakesThemAgain) {
+  const testing::TempDir folder;
+  testing::FaultVfs vfs;
+  const auto server = serve(folder, vfs.name());
+  Client client("http://127.0.0.1:" + std::to_string(server->port()));
+  const auto post = [&](const std::string& id) {
+    return client.post("/api/events", json{{"event", "search"}, {"event_id", id}}.dump()).status;
+  };
+  EXPECT_EQ(post("1"), 200);
+  EXPECT_EQ(client.get("/api/health/ready").status, 200);
+  vfs.limit_size(0);
+  EXPECT_EQ(post("2"), 503);
+  const auto refused = client.get("/api/health/ready");
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_THAT(refused.body, HasSubstr("refuses writes"));
+  EXPECT_THAT(refused.body, Not(HasSubstr("shop.db")));
+  EXPECT_EQ(client.get("/api/health/live").status, 200);
+  EXPECT_EQ(client.get("/api/users").status, 200);
+  vfs.limit_size(-1);
+  // Nobody writes, and it becomes ready all the same.
+  int status = 503;
+  for (int i = 0; i < 500 && status != 200; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    status = client.get("/api/health/ready").status;
+  }
+  EXPECT_EQ(status, 200);
+  EXPECT_EQ(post("3"), 200);
+}
+
+TEST(Config, RetentionIsByKindOfEvent) {
+  const auto nothing = [](const std::string&) { return std::optional<std::string>(); };
+  const auto config = read_config("", {"retention.view_item=90", "retention.purchase=0.5"}, nothing);
+  EXPECT_EQ(config.retention, (std::map<std::string, double>{{"purchase", 0.5}, {"view_item", 90}}));
+  EXPECT_TRUE(read_config("", {}, nothing).retention.empty());
+  for (const char* wrong : {"retention.view_item=-1", "retention.view_item=\"x\"", "retention=3"})
+    EXPECT_THROW(read_config("", {wrong}, nothing), InvalidInput) << wrong;
+  EXPECT_THAT(default_config(), HasSubstr("[retention]"));
 }
 
 TEST(Operations, ForgettingOverHttpGivesAReceipt) {

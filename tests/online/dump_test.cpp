@@ -98,7 +98,11 @@ TEST(Dump, QueuedEventsAreAmongTheRest) {
   TempDir folder;
   {
     const auto store = ShopStore::open(folder / "shop.db", {});
-    Event event{.event_id = "q1", .time = 1'700'000'000 * kSecond, .event = "purchase", .user_id = "ann"};
+    Event event;
+    event.event_id = "q1";
+    event.time = 1'700'000'000 * kSecond;
+    event.event = "purchase";
+    event.user_id = "ann";
     event.items.push_back({.item_id = "i1"});
     store->write([&](ShopStore::Writer& writer) { writer.append({&event, 1}); });
     EXPECT_EQ(dump(folder / "shop.db", folder / "a.jsonl").rows.at("queue"), 1);

@@ -153,6 +153,52 @@ TEST(Shop, AForgottenUserIsExactlyANewcomer) {
   for (size_t i = 0; i < answer.items.size(); ++i) EXPECT_EQ(answer.items[i].score, newcomer.items[i].score);
 }
 
+TEST(Shop, PopularityIsWhatANewStartCounts) {
+  LiveShop live;
+  live.put_items();
+  live.event("e1", "u", "item-1");
+  live.event("e2", "u", "item-1");
+  live.event("e3", "v", "item-1");
+  live.event("e4", "v", "item-2");
+  live.event("e5", "", "item-3", "view_item", "guest");
+  const auto both = [&] {
+    const auto scores = [&] {
+      std::map<std::string, double> scores;
+      for (const auto& item : live.shop->popular({.n = 100}).items) scores[item.id] = item.score;
+      return scores;
+    };
+    const auto running = scores();
+    live.open();
+    EXPECT_EQ(running, scores());
+    return running;
+  };
+  EXPECT_EQ(both().at("item-1"), 3);
+  Change change;
+  change.deleted_feedback.push_back({"purchase", "v", "item-2"});
+  live.shop->change(change);
+  EXPECT_EQ(both().at("item-2"), 0);
+  change = {};
+  change.overwritten_feedback = live.event_change("e6", "u", "item-1").events;
+  live.shop->change(change);
+  EXPECT_EQ(both().at("item-1"), 2);
+  change = {};
+  change.joins.push_back({"guest", "u", true});
+  live.shop->change(change);
+  change = {};
+  change.consents.push_back({"u", "", false});
+  live.shop->change(change);
+  EXPECT_EQ(both().at("item-1"), 1);
+  change.consents[0].given = true;
+  live.shop->change(change);
+  EXPECT_EQ(both().at("item-3"), 1);
+  change = {};
+  change.forgotten_users.push_back("u");
+  live.shop->change(change);
+  const auto after = both();
+  EXPECT_EQ(after.at("item-1"), 1);
+  EXPECT_EQ(after.at("item-3"), 0);
+}
+
 TEST(Shop, AFutureEventCountsWhenItsTimeHasCome) {
   LiveShop live;
   live.put_items();

@@ -1,0 +1,254 @@
+// fewshop bench serve: what a server on this machine does, beside what the machine itself does.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <thread>
+
+#include "command.h"
+#include "core/cancel.h"
+#include "core/error.h"
+#include "core/parallel.h"
+#include "core/progress.h"
+#include "http/load_generator.h"
+#include "http/shop_server.h"
+#include "online/synthetic_shop.h"
+
+namespace fewshop::cli {
+namespace {
+
+using nlohmann::json;
+
+struct Arguments {
+  int items = 100'000, users = 20'000, events = 20, d = 64, connections = 64, threads = 2;
+  double seconds = 3;
+  std::string folder, only;
+};
+
+double process_cpu_seconds() {
+  timespec t;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+double thread_cpu_seconds() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+/// Appends of 4 kB that reach the disk, one after the other, per second.
+double syncs_per_second(const std::string& folder) {
+  const std::string path = folder + "/syncs";
+  const int file = ::open(path.c_str(), O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0600);
+  if (file < 0) return 0;
+  const std::string page(4096, 'x');
+  int64_t count = 0;
+  const auto begin = std::chrono::steady_clock::now();
+  double seconds = 0;
+  do {
+    if (::write(file, page.data(), page.size()) != static_cast<ssize_t>(page.size()) || ::fdatasync(file) != 0) break;
+    ++count;
+    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  } while (seconds < 1);
+  ::close(file);
+  std::filesystem::remove(path);
+  return static_cast<double>(count) / seconds;
+}
+
+int64_t resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  int64_t total = 0, resident = 0;
+  file >> total >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+class Bench {
+ public:
+  Bench(const Arguments& arguments, const Globals& globals) : a_(arguments), globals_(globals) {
+    folder_ = a_.folder.empty() ? (std::filesystem::temp_directory_path() / "fewshop-bench").string() : a_.folder;
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+  }
+  ~Bench() {
+    server_.reset();
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+
+  void run() {
+    http::ShopServer::Options options;
+    options.config.server.port = 0;
+    options.config.server.threads = a_.threads;
+    options.config.server.log = "/dev/null";
+    options.config.database.data_store = folder_ + "/shop.db";
+    server_ = std::make_unique<http::ShopServer>(options);
+    say(fmt::format("bench: a shop of {} items and {} users with {} events each", a_.items, a_.users, a_.events));
+    SyntheticShop synthetic({a_.items, a_.users, a_.events, a_.d});
+    synthetic.fill(server_->shop());
+    synthetic.write_model(folder_ + "/model");
+    server_->shop().publish("bench", folder_ + "/model");
+    if (!a_.only.empty()) say("bench: only what contains '" + a_.only + "'");
+    warm();
+    result_["machine"] = {{"cores", thread_count(0)}, {"syncs_per_second", syncs_per_second(folder_)}};
+    result_["shop"] = {{"items", a_.items}, {"users", a_.users}, {"events", a_.events}, {"d", a_.d}};
+
+    measure("do-nothing route", [](int64_t) { return http::request_text("GET", "/api/health/live"); });
+    alone();
+    const auto recommend = [&](int64_t i) {
+      return http::request_text("GET", fmt::format("/api/recommend/user-{}?n=10", (i * 7919) % a_.users));
+    };
+    measure("recommend 10", recommend);
+    latency("recommend 10", recommend);
+    const std::string support = support_text();
+    measure("predict, support in the request", [&](int64_t i) {
+      return http::request_text(
+          "POST", "/api/scenarios/synthetic/predict",
+          fmt::format(R"({{"support":{},"query":[{{"item_id":"item-{}"}}]}})", support, (i * 7919) % a_.items));
+    });
+    measure("events, single posts",
+            [&](int64_t i) { return http::request_text("POST", "/api/events", event_text("single", i)); });
+    latency("events, single posts",
+            [&](int64_t i) { return http::request_text("POST", "/api/events", event_text("paced", i)); });
+    events_in_batches();
+    result_["memory_bytes"] = resident_bytes();
+    if (globals_.json) print_json(result_);
+  }
+
+ private:
+  std::string event_text(const char* prefix, int64_t i) const {
+    return fmt::format(
+        R"({{"event_id":"{}-{}","event":"view_item","user_id":"user-{}","item_id":"item-{}","timestamp":{}}})", prefix,
+        i, (i * 104729) % a_.users, (i * 7919) % a_.items, 1'700'000'000 + i);
+  }
+
+  std::string support_text() const {
+    std::string text = "[";
+    for (int i = 0; i < a_.events; ++i)
+      text += fmt::format(R"({}{{"item_id":"item-{}","event":"view_item","time":"2023-11-{:02}T10:00:00Z"}})",
+                          i ? "," : "", i * 37 % a_.items, 1 + i % 28);
+    return text + "]";
+  }
+
+  http::LoadResult load(const std::function<std::string(int64_t)>& request, double rate, double seconds) {
+    http::Load load;
+    load.port = server_->port();
+    load.connections = a_.connections;
+    load.seconds = seconds;
+    load.rate = rate;
+    load.request = request;
+    check_cancelled();
+    return http::run_load(load);
+  }
+
+  void warm() {
+    // What was written is indexed first: the bench measures a server that has run for a while.
+    while (server_->shop().queued() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    const std::atomic<bool> stop = false;
+    const auto begin = std::chrono::steady_clock::now();
+    server_->shop().warm(stop);
+    const auto usage = server_->shop().usage();
+    result_["live rows"] = {
+        {"users", usage.keys},
+        {"rows", usage.rows},
+        {"bytes", usage.bytes},
+        {"load_seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()}};
+  }
+
+  void measure(const std::string& name, const std::function<std::string(int64_t)>& request, int events = 1) {
+    if (name.find(a_.only) == std::string::npos) return;
+    load(request, 0, 0.3);  // caches, pages
+    const double cpu = process_cpu_seconds();
+    const auto result = load([&](int64_t i) { return request(i + 1'000'000); }, 0, a_.seconds);
+    const double server_cpu = process_cpu_seconds() - cpu - result.cpu_seconds;
+    const double rate = static_cast<double>(result.requests) / result.seconds;
+    json& row = result_[name];
+    row["requests_per_second"] = rate;
+    row["server_cpu_us"] = 1e6 * server_cpu / static_cast<double>(std::max<int64_t>(1, result.requests));
+    row["p50_ms"] = result.percentile(0.5);
+    row["p99_ms"] = result.percentile(0.99);
+    row["failed"] = result.failed();
+    if (events > 1) row["events_per_second"] = rate * events;
+    say(fmt::format("  {:<34} {:>9.0f} {}/s  {:>7.0f} us CPU of the server  p50 {:.2f} ms  p99 {:.2f} ms  {} failed",
+                    name, events > 1 ? rate * events : rate, events > 1 ? "events" : "requests",
+                    row["server_cpu_us"].get<double>(), row["p50_ms"].get<double>(), row["p99_ms"].get<double>(),
+                    result.failed()));
+  }
+
+  /// At 70 % of what it can do.
+  void latency(const std::string& name, const std::function<std::string(int64_t)>& request) {
+    if (!result_.contains(name)) return;
+    const double rate = 0.7 * result_[name]["requests_per_second"].get<double>();
+    const auto result = load([&](int64_t i) { return request(i + 5'000'000); }, rate, a_.seconds);
+    result_[name]["at_70_percent"] = {{"requests_per_second", static_cast<double>(result.requests) / result.seconds},
+                                      {"p50_ms", result.percentile(0.5)},
+                                      {"p99_ms", result.percentile(0.99)},
+                                      {"failed", result.failed()}};
+    say(fmt::format("  {:<34} {:>9.0f} requests/s (70 %)  p50 {:.2f} ms  p99 {:.2f} ms", name,
+                    static_cast<double>(result.requests) / result.seconds, result.percentile(0.5),
+                    result.percentile(0.99)));
+  }
+
+  /// What adapting and searching take on one thread without HTTP.
+  void alone() {
+    Shop& shop = server_->shop();
+    std::vector<double> chunks;
+    int64_t user = 0;
+    for (int chunk = 0; chunk < 61; ++chunk) {
+      constexpr int kCalls = 50;
+      const double cpu = thread_cpu_seconds();
+      for (int i = 0; i < kCalls; ++i)
+        shop.recommend("", {fmt::format("user-{}", (user++ * 7919) % a_.users), "", std::nullopt}, {});
+      chunks.push_back((thread_cpu_seconds() - cpu) / kCalls);
+    }
+    std::nth_element(chunks.begin(), chunks.begin() + 30, chunks.end());
+    result_["adapt and search alone"] = {{"cpu_us", 1e6 * chunks[30]}};
+    say(fmt::format("  {:<34} {:>9.0f} us CPU", "adapt and search alone", 1e6 * chunks[30]));
+  }
+
+  void events_in_batches() {
+    constexpr int kBatch = 500;
+    measure(
+        "events, batches of 500",
+        [&](int64_t i) {
+          std::string body = "[";
+          for (int e = 0; e < kBatch; ++e) body += (e ? "," : "") + event_text("batch", i * kBatch + e);
+          return http::request_text("POST", "/api/events", body + "]");
+        },
+        kBatch);
+  }
+
+  Arguments a_;
+  const Globals& globals_;
+  std::string folder_;
+  std::unique_ptr<http::ShopServer> server_;
+  json result_ = json::object();
+};
+
+}  // namespace
+
+void add_bench(CLI::App& app, Globals& globals) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("bench", "measure this machine");
+  command->require_subcommand(1);
+  CLI::App* serve = command->add_subcommand(
+      "serve", "requests and events per second of a server with a synthetic shop, load and server on this machine");
+  serve->add_option("--items", arguments->items, "items of the shop")->check(CLI::Range(1000, 10'000'000));
+  serve->add_option("--users", arguments->users, "users")->check(CLI::Range(1, 10'000'000));
+  serve->add_option("--events", arguments->events, "events of a user")->check(CLI::Range(0, 1000));
+  serve->add_option("-d", arguments->d, "size of the head")->check(CLI::Range(2, 512));
+  serve->add_option("--connections", arguments->connections, "connections of the load")->check(CLI::Range(1, 10'000));
+  serve->add_option("--seconds", arguments->seconds, "seconds of each measurement")->check(CLI::Range(0.1, 3600.0));
+  serve->add_option("--only", arguments->only, "only measurements whose name contains this");
+  serve->add_option("--folder", arguments->folder,
+                    "where the shop's database is made; on the disk that is to be measured");
+  serve->callback([arguments, &globals] { Bench(*arguments, globals).run(); });
+}
+
+}  // namespace fewshop::cli
