@@ -180,7 +180,7 @@ TEST(Forget, AnExportHasEverythingThatIsHeld) {
   EXPECT_EQ(profile["version"], "1");
   EXPECT_GT(profile["support_rows"], 0);
   EXPECT_FALSE(profile["attributes"].empty());
-  EXPECT_EQ(profile["attributes"][0]["attribute"], "colour");
+  EXPECT_EQ(profile["attributes"][0]["attribute"], "items.colour");
   EXPECT_TRUE(profile["attributes"][0].contains("value"));
   EXPECT_FALSE(profile["top_items"].empty());
   EXPECT_LE(profile["top_items"][0]["low"], profile["top_items"][0]["high"]);
@@ -191,7 +191,7 @@ class RetainingShop {
   explicit RetainingShop(std::map<std::string, double> retention) {
     Shop::Options options;
     options.database = folder / "shop.db";
-    options.now = [this] { return now; };
+    options.now = [this] { return now.load(); };
     options.retention = std::move(retention);
     shop = std::make_unique<Shop>(options);
   }
