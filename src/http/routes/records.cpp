@@ -100,21 +100,6 @@ void add_users(Router& router, const Api& api) {
                 submit(api, *request, std::move(change), std::move(reply),
                        [](const Outcome& outcome) { return rows_affected(std::min<int64_t>(1, outcome.rows)); });
               }});
-  router.add({.method = Method::kDelete,
-              .path = "/api/user/{user-id}",
-              .tag = "users",
-              .summary = "Forgets a user: rows, events, the guests joined to it.",
-              .scope = "data:write",
-              .response = {{"type", "object"},
-                           {"properties", {{"RowAffected", {{"type", "integer"}}}, {"receipt", {{"type", "object"}}}}}},
-              .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                Change change;
-                change.forgotten_users.push_back(request->parameter("user-id"));
-                submit(api, *request, std::move(change), std::move(reply), [](const Outcome& outcome) {
-                  return Response::json({{"RowAffected", std::min<int64_t>(1, outcome.rows)},
-                                         {"receipt", {{"removed", outcome.removed}}}});
-                });
-              }});
   for (const char* path : {"/api/user/{user-id}/neighbors", "/api/user-to-user/{name}/{user-id}"})
     router.add({.method = Method::kGet,
                 .path = path,
