@@ -112,7 +112,7 @@ class Shop {
 
   ShopStore& store() { return *store_; }
   const ItemTable& items() const { return items_; }
-  Micros now() const { return options_.now(); }
+  Micros now() const;
   /// A new id, "" never: for events, answers.
   std::string new_id();
   int64_t queued() const { return store_->queued(); }
@@ -157,6 +157,8 @@ class Shop {
     TaskRowsView view() const { return {rows, description.views}; }
   };
 
+  /// Up to when events count: a clock that is set back takes no event back that has counted.
+  Micros until() const;
   void load();
   void begin();
   void prepare(Change& change, Outcome& outcome);
@@ -176,6 +178,7 @@ class Shop {
   std::vector<std::shared_ptr<LiveModel>> live() const;
 
   Options options_;
+  mutable std::atomic<Micros> latest_ = 0;  // that the clock has shown
   std::unique_ptr<ShopStore> store_;
   ItemTable items_;
   EventKinds kinds_;
@@ -185,6 +188,9 @@ class Shop {
   // Of the ingest thread alone.
   RecentIds recent_;
   std::unordered_set<uint64_t> pending_;             // ids of the group that is being committed
+  std::unordered_map<std::string, std::string> group_joins_;  // what the group says before what is prepared: guest ->
+                                                              // user, "" = parted
+  std::unordered_map<std::string, bool> group_refusals_;      // "u:ID", "c:ID" -> refused
   std::optional<std::vector<std::string>> journal_;  // items changed while a model is being made ready
 
   mutable std::shared_mutex people_mutex_;
