@@ -153,8 +153,8 @@ bool Ingest::try_commit(std::span<Submission> group) {
   if (error.empty() && !item_changes.empty()) hooks_.counted(item_changes);
   for (Submission& submission : group) {
     if (error.empty()) {
-      hooks_.apply(submission.change, submission.outcome);
-      if (hooks_.effect && submission.change.fresh > 0)
+      bring_into_effect(submission);
+      if (submission.outcome.error.empty() && hooks_.effect && submission.change.fresh > 0)
         hooks_.effect(std::chrono::duration<double>(std::chrono::steady_clock::now() - submission.at).count());
     } else {
       submission.outcome = {};
@@ -163,6 +163,25 @@ bool Ingest::try_commit(std::span<Submission> group) {
     }
   }
   return error.empty();
+}
+
+/// What is brought into effect is read back from the store in part, and reading may fail.
+void Ingest::bring_into_effect(Submission& submission) {
+  constexpr int kAttempts = 20;
+  for (int attempt = 1;; ++attempt) {
+    try {
+      hooks_.apply(submission.change, submission.outcome);
+      return;
+    } catch (const std::exception& problem) {
+      hooks_.failed(problem.what());
+      if (attempt == kAttempts) {
+        submission.outcome = {};
+        submission.outcome.error = std::string("it is stored and not in effect yet: ") + problem.what();
+        return;
+      }
+    }
+    std::this_thread::sleep_for(kIdle);
+  }
 }
 
 void Ingest::index() {

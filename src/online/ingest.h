@@ -71,7 +71,7 @@ class Ingest {
   struct Hooks {
     std::function<void()> begin;                     // a group of changes begins; an earlier one may have failed
     std::function<void(Change&, Outcome&)> prepare;  // before the commit: what the shop knows, duplicates to the end
-    std::function<void(const Change&, Outcome&)> apply;                  // after it
+    std::function<void(const Change&, Outcome&)> apply;                  // after it; again where it threw
     std::function<void(const std::map<std::string, int64_t>&)> counted;  // Writer::item_changes of a commit
     std::function<void(const std::string& message)> failed;              // a commit or the indexing failed
     std::function<void()> idle;                                          // now and then, between two commits
@@ -107,6 +107,7 @@ class Ingest {
   void loop();
   void commit(std::vector<Submission>& group);
   bool try_commit(std::span<Submission> group);
+  void bring_into_effect(Submission& submission);
   void index();
 
   ShopStore& store_;

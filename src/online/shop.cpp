@@ -84,6 +84,19 @@ Shop::Shop(Options options)
 
 Shop::~Shop() = default;
 
+Micros Shop::now() const {
+  const Micros now = options_.now();
+  Micros latest = latest_.load();
+  while (now > latest && !latest_.compare_exchange_weak(latest, now)) {
+  }
+  return now;
+}
+
+Micros Shop::until() const {
+  now();
+  return latest_.load();
+}
+
 void Shop::stop() {
   housekeeping_->stop();
   ingest_->stop();
@@ -146,6 +159,8 @@ Outcome Shop::change(Change change) {
 void Shop::begin() {
   pending_.clear();
   forgetting_.clear();
+  group_joins_.clear();
+  group_refusals_.clear();
 }
 
 bool Shop::duplicate(const std::string& event_id) {
@@ -157,15 +172,24 @@ bool Shop::duplicate(const std::string& event_id) {
 
 void Shop::prepare(Change& change, Outcome& outcome) {
   const std::shared_lock lock(people_mutex_);
+  // Changes of one group take effect one after the other: a join that is committed with this change counts here.
+  const auto joined_to = [&](const std::string& client) -> std::string {
+    if (const auto found = group_joins_.find(client); found != group_joins_.end()) return found->second;
+    const auto found = joins_.find(client);
+    return found == joins_.end() ? "" : found->second;
+  };
+  const auto refused = [&](const std::string& key) {
+    if (const auto found = group_refusals_.find(key); found != group_refusals_.end()) return found->second;
+    return refusals_.count(key) > 0;
+  };
   const auto know = [&](Event& event) {
     if (event.user_id.empty() && !event.client_id.empty())
-      if (const auto joined = joins_.find(event.client_id);
-          joined != joins_.end() && forgetting_.count(joined->second) == 0) {
-        event.user_id = joined->second;
+      if (std::string user = joined_to(event.client_id); !user.empty() && forgetting_.count(user) == 0) {
+        event.user_id = std::move(user);
         event.guest = true;
       }
-    if ((!event.user_id.empty() && refusals_.count(user_key(event.user_id)) > 0) ||
-        (!event.client_id.empty() && refusals_.count(guest_key(event.client_id)) > 0))
+    if ((!event.user_id.empty() && refused(user_key(event.user_id))) ||
+        (!event.client_id.empty() && refused(guest_key(event.client_id))))
       event.personalization = false;
     if (came_late(event)) event.personalization = false;
   };
@@ -175,6 +199,10 @@ void Shop::prepare(Change& change, Outcome& outcome) {
   outcome.accepted = change.fresh;
   outcome.duplicates = std::ssize(change.events) - change.fresh;
   for (int64_t i = 0; i < change.fresh; ++i) know(change.events[i]);
+  for (const auto& join : change.joins) group_joins_[join.client_id] = join.join ? join.user_id : "";
+  for (const auto& consent : change.consents)
+    group_refusals_[consent.user_id.empty() ? guest_key(consent.client_id) : user_key(consent.user_id)] =
+        !consent.given;
   for (Event& event : change.overwritten_feedback) know(event);
   change.named_items.clear();
   const auto name = [&](const Event& event) {

@@ -126,7 +126,7 @@ class Shop {
 
   ShopStore& store() { return *store_; }
   const ItemTable& items() const { return items_; }
-  Micros now() const { return options_.now(); }
+  Micros now() const;
   /// A new id, "" never: for events, answers.
   std::string new_id();
   int64_t queued() const { return store_->queued(); }
@@ -210,6 +210,8 @@ class Shop {
     TaskRowsView view() const { return {rows, description.views}; }
   };
 
+  /// Up to when events count: a clock that is set back takes no event back that has counted.
+  Micros until() const;
   void load();
   void begin();
   void prepare(Change& change, Outcome& outcome);
@@ -244,6 +246,7 @@ class Shop {
                   const std::function<void(const std::shared_ptr<LiveModel>&)>& swap);
 
   Options options_;
+  mutable std::atomic<Micros> latest_ = 0;  // that the clock has shown
   std::unique_ptr<ShopStore> store_;
   ItemTable items_;
   EventKinds kinds_;
@@ -261,7 +264,10 @@ class Shop {
   };
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;  // rows of the future: they are counted in time
   std::optional<std::vector<std::string>> journal_;                 // items changed while a model is being made ready
-  std::unordered_set<std::string> forgetting_;  // users whom the group that is being committed forgets
+  std::unordered_set<std::string> forgetting_;                // users whom the group that is being committed forgets
+  std::unordered_map<std::string, std::string> group_joins_;  // what the group says before what is prepared: guest ->
+                                                              // user, "" = parted
+  std::unordered_map<std::string, bool> group_refusals_;      // "u:ID", "c:ID" -> refused
 
   mutable std::shared_mutex people_mutex_;
   std::unordered_map<std::string, std::string> joins_;  // guest -> user

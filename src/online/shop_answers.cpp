@@ -52,16 +52,16 @@ Shop::TaskState Shop::task_state(const Asker& asker, const LiveModel* model) {
   }
   if (asker.rows) {
     for (const EventRow& row : *asker.rows) {
-      const int32_t kind = kinds_.add(row.event);
-      require(kind >= 0, "too many kinds of event");
-      state.rows.push_back(live_row(row, items_.find(row.item_id), kind));
+      // A question makes no kind known: what no event and no model has named is no support.
+      const int32_t kind = kinds_.find(row.event);
+      state.rows.push_back(live_row(row, items_.find(row.item_id), kind < 0 ? EventKinds::kUnknown : kind));
     }
     std::stable_sort(state.rows.begin(), state.rows.end(),
                      [](const LiveRow& a, const LiveRow& b) { return a.time < b.time; });
   } else if (!user.empty()) {
-    rows_.read("u:" + user, now(), state.rows);
+    rows_.read("u:" + user, until(), state.rows);
   } else if (!asker.client_id.empty()) {
-    rows_.read("c:" + asker.client_id, now(), state.rows);
+    rows_.read("c:" + asker.client_id, until(), state.rows);
   }
   if (model && model->has_description()) {
     if (!user.empty() && !refused(user, asker.client_id))
@@ -253,7 +253,7 @@ ListReply Shop::item_to_item(const std::string& name, const std::string& item_id
   std::vector<LiveRow> rows;
   std::unordered_set<int32_t> seen;
   for (const auto& actor : actors) {
-    rows_.read(actor.user_id.empty() ? "c:" + actor.client_id : "u:" + actor.user_id, now(), rows);
+    rows_.read(actor.user_id.empty() ? "c:" + actor.client_id : "u:" + actor.user_id, until(), rows);
     seen.clear();
     for (const LiveRow& row : rows)
       if (row.item >= 0 && row.item != item && seen.insert(row.item).second) ++together[row.item];
@@ -272,7 +272,7 @@ ListReply Shop::item_to_item(const std::string& name, const std::string& item_id
 
 std::vector<std::pair<std::string, double>> Shop::similar_users(const std::string& user_id, int n, int offset) {
   std::vector<LiveRow> rows;
-  rows_.read("u:" + user_id, now(), rows);
+  rows_.read("u:" + user_id, until(), rows);
   std::unordered_set<int32_t> items;
   for (auto row = rows.rbegin(); row != rows.rend() && items.size() < kRowsOfAUser; ++row)
     if (row->item >= 0) items.insert(row->item);
@@ -284,7 +284,7 @@ std::vector<std::pair<std::string, double>> Shop::similar_users(const std::strin
   }
   std::vector<std::pair<std::string, double>> users;
   for (const auto& [user, count] : common) {
-    rows_.read("u:" + user, now(), rows);
+    rows_.read("u:" + user, until(), rows);
     std::unordered_set<int32_t> theirs;
     for (const LiveRow& row : rows) theirs.insert(row.item);
     users.emplace_back(user, count / std::sqrt(static_cast<double>(std::max<size_t>(1, items.size())) *

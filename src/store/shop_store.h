@@ -94,7 +94,8 @@ class ShopStore {
 
     // Users and items; the number of rows affected. `patch` changes the members that are given and leaves the others,
     // and makes the record where there is none: "labels" (merged; null takes a label away), "comment"; of items also
-    // "hidden" (boolean), "categories" (list of texts), "time" (microseconds).
+    // "hidden" (boolean), "categories" (list of texts), "add_category", "remove_category" (a text), "time"
+    // (microseconds).
     virtual int64_t put_user(const UserRecord& user) = 0;
     virtual int64_t patch_user(const std::string& user_id, const nlohmann::json& changes) = 0;
     virtual int64_t put_item(const ItemRecord& item) = 0;

@@ -217,11 +217,11 @@ void add_items(Router& router, const Api& api) {
          .handle = [api, method](std::shared_ptr<const Request> request, Reply reply) {
            const auto item = api.shop.store().item(request->parameter("item-id"));
            if (!item) throw absent("item", request->parameter("item-id"));
-           auto categories = item->categories;
-           std::erase(categories, request->parameter("category"));
-           if (method == Method::kPut) categories.push_back(request->parameter("category"));
+           // Said as a difference: two that come at once must not undo each other.
            Change change;
-           change.item_patches.emplace_back(item->item_id, json{{"categories", categories}});
+           change.item_patches.emplace_back(
+               item->item_id,
+               json{{method == Method::kPut ? "add_category" : "remove_category", request->parameter("category")}});
            submit(api, *request, std::move(change), std::move(reply),
                   [](const Outcome& outcome) { return rows_affected(std::min<int64_t>(1, outcome.rows)); });
          }});
