@@ -34,9 +34,13 @@ void add_info(CLI::App& app, Globals& globals);
 void add_serve(CLI::App& app, Globals& globals);
 void add_config(CLI::App& app, Globals& globals);
 void add_model(CLI::App& app, Globals& globals);
-void add_ps(CLI::App& app, Globals& globals);
 void add_playground(CLI::App& app, Globals& globals);
 void add_replay(CLI::App& app, Globals& globals);
+void add_key(CLI::App& app, Globals& globals);
+void add_forget(CLI::App& app, Globals& globals);
+void add_dump(CLI::App& app, Globals& globals);
+void add_restore(CLI::App& app, Globals& globals);
+void add_ps(CLI::App& app, Globals& globals);
 void add_bench(CLI::App& app, Globals& globals);
 
 /// Prints the object on standard output (the only thing there with --json).

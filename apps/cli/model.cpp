@@ -1,4 +1,4 @@
-// fewshop model: versions of the models of a shop. fewshop ps: what its server is doing.
+// fewshop model: versions of the models of a shop.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -176,19 +176,6 @@ void compare(const Arguments& arguments, const Globals& globals) {
       fmt::print("  {} {} {}: {}\n", name, object.at("metric").get<std::string>(), part, split.at(part).dump());
 }
 
-void print_tasks(const ServerArguments& server, const Globals& globals) {
-  const json tasks = ShopClient::need(server, "`ps` shows what a server does")->call("GET", "/api/dashboard/tasks");
-  if (globals.json) return print_json({{"tasks", tasks}});
-  if (tasks.empty()) fmt::print("no task\n");
-  for (const json& task : tasks) {
-    const auto text = [&](const char* key) { return task.at(key).is_null() ? "" : task.at(key).get<std::string>(); };
-    fmt::print("{:<32} {:<9} {}/{} {:<10} {:<21} {:<21} {}\n", text("Name"), text("Status"),
-               task.at("Count").get<int64_t>(), task.at("Total").get<int64_t>(), text("step"),
-               text("StartTime").substr(0, 19), text("FinishTime").substr(0, 19),
-               text("Error").empty() ? text("result") : text("Error"));
-  }
-}
-
 }  // namespace
 
 void add_model(CLI::App& app, Globals& globals) {
@@ -261,13 +248,6 @@ void add_model(CLI::App& app, Globals& globals) {
     made.first->add_option("running", made.second->running, "bundle folder of the other")->required()->type_name("OLD");
     made.first->add_option("--data", made.second->server.data, "database")->required()->type_name("DB");
   }
-}
-
-void add_ps(CLI::App& app, Globals& globals) {
-  auto server = std::make_shared<ServerArguments>();
-  CLI::App* command = app.add_subcommand("ps", "long work of a server: trainings");
-  server->add_to(*command);
-  command->callback([server, &globals] { print_tasks(*server, globals); });
 }
 
 }  // namespace fewshop::cli

@@ -19,7 +19,12 @@ std::unique_ptr<ShopClient> ShopClient::connect(const ServerArguments& arguments
   require(arguments.data.empty() != arguments.server.empty(),
           "expected one of --data shop.db (a server on this machine, or none) and --server http://host:8087");
   if (!arguments.server.empty()) return std::unique_ptr<ShopClient>(new ShopClient(arguments.server, arguments.key));
-  const std::string socket = http::ShopServer::socket_of(arguments.data);
+  return of(arguments.data);
+}
+
+std::unique_ptr<ShopClient> ShopClient::of(const std::string& data) {
+  require(!data.empty(), "--data: expected the shop's database");
+  const std::string socket = http::ShopServer::socket_of(data);
   std::error_code error;
   if (!std::filesystem::exists(socket, error)) return nullptr;
   try {
@@ -27,7 +32,12 @@ std::unique_ptr<ShopClient> ShopClient::connect(const ServerArguments& arguments
   } catch (const Failure&) {
     return nullptr;  // a server that was killed leaves its socket
   }
-  return std::unique_ptr<ShopClient>(new ShopClient("unix:" + socket, arguments.key));
+  return std::unique_ptr<ShopClient>(new ShopClient("unix:" + socket, ""));
+}
+
+std::string database_path(const std::string& data) {
+  constexpr std::string_view kSqlite = "sqlite://";
+  return data.starts_with(kSqlite) ? data.substr(kSqlite.size()) : data;
 }
 
 std::unique_ptr<ShopClient> ShopClient::need(const ServerArguments& arguments, const std::string& what) {

@@ -6,10 +6,13 @@
 #include <thread>
 
 #include "http/access_log.h"
+#include "http/authorize.h"
 #include "http/config.h"
 #include "http/metrics.h"
 #include "http/router.h"
 #include "http/server.h"
+#include "http/shop_metrics.h"
+#include "online/keys.h"
 #include "online/model_trainer.h"
 #include "online/shop.h"
 
@@ -29,7 +32,8 @@ class ShopServer {
     std::function<Micros()> now;
   };
 
-  /// Opens the database and listens. Throws InvalidInput, Failure.
+  /// Opens the database and listens. Throws InvalidInput (an address that others reach, and no key, among others),
+  /// Failure.
   explicit ShopServer(Options options);
   ~ShopServer();
 
@@ -43,6 +47,9 @@ class ShopServer {
   const Jobs& jobs() const { return *jobs_; }
   Router& router() { return router_; }
   AccessLog& log() { return *log_; }
+  KeyRing& keys() { return *keys_; }
+  /// Whether requests need no key: it has none, and listens to this machine only.
+  bool open() const { return authorizer_->open(); }
 
   /// The admin socket of a database.
   static std::string socket_of(const std::string& database);
@@ -50,14 +57,19 @@ class ShopServer {
  private:
   void add_models();
   void add_routes();
+  /// "", or why requests should not be sent here.
+  std::string not_ready() const;
 
   Options options_;
   std::unique_ptr<AccessLog> log_;
   std::unique_ptr<Metrics> metrics_;
+  std::unique_ptr<ShopMetrics> shop_metrics_;
   std::unique_ptr<Shop> shop_;
   std::unique_ptr<ModelShelf> shelf_;
   std::unique_ptr<Jobs> jobs_;
   std::unique_ptr<ModelTrainer> trainer_;
+  std::unique_ptr<KeyRing> keys_;
+  std::unique_ptr<Authorizer> authorizer_;
   Router router_;
   std::unique_ptr<Server> server_;
   std::atomic<bool> stopping_ = false;

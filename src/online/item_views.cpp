@@ -73,13 +73,20 @@ void ItemViews::changed(int32_t item, const std::string& id) {
   const std::lock_guard lock(mutex_);
   ++version_;
   // Answers may be reading the views: a changed one takes the place of the old.
-  for (auto& [condition, set] : filters_.views) {
-    const bool in = store_.item_where(condition, id);
-    if (set->contains(item) == in) continue;
+  std::erase_if(filters_.views, [&](auto& view) {
+    auto& [condition, set] = view;
+    bool in = false;
+    try {
+      in = store_.item_where(condition, id);
+    } catch (const Error&) {
+      return true;  // a condition can fail for one item's values: who asks for it next is told
+    }
+    if (set->contains(item) == in) return false;
     auto copy = std::make_shared<ItemSet>(*set);
     copy->set(item, in);
     set = std::move(copy);
-  }
+    return false;
+  });
   if (values_.views.empty()) return;
   const auto columns = store_.item_columns(id);
   for (auto& [column, values] : values_.views) {

@@ -14,11 +14,14 @@ EventColumn event_column(const std::string& name, const std::string& where) {
       name + "'");
 }
 
+int32_t EventKinds::find(std::string_view name) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = index_.find(name);
+  return found == index_.end() ? -1 : found->second;
+}
+
 int32_t EventKinds::add(std::string_view name) {
-  {
-    const std::shared_lock lock(mutex_);
-    if (const auto found = index_.find(name); found != index_.end()) return found->second;
-  }
+  if (const int32_t known = find(name); known >= 0) return known;
   const std::unique_lock lock(mutex_);
   if (const auto found = index_.find(name); found != index_.end()) return found->second;
   if (std::ssize(names_) >= kMost) return -1;
@@ -66,7 +69,7 @@ void EventKinds::release(const std::string& scenario) {
 
 float EventKinds::number(int32_t kind, const EventRow& row) const {
   const std::shared_lock lock(mutex_);
-  switch (columns_[kind]) {
+  switch (kind < std::ssize(columns_) ? columns_[kind] : EventColumn::kNone) {
     case EventColumn::kNone:
       break;
     case EventColumn::kRating:

@@ -23,9 +23,11 @@ enum class EventColumn : uint8_t { kNone, kRating, kValue, kPrice, kQuantity };
 class EventKinds {
  public:
   static constexpr int kMost = 65535;
+  static constexpr int32_t kUnknown = kMost;  // no kind's number
 
   /// The number of a kind, a new one where it is not known; -1 when there are too many kinds.
   int32_t add(std::string_view name);
+  int32_t find(std::string_view name) const;  // -1 = not known
   std::string name(int32_t kind) const;
 
   /// Takes over the columns that a scenario's [live] names. True where that changes what rows keep: those in memory

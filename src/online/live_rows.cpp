@@ -74,15 +74,17 @@ void LiveRows::add(std::string_view key, const LiveRow& row) {
   evict(shard);
 }
 
-void LiveRows::drop(std::string_view key) {
+int64_t LiveRows::drop(std::string_view key) {
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
   const auto found = shard.index.find(key);
-  if (found == shard.index.end()) return;
+  if (found == shard.index.end()) return 0;
   const auto entry = found->second;
+  const int64_t rows = std::ssize(entry->rows);
   shard.bytes -= bytes_of(*entry);
   shard.index.erase(found);
   shard.entries.erase(entry);
+  return rows;
 }
 
 void LiveRows::drop_item(int32_t item) {

@@ -49,7 +49,8 @@ class LiveRows {
   /// Copies the rows of a key, oldest first by time; rows later than `until` are left out.
   void read(std::string_view key, Micros until, std::vector<LiveRow>& out);
   void add(std::string_view key, const LiveRow& row);
-  void drop(std::string_view key);
+  /// Rows that were in memory.
+  int64_t drop(std::string_view key);
   void drop_item(int32_t item);
   void clear();
 

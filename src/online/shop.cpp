@@ -58,7 +58,8 @@ Shop::Shop(Options options)
       views_(*store_, items_),
       rows_(options_.rows, [this](std::string_view key, std::vector<LiveRow>& rows) { read_rows(key, rows); }),
       recent_(options_.recent_ids),
-      random_(entropy()) {
+      random_(entropy()),
+      ledger_(store_->settings("")) {
   load();
   Ingest::Hooks hooks;
   hooks.begin = [this] { begin(); };
@@ -68,15 +69,38 @@ Shop::Shop(Options options)
     for (const auto& [id, rows] : changes)
       if (const int32_t item = items_.find(id); item >= 0) items_.count(item, static_cast<double>(rows));
   };
-  hooks.failed = options_.log;
+  hooks.failed = [this](const std::string& problem) {
+    write_failed_ = true;
+    options_.log(problem);
+  };
   hooks.idle = [this] { count_due(); };
   hooks.now = options_.now;
+  hooks.effect = options_.effect;
   ingest_ = std::make_unique<Ingest>(*store_, options_.ingest, std::move(hooks));
+  housekeeping_ = std::make_unique<Housekeeping>(
+      [this] { tick(); }, [this](const std::string& problem) { options_.log("housekeeping: " + problem); },
+      std::chrono::seconds(1));
 }
 
 Shop::~Shop() = default;
 
-void Shop::stop() { ingest_->stop(); }
+Micros Shop::now() const {
+  const Micros now = options_.now();
+  Micros latest = latest_.load();
+  while (now > latest && !latest_.compare_exchange_weak(latest, now)) {
+  }
+  return now;
+}
+
+Micros Shop::until() const {
+  now();
+  return latest_.load();
+}
+
+void Shop::stop() {
+  housekeeping_->stop();
+  ingest_->stop();
+}
 
 void Shop::load() {
   store_->each_item([&](const ItemRecord& record) {
@@ -96,6 +120,8 @@ void Shop::load() {
   for (auto hash = hashes.rbegin(); hash != hashes.rend(); ++hash) recent_.add(*hash);
   for (auto& [guest, user] : store_->joins()) joins_[guest] = user;
   for (auto& key : store_->refusals()) refusals_.insert(key);
+  for (const auto& [name, entry] : store_->settings(std::string(Ledger::kEntries)))
+    if (entry.value("pending", false)) pending_receipts_.insert(name);
 }
 
 std::string Shop::new_id() {
@@ -130,7 +156,12 @@ Outcome Shop::change(Change change) {
 
 // --- On the ingest thread.
 
-void Shop::begin() { pending_.clear(); }
+void Shop::begin() {
+  pending_.clear();
+  forgetting_.clear();
+  group_joins_.clear();
+  group_refusals_.clear();
+}
 
 bool Shop::duplicate(const std::string& event_id) {
   const uint64_t hash = hash64(event_id);
@@ -141,15 +172,26 @@ bool Shop::duplicate(const std::string& event_id) {
 
 void Shop::prepare(Change& change, Outcome& outcome) {
   const std::shared_lock lock(people_mutex_);
+  // Changes of one group take effect one after the other: a join that is committed with this change counts here.
+  const auto joined_to = [&](const std::string& client) -> std::string {
+    if (const auto found = group_joins_.find(client); found != group_joins_.end()) return found->second;
+    const auto found = joins_.find(client);
+    return found == joins_.end() ? "" : found->second;
+  };
+  const auto refused = [&](const std::string& key) {
+    if (const auto found = group_refusals_.find(key); found != group_refusals_.end()) return found->second;
+    return refusals_.count(key) > 0;
+  };
   const auto know = [&](Event& event) {
     if (event.user_id.empty() && !event.client_id.empty())
-      if (const auto joined = joins_.find(event.client_id); joined != joins_.end()) {
-        event.user_id = joined->second;
+      if (std::string user = joined_to(event.client_id); !user.empty() && forgetting_.count(user) == 0) {
+        event.user_id = std::move(user);
         event.guest = true;
       }
-    if ((!event.user_id.empty() && refusals_.count(user_key(event.user_id)) > 0) ||
-        (!event.client_id.empty() && refusals_.count(guest_key(event.client_id)) > 0))
+    if ((!event.user_id.empty() && refused(user_key(event.user_id))) ||
+        (!event.client_id.empty() && refused(guest_key(event.client_id))))
       event.personalization = false;
+    if (came_late(event)) event.personalization = false;
   };
   const auto fresh = std::stable_partition(change.events.begin(), change.events.end(),
                                            [&](const Event& event) { return !duplicate(event.event_id); });
@@ -157,6 +199,10 @@ void Shop::prepare(Change& change, Outcome& outcome) {
   outcome.accepted = change.fresh;
   outcome.duplicates = std::ssize(change.events) - change.fresh;
   for (int64_t i = 0; i < change.fresh; ++i) know(change.events[i]);
+  for (const auto& join : change.joins) group_joins_[join.client_id] = join.join ? join.user_id : "";
+  for (const auto& consent : change.consents)
+    group_refusals_[consent.user_id.empty() ? guest_key(consent.client_id) : user_key(consent.user_id)] =
+        !consent.given;
   for (Event& event : change.overwritten_feedback) know(event);
   change.named_items.clear();
   const auto name = [&](const Event& event) {
@@ -165,6 +211,7 @@ void Shop::prepare(Change& change, Outcome& outcome) {
   };
   for (int64_t i = 0; i < change.fresh; ++i) name(change.events[i]);
   for (const Event& event : change.overwritten_feedback) name(event);
+  prepare_forgetting(change);
 }
 
 LiveRow Shop::live_row(const EventRow& row, int32_t item, int32_t kind) const {
@@ -216,13 +263,27 @@ void Shop::apply_item(const std::string& id) {
 }
 
 void Shop::apply(const Change& change, Outcome& outcome) {
-  (void)outcome;
+  write_failed_ = false;
   for (const auto& item : change.items) apply_item(item.item_id);
   for (const auto& patch : change.item_patches) apply_item(patch.first);
   for (int64_t i = 0; i < change.fresh; ++i) {
     recent_.add(hash64(change.events[i].event_id));
     apply_event(change.events[i]);
   }
+  if (change.fresh > 0) {
+    constexpr size_t kMostKinds = 200;
+    const std::lock_guard lock(figures_mutex_);
+    for (int64_t i = 0; i < change.fresh; ++i) {
+      const std::string& kind = change.events[i].event;
+      const auto known = by_kind_.find(kind);
+      if (known != by_kind_.end())
+        ++known->second;
+      else
+        ++by_kind_[by_kind_.size() < kMostKinds ? kind : "other"];
+    }
+  }
+  for (const OldRow& row : change.old_rows)
+    if (row.table < 2) rows_.drop(row.user_id.empty() ? guest_key(row.client_id) : user_key(row.user_id));
   for (const auto& join : change.joins) {
     std::string user = join.user_id;
     {
@@ -271,8 +332,8 @@ void Shop::apply(const Change& change, Outcome& outcome) {
       refusals_.erase(user_key(id));
       for (const auto& guest : guests) refusals_.erase(guest_key(guest));
     }
-    rows_.drop(user_key(id));
-    for (const auto& guest : guests) rows_.drop(guest_key(guest));
+    outcome.dropped_rows += rows_.drop(user_key(id));
+    for (const auto& guest : guests) outcome.dropped_rows += rows_.drop(guest_key(guest));
   }
 }
 

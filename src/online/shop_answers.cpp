@@ -52,16 +52,16 @@ Shop::TaskState Shop::task_state(const Asker& asker, const LiveModel* model) {
   }
   if (asker.rows) {
     for (const EventRow& row : *asker.rows) {
-      const int32_t kind = kinds_.add(row.event);
-      require(kind >= 0, "too many kinds of event");
-      state.rows.push_back(live_row(row, items_.find(row.item_id), kind));
+      // A question makes no kind known: what no event and no model has named is no support.
+      const int32_t kind = kinds_.find(row.event);
+      state.rows.push_back(live_row(row, items_.find(row.item_id), kind < 0 ? EventKinds::kUnknown : kind));
     }
     std::stable_sort(state.rows.begin(), state.rows.end(),
                      [](const LiveRow& a, const LiveRow& b) { return a.time < b.time; });
   } else if (!user.empty()) {
-    rows_.read("u:" + user, now(), state.rows);
+    rows_.read("u:" + user, until(), state.rows);
   } else if (!asker.client_id.empty()) {
-    rows_.read("c:" + asker.client_id, now(), state.rows);
+    rows_.read("c:" + asker.client_id, until(), state.rows);
   }
   if (model && model->has_description()) {
     if (!user.empty() && !refused(user, asker.client_id))
@@ -81,6 +81,7 @@ ListReply Shop::reply(const ListAnswer& answer, const LiveModel* model, bool exp
   }
   reply.served = answer.served;
   reply.support = answer.support;
+  reply.adapt_seconds = answer.adapt_seconds;
   const ItemTable::Reader items(items_);
   for (const Answered& answered : answer.items) {
     if (answered.item < 0) continue;
@@ -101,34 +102,57 @@ ListReply Shop::reply(const ListAnswer& answer, const LiveModel* model, bool exp
 }
 
 ListReply Shop::recommend(const std::string& scenario, const Asker& asker, const ListRequest& request) {
-  const auto model = model_or_null(scenario);
-  if (!model) return popular(request);
   const auto begin = std::chrono::steady_clock::now();
-  const TaskState state = task_state(asker, model.get());
-  ListReply answer = reply(fewshop::recommend(*model, state.view(), rules(request), request.explain, this->now()),
-                           model.get(), request.explain);
-  if (observe_)
-    observe_(asker, request, answer, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
-  return answer;
+  const auto model = model_or_null(scenario);
+  ListReply reply;
+  if (!model) {
+    reply = popular(request);
+  } else {
+    const TaskState state = task_state(asker, model.get());
+    reply = this->reply(fewshop::recommend(*model, state.view(), rules(request), request.explain, now()), model.get(),
+                        request.explain);
+  }
+  tell(reply, begin);
+  if (observe_ && model)
+    observe_(asker, request, reply, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  return reply;
+}
+
+void Shop::tell(const ListReply& reply, std::chrono::steady_clock::time_point begin) const {
+  if (options_.answered)
+    options_.answered({reply.scenario, reply.support,
+                       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(),
+                       reply.adapt_seconds});
 }
 
 ListReply Shop::score(const std::string& scenario, const Asker& asker, const std::vector<std::string>& ids,
                       bool explain) {
-  const auto model = this->model(scenario);
-  const TaskState state = task_state(asker, model.get());
+  const auto begin = std::chrono::steady_clock::now();
+  const ListReply reply = answer_scores(*model(scenario), asker, ids, explain);
+  tell(reply, begin);
+  return reply;
+}
+
+ListReply Shop::answer_scores(const LiveModel& model, const Asker& asker, const std::vector<std::string>& ids,
+                              bool explain) {
+  const TaskState state = task_state(asker, &model);
   std::vector<int32_t> items;
   for (const auto& id : ids) items.push_back(items_.find(id));
-  return scores(score_items(*model, state.view(), items, explain, now()), *model, ids, [&](const Contribution& part) {
+  return scores(score_items(model, state.view(), items, explain, now()), model, ids, [&](const Contribution& part) {
     return part.item < 0 ? std::string() : ItemTable::Reader(items_).at(part.item).id;
   });
 }
 
 ListReply Shop::score(const std::string& scenario, const TextRows& support, const ColumnValues& description,
                       const std::vector<std::string>& ids, bool explain) {
+  const auto begin = std::chrono::steady_clock::now();
   const auto model = this->model(scenario);
   const int item = support.find(model->scenario().item);
-  return scores(score_rows(*model, support, description, ids, explain, now()), *model, ids,
-                [&](const Contribution& part) { return item < 0 ? "" : support.rows[part.row][item].value_or(""); });
+  const ListReply reply =
+      scores(score_rows(*model, support, description, ids, explain, now()), *model, ids,
+             [&](const Contribution& part) { return item < 0 ? "" : support.rows[part.row][item].value_or(""); });
+  tell(reply, begin);
+  return reply;
 }
 
 /// An answer about items by the names they were asked by.
@@ -140,6 +164,7 @@ ListReply Shop::scores(const ListAnswer& answer, const LiveModel& model, const s
   reply.version = model.version();
   reply.served = answer.served;
   reply.support = answer.support;
+  reply.adapt_seconds = answer.adapt_seconds;
   for (size_t i = 0; i < ids.size(); ++i) {
     const Answered& answered = answer.items[i];
     ListReply::Item item{ids[i], answered.score, answered.low, answered.high, answered.prior, 0, false, {}};
@@ -228,7 +253,7 @@ ListReply Shop::item_to_item(const std::string& name, const std::string& item_id
   std::vector<LiveRow> rows;
   std::unordered_set<int32_t> seen;
   for (const auto& actor : actors) {
-    rows_.read(actor.user_id.empty() ? "c:" + actor.client_id : "u:" + actor.user_id, now(), rows);
+    rows_.read(actor.user_id.empty() ? "c:" + actor.client_id : "u:" + actor.user_id, until(), rows);
     seen.clear();
     for (const LiveRow& row : rows)
       if (row.item >= 0 && row.item != item && seen.insert(row.item).second) ++together[row.item];
@@ -247,7 +272,7 @@ ListReply Shop::item_to_item(const std::string& name, const std::string& item_id
 
 std::vector<std::pair<std::string, double>> Shop::similar_users(const std::string& user_id, int n, int offset) {
   std::vector<LiveRow> rows;
-  rows_.read("u:" + user_id, now(), rows);
+  rows_.read("u:" + user_id, until(), rows);
   std::unordered_set<int32_t> items;
   for (auto row = rows.rbegin(); row != rows.rend() && items.size() < kRowsOfAUser; ++row)
     if (row->item >= 0) items.insert(row->item);
@@ -259,7 +284,7 @@ std::vector<std::pair<std::string, double>> Shop::similar_users(const std::strin
   }
   std::vector<std::pair<std::string, double>> users;
   for (const auto& [user, count] : common) {
-    rows_.read("u:" + user, now(), rows);
+    rows_.read("u:" + user, until(), rows);
     std::unordered_set<int32_t> theirs;
     for (const LiveRow& row : rows) theirs.insert(row.item);
     users.emplace_back(user, count / std::sqrt(static_cast<double>(std::max<size_t>(1, items.size())) *

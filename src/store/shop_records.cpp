@@ -88,11 +88,17 @@ int64_t ShopWriter::put_item(const ItemRecord& item) {
 }
 
 int64_t ShopWriter::patch_item(const std::string& item_id, const json& changes) {
-  check_members(changes, {"hidden", "categories", "time", "labels", "comment"});
+  check_members(changes, {"hidden", "categories", "add_category", "remove_category", "time", "labels", "comment"});
   ItemRecord item = read_item(context_.connection, item_id).value_or(ItemRecord());
   item.item_id = item_id;
   if (changes.contains("hidden")) item.hidden = member<bool>(changes, "hidden");
   if (changes.contains("categories")) item.categories = member<std::vector<std::string>>(changes, "categories");
+  for (const char* name : {"remove_category", "add_category"}) {
+    if (!changes.contains(name)) continue;
+    const auto category = member<std::string>(changes, name);
+    std::erase(item.categories, category);
+    if (name == std::string_view("add_category")) item.categories.push_back(category);
+  }
   if (changes.contains("time")) item.time = member<Micros>(changes, "time");
   if (changes.contains("labels")) item.labels = merged(std::move(item.labels), changes["labels"]);
   if (changes.contains("comment")) item.comment = member<std::string>(changes, "comment");

@@ -19,6 +19,8 @@
 namespace fewshop {
 namespace {
 
+constexpr int kTruncateBusyMs = 100;
+
 int on_log(void* pages, sqlite3*, const char*, int in_log) {
   *static_cast<int*>(pages) = in_log;
   return SQLITE_OK;
@@ -95,12 +97,17 @@ class SqliteShopStore final : public ShopStore {
   bool truncate_log() override {
     const std::lock_guard lock(mutex_);
     if (!sound_) recover();
+    // Whoever waits here lets writers wait: a reader that takes long is asked about again later.
+    connection_->database().set_busy_ms(kTruncateBusyMs);
+    bool done = false;
     try {
-      return checkpoint();
+      done = checkpoint();
     } catch (...) {
       sound_ = false;
       throw;
     }
+    connection_->database().set_busy_ms(options_.busy_ms);
+    return done;
   }
 
   bool has_event(const std::string& event_id) override { return reader_.has_event(event_id); }
@@ -112,6 +119,12 @@ class SqliteShopStore final : public ShopStore {
     return reader_.history(user_id, client_id, at_most, until);
   }
   void each_event(const std::function<void(const EventRow&)>& use) override { reader_.each_event(use); }
+  std::vector<EventRow> withheld(const std::string& user_id) override { return reader_.withheld(user_id); }
+  bool scan_rows(Place& place, int64_t at_most, const std::function<bool(std::string_view, Micros)>& wanted,
+                 std::vector<OldRow>& found) override {
+    return reader_.scan_rows(place, at_most, wanted, found);
+  }
+  Counts counts() override { return reader_.counts(); }
   std::optional<UserRecord> user(const std::string& user_id) override { return reader_.user(user_id); }
   std::optional<ItemRecord> item(const std::string& item_id) override { return reader_.item(item_id); }
   Page<UserRecord> users(int64_t n, const std::string& cursor) override { return reader_.users(n, cursor); }

@@ -41,6 +41,13 @@ struct FeedbackRecord {
   std::string comment;
 };
 
+/// A row of one of the tables of events, to be removed: where it lies, whose it is.
+struct OldRow {
+  int table = 0;  // 0 events, 1 events_future, 2 events_withheld
+  int64_t row = 0;
+  std::string event_id, user_id, client_id;
+};
+
 /// One page of a listing; `cursor` is what the next page is asked with, "" = there is none.
 template <class Record>
 struct Page {
@@ -87,7 +94,8 @@ class ShopStore {
 
     // Users and items; the number of rows affected. `patch` changes the members that are given and leaves the others,
     // and makes the record where there is none: "labels" (merged; null takes a label away), "comment"; of items also
-    // "hidden" (boolean), "categories" (list of texts), "time" (microseconds).
+    // "hidden" (boolean), "categories" (list of texts), "add_category", "remove_category" (a text), "time"
+    // (microseconds).
     virtual int64_t put_user(const UserRecord& user) = 0;
     virtual int64_t patch_user(const std::string& user_id, const nlohmann::json& changes) = 0;
     virtual int64_t put_item(const ItemRecord& item) = 0;
@@ -117,7 +125,10 @@ class ShopStore {
     /// Everything of the user and of the guests joined to it, wherever it is kept; rows removed, by table.
     virtual std::map<std::string, int64_t> forget_user(const std::string& user_id) = 0;
 
-    /// Rows of `events` by item that this write has added or (negative) removed, appended events apart.
+    /// Removes the rows that are still what they were when they were found; how many.
+    virtual int64_t remove_old(std::span<const OldRow> rows) = 0;
+
+    /// Rows of `events` and the future by item that this write has added or (negative) removed, appended events apart.
     virtual const std::map<std::string, int64_t>& item_changes() const = 0;
 
     /// Small named values of the server: live models, keys, ledger. null removes.
@@ -151,6 +162,25 @@ class ShopStore {
   /// Every row of `events`, then of the future, then of the queue, each in the order of acceptance: one state of the
   /// database, while other threads may write. Rows withheld are not among them.
   virtual void each_event(const std::function<void(const EventRow&)>& use) = 0;
+
+  /// The rows of a user that are withheld, in the order of acceptance.
+  virtual std::vector<EventRow> withheld(const std::string& user_id) = 0;
+
+  /// Looks at up to `at_most` rows of the tables of events, from `place` on (begin with {}), and gives those that are
+  /// `wanted`; false at the end. Rows in the queue are not looked at. Locks nobody out.
+  struct Place {
+    int table = 0;
+    int64_t row = 0;
+  };
+  virtual bool scan_rows(Place& place, int64_t at_most,
+                         const std::function<bool(std::string_view event, Micros time)>& wanted,
+                         std::vector<OldRow>& found) = 0;
+
+  /// Rows of the tables; `events` of all three and of the queue. Reads indexes from end to end.
+  struct Counts {
+    int64_t users = 0, items = 0, events = 0;
+  };
+  virtual Counts counts() = 0;
 
   virtual std::optional<UserRecord> user(const std::string& user_id) = 0;
   virtual std::optional<ItemRecord> item(const std::string& item_id) = 0;

@@ -101,14 +101,34 @@ int64_t ShopWriter::change(const std::string& sql, const std::string& parameter)
   return context_.connection.query(sql).add(parameter).run();
 }
 
+int64_t ShopWriter::remove_old(std::span<const OldRow> rows) {
+  int64_t removed = 0;
+  for (const OldRow& row : rows) {
+    // Its number may be another row's by now.
+    auto query = context_.connection.query(
+        fmt::format("delete from {} where rowid = ? and event_id = ? returning item_id", EventTables::kAll[row.table]));
+    query.add(row.row).add(row.event_id);
+    while (query.step()) {
+      ++removed;
+      if (row.table == 2 || query.null(0)) continue;
+      const auto entry = item_changes_.try_emplace(query.text(0)).first;
+      if (--entry->second == 0) item_changes_.erase(entry);
+    }
+  }
+  return removed;
+}
+
 void ShopWriter::name_items(std::span<const std::string> item_ids) {
   for (const std::string& id : item_ids) change("insert or ignore into items (item_id) values (?)", id);
 }
 
 void ShopWriter::count_items(const std::string& where, const std::string& parameter, int64_t sign) {
-  auto query = context_.connection.query("select item_id, count(*) from events where item_id is not null and (" +
-                                         where + ") group by item_id");
-  query.add(parameter);
+  // Events to come are counted when their time has come, whether they have been moved then or not.
+  auto query = context_.connection.query(
+      fmt::format("select item_id, count(*) from (select item_id from events where {0} union all select item_id from "
+                  "events_future where ({0}) and time <= ?2) where item_id is not null group by item_id",
+                  where));
+  query.add(parameter).add(context_.now);
   while (query.step()) {
     const auto entry = item_changes_.try_emplace(query.text(0)).first;
     entry->second += sign * query.integer(1);

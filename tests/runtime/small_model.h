@@ -26,7 +26,8 @@ struct SmallModelOptions {
   bool events = false;       // rows have a time, a kind of event and a weight
   bool by_time = true;       // with events: that time orders them, else they have a random order
   bool live = false;         // rows have a time and a kind of event, and [live] says how events become rows
-  std::string version;       // of the seed: models of another version answer differently
+  int support_max = 100;
+  std::string version;  // of the seed: models of another version answer differently
 };
 
 inline std::shared_ptr<Model> small_model(const SmallModelOptions& options = {}) {
@@ -81,6 +82,7 @@ inline std::shared_ptr<Model> small_model(const SmallModelOptions& options = {})
     s.weight = "weight";
     s.episode.by_time = options.by_time;
   }
+  s.episode.support_max = options.support_max;
   if (options.live) {
     s.time = "time";
     s.event = "event";

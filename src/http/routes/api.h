@@ -34,7 +34,10 @@ nlohmann::json to_json(const std::vector<Refusal>& refusals);
 /// The change that parsed events ask for.
 Change change_of(Incoming& incoming);
 
-/// Reads a JSON body; HttpError 400 for what is none, or none of the type.
+/// Reads a JSON body; HttpError 400 for what is none, or is nested deeper than any question is: values are copied and
+/// written by functions that call themselves.
+nlohmann::json parse_body(const Request& request);
+/// The same; 400 also for what is none of the type.
 nlohmann::json read_body(const Request& request, nlohmann::json::value_t type);
 
 // Pieces of JSON schemas for the API document.

@@ -9,7 +9,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t kMostRows = 10'000;
+constexpr size_t kMostRows = 10'000;      // of one table; questions of a request
+constexpr size_t kMostColumns = 1'000;    // different members of its rows
+constexpr size_t kMostCells = 1'000'000;  // every row has room for every column
 
 /// A JSON value as the text that a column would hold.
 std::optional<std::string> text_of(const json& value, const std::string& place) {
@@ -36,6 +38,8 @@ TextRows rows_of(const json& rows, const std::string& place) {
       if (column < 0) {
         column = static_cast<int>(table.columns.size());
         table.columns.push_back(entry.key());
+        if (table.columns.size() > kMostColumns || table.columns.size() * rows.size() > kMostCells)
+          throw HttpError(400, "invalid_body", place + ": the rows have too many different members");
       }
       if (std::ssize(values) <= column) values.resize(column + 1);
       values[column] = text_of(entry.value(), place + "." + entry.key());
@@ -173,11 +177,12 @@ void add_predict_routes(Router& router, const Api& api) {
                                                   {"served", text}}}})},
                       {"model_version", text}}}},
        .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-         const json body = json::parse(request->body, nullptr, false);
-         if (body.is_discarded()) throw HttpError(400, "invalid_json", "the body is not JSON");
+         const json body = parse_body(*request);
          const std::string& name = request->parameter("name");
          try {
            if (!body.is_array()) return reply(Response::json(predict(api, name, body)));
+           if (body.size() > kMostRows)
+             throw HttpError(400, "invalid_body", fmt::format("at most {} questions", kMostRows));
            json answers = json::array();
            for (const json& one : body) answers.push_back(predict(api, name, one));
            reply(Response::json(answers));

@@ -13,6 +13,8 @@ namespace {
 using nlohmann::json;
 
 constexpr size_t kMostAsked = 1000;  // questions of one batch
+// Rules of one list; every boost has a condition that may take a second, every pin moves what is behind it.
+constexpr size_t kMostExcluded = 10'000, kMostCaps = 20, kMostBoosts = 20, kMostPins = 1000;
 
 std::vector<Parameter> list_parameters() {
   return {
@@ -66,6 +68,17 @@ std::pair<std::string, std::string> pair_of(const std::string& text, const std::
   return {text.substr(0, colon), text.substr(colon + 1)};
 }
 
+const ListRequest& limited(const ListRequest& list) {
+  const auto limit = [](const char* name, size_t count, size_t most) {
+    if (count > most) throw HttpError(400, "invalid_parameter", fmt::format("{}: at most {}", name, most));
+  };
+  limit("exclude", list.exclude.size(), kMostExcluded);
+  limit("caps", list.caps.size(), kMostCaps);
+  limit("boosts", list.boosts.size(), kMostBoosts);
+  limit("pins", list.pins.size(), kMostPins);
+  return list;
+}
+
 ListRequest list_request(const Api& api, const Request& request) {
   ListRequest list;
   list.n = static_cast<int>(request.query_number("n", api.default_n, 1, api.most_n));
@@ -92,7 +105,7 @@ ListRequest list_request(const Api& api, const Request& request) {
       list.pins.push_back({item, static_cast<int>(number_of(place, "pin", 0, 1e6))});
     }
   }
-  return list;
+  return limited(list);
 }
 
 json item_json(const ListReply::Item& item, bool explain, bool intervals) {
@@ -205,7 +218,7 @@ json answer_question(const Api& api, const json& question) {
       list.pins.push_back({pin.at("item_id").get<std::string>(), place});
     }
     const Asker asker{question.value("user_id", ""), question.value("client_id", ""), std::nullopt};
-    const ListReply reply = api.shop.recommend(question.value("scenario", ""), asker, list);
+    const ListReply reply = api.shop.recommend(question.value("scenario", ""), asker, limited(list));
     json items = json::array();
     for (const auto& item : reply.items) items.push_back(item_json(item, list.explain, true));
     return {{"recommendation_id", reply.recommendation_id},
@@ -272,8 +285,7 @@ void add_recommend_routes(Router& router, const Api& api) {
               .body = {{"type", {"object", "array"}}},
               .response = {{"type", {"object", "array"}}},
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                const json body = json::parse(request->body, nullptr, false);
-                if (body.is_discarded()) throw HttpError(400, "invalid_json", "the body is not JSON");
+                const json body = parse_body(*request);
                 if (!body.is_array()) return reply(Response::json(answer_question(api, body)));
                 if (body.size() > kMostAsked)
                   throw HttpError(400, "invalid_body", fmt::format("at most {} questions", kMostAsked));

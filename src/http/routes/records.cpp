@@ -100,21 +100,6 @@ void add_users(Router& router, const Api& api) {
                 submit(api, *request, std::move(change), std::move(reply),
                        [](const Outcome& outcome) { return rows_affected(std::min<int64_t>(1, outcome.rows)); });
               }});
-  router.add({.method = Method::kDelete,
-              .path = "/api/user/{user-id}",
-              .tag = "users",
-              .summary = "Forgets a user: rows, events, the guests joined to it.",
-              .scope = "data:write",
-              .response = {{"type", "object"},
-                           {"properties", {{"RowAffected", {{"type", "integer"}}}, {"receipt", {{"type", "object"}}}}}},
-              .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                Change change;
-                change.forgotten_users.push_back(request->parameter("user-id"));
-                submit(api, *request, std::move(change), std::move(reply), [](const Outcome& outcome) {
-                  return Response::json({{"RowAffected", std::min<int64_t>(1, outcome.rows)},
-                                         {"receipt", {{"removed", outcome.removed}}}});
-                });
-              }});
   for (const char* path : {"/api/user/{user-id}/neighbors", "/api/user-to-user/{name}/{user-id}"})
     router.add({.method = Method::kGet,
                 .path = path,
@@ -232,11 +217,11 @@ void add_items(Router& router, const Api& api) {
          .handle = [api, method](std::shared_ptr<const Request> request, Reply reply) {
            const auto item = api.shop.store().item(request->parameter("item-id"));
            if (!item) throw absent("item", request->parameter("item-id"));
-           auto categories = item->categories;
-           std::erase(categories, request->parameter("category"));
-           if (method == Method::kPut) categories.push_back(request->parameter("category"));
+           // Said as a difference: two that come at once must not undo each other.
            Change change;
-           change.item_patches.emplace_back(item->item_id, json{{"categories", categories}});
+           change.item_patches.emplace_back(
+               item->item_id,
+               json{{method == Method::kPut ? "add_category" : "remove_category", request->parameter("category")}});
            submit(api, *request, std::move(change), std::move(reply),
                   [](const Outcome& outcome) { return rows_affected(std::min<int64_t>(1, outcome.rows)); });
          }});
