@@ -187,11 +187,11 @@ class Shop {
 
   // Of the ingest thread alone.
   RecentIds recent_;
-  std::unordered_set<uint64_t> pending_;             // ids of the group that is being committed
+  std::unordered_set<uint64_t> pending_;                      // ids of the group that is being committed
   std::unordered_map<std::string, std::string> group_joins_;  // what the group says before what is prepared: guest ->
                                                               // user, "" = parted
   std::unordered_map<std::string, bool> group_refusals_;      // "u:ID", "c:ID" -> refused
-  std::optional<std::vector<std::string>> journal_;  // items changed while a model is being made ready
+  std::optional<std::vector<std::string>> journal_;           // items changed while a model is being made ready
 
   mutable std::shared_mutex people_mutex_;
   std::unordered_map<std::string, std::string> joins_;  // guest -> user
