@@ -1,3 +1,6 @@
+#include <filesystem>
+
+#include "bundle/bundle.h"
 #include "command.h"
 #include "core/error.h"
 #include "evaluate/metric.h"
@@ -5,6 +8,11 @@
 #include "scenario/read.h"
 
 namespace fewshop::cli {
+namespace {
+
+bool is_bundle(const std::string& path) { return std::filesystem::is_regular_file(path + "/manifest.json"); }
+
+}  // namespace
 
 void ScenarioArguments::add_to(CLI::App& command, bool with_data) {
   command.add_option("scenario", scenario, "scenario file, or the name of a bundled one (see 'fewshop scenarios')")
@@ -23,7 +31,12 @@ void ScenarioArguments::add_to(CLI::App& command, bool with_data) {
 }
 
 Scenario ScenarioArguments::read() const {
-  Scenario read = read_scenario(scenario, set, learner);
+  const auto of_bundle = [this](const std::string& folder) {
+    require(set.empty() && learner.empty(), folder,
+            ": is a bundle, whose scenario is taken as it is; --set and --learner need a scenario file");
+    return scenario_from_json(read_bundle(folder).manifest.at("scenario"));
+  };
+  Scenario read = is_bundle(scenario) ? of_bundle(scenario) : read_scenario(scenario, set, learner);
   parse_metrics(read.metrics, read.problem);
   check_scenario(read);
   return read;

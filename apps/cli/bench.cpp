@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <ctime>
 #include <filesystem>
@@ -16,6 +17,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/progress.h"
+#include "http/client.h"
 #include "http/load_generator.h"
 #include "http/shop_server.h"
 #include "online/synthetic_shop.h"
@@ -104,6 +106,7 @@ class Bench {
     const auto recommend = [&](int64_t i) {
       return http::request_text("GET", fmt::format("/api/recommend/user-{}?n=10", (i * 7919) % a_.users));
     };
+    recall();
     measure("recommend 10", recommend);
     latency("recommend 10", recommend);
     const std::string support = support_text();
@@ -116,6 +119,7 @@ class Bench {
             [&](int64_t i) { return http::request_text("POST", "/api/events", event_text("single", i)); });
     latency("events, single posts",
             [&](int64_t i) { return http::request_text("POST", "/api/events", event_text("paced", i)); });
+    event_to_effect();
     events_in_batches();
     result_["memory_bytes"] = resident_bytes();
     if (globals_.json) print_json(result_);
@@ -212,6 +216,55 @@ class Bench {
     say(fmt::format("  {:<34} {:>9.0f} us CPU", "adapt and search alone", 1e6 * chunks[30]));
   }
 
+  /// How much of the full stack's best ten over all items the served list of ten has.
+  void recall() {
+    constexpr int kUsers = 100;
+    int64_t found = 0, wanted = 0;
+    for (int u = 0; u < std::min(kUsers, a_.users); ++u) {
+      const Asker asker{fmt::format("user-{}", u * 7919LL % a_.users), "", std::nullopt};
+      ListRequest all;
+      all.boosts = {{"item_id is null", 0}};  // with a boost, every item is scored
+      const auto best = server_->shop().recommend("", asker, all), served = server_->shop().recommend("", asker, {});
+      for (const auto& item : best.items) {
+        ++wanted;
+        found += std::any_of(served.items.begin(), served.items.end(), [&](const auto& s) { return s.id == item.id; });
+      }
+    }
+    const double recall = static_cast<double>(found) / static_cast<double>(std::max<int64_t>(1, wanted));
+    result_["recall_at_10"] = recall;
+    say(fmt::format("  {:<34} {:>9.3f} of the full stack's best ten over all items", "recall", recall));
+  }
+
+  /// From sending an event to the end of the first answer that reflects it, one after the other, under a light load.
+  void event_to_effect() {
+    if (std::string("event to effect").find(a_.only) == std::string::npos) return;
+    std::atomic<bool> stop = false;
+    std::thread background([&] {
+      while (!stop)
+        load([&](int64_t i) { return http::request_text("POST", "/api/events", event_text("beside", next_++ + i)); },
+             500, 0.5);
+    });
+    http::Client client(fmt::format("http://127.0.0.1:{}", server_->port()));
+    std::vector<double> milliseconds;
+    int missed = 0;
+    for (int i = 0; i < 500; ++i) {
+      const std::string user = fmt::format("effect-{}", i);
+      const auto begin = std::chrono::steady_clock::now();
+      client.post("/api/events", fmt::format(R"({{"event":"view_item","user_id":"{}","item_id":"item-{}"}})", user, i));
+      const auto answer = client.get(fmt::format("/api/recommend/{}?n=1&explain=true", user));
+      milliseconds.push_back(
+          std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+      missed += answer.body.find("\"row\":0") == std::string::npos;
+    }
+    stop = true;
+    background.join();
+    std::sort(milliseconds.begin(), milliseconds.end());
+    const double p50 = milliseconds[milliseconds.size() / 2], p99 = milliseconds[milliseconds.size() * 99 / 100];
+    result_["event to effect"] = {{"p50_ms", p50}, {"p99_ms", p99}, {"missed", missed}};
+    say(fmt::format("  {:<34} p50 {:.2f} ms  p99 {:.2f} ms, event and answer together, beside 500 events/s; {} missed",
+                    "event to effect", p50, p99, missed));
+  }
+
   void events_in_batches() {
     constexpr int kBatch = 500;
     measure(
@@ -228,6 +281,7 @@ class Bench {
   const Globals& globals_;
   std::string folder_;
   std::unique_ptr<http::ShopServer> server_;
+  std::atomic<int64_t> next_ = 10'000'000;
   json result_ = json::object();
 };
 

@@ -33,6 +33,14 @@ void add_scenarios(CLI::App& app, Globals& globals);
 void add_info(CLI::App& app, Globals& globals);
 void add_serve(CLI::App& app, Globals& globals);
 void add_config(CLI::App& app, Globals& globals);
+void add_model(CLI::App& app, Globals& globals);
+void add_playground(CLI::App& app, Globals& globals);
+void add_replay(CLI::App& app, Globals& globals);
+void add_key(CLI::App& app, Globals& globals);
+void add_forget(CLI::App& app, Globals& globals);
+void add_dump(CLI::App& app, Globals& globals);
+void add_restore(CLI::App& app, Globals& globals);
+void add_ps(CLI::App& app, Globals& globals);
 void add_bench(CLI::App& app, Globals& globals);
 
 /// Prints the object on standard output (the only thing there with --json).
@@ -43,6 +51,7 @@ struct ScenarioArguments {
   std::string scenario, data, learner;
   std::vector<std::string> set;
   void add_to(CLI::App& command, bool with_data = true);
+  /// A bundle folder stands for the scenario that it was trained for.
   /// The scenario with --learner and --set applied; metrics, learner and baselines are known names.
   Scenario read() const;
 };

@@ -113,6 +113,14 @@ int run(int argc, char** argv) {
   add_info(app, globals);
   add_serve(app, globals);
   add_config(app, globals);
+  add_model(app, globals);
+  add_playground(app, globals);
+  add_replay(app, globals);
+  add_key(app, globals);
+  add_forget(app, globals);
+  add_dump(app, globals);
+  add_restore(app, globals);
+  add_ps(app, globals);
   add_bench(app, globals);
 
   try {

@@ -32,9 +32,14 @@ void run(const Arguments& arguments) {
     const char* value = std::getenv(name.c_str());
     return value ? std::optional<std::string>(value) : std::nullopt;
   });
+  const std::string host = options.config.server.host;
+  const bool tls = !options.config.server.tls_certificate.empty();
   http::ShopServer server(std::move(options));
-  say(fmt::format("serve: listening on http://{}:{}", arguments.host.empty() ? "127.0.0.1" : arguments.host,
-                  server.port()));
+  say(fmt::format("serve: listening on {}://{}:{}", tls ? "https" : "http",
+                  host.find(':') == std::string::npos ? host : "[" + host + "]", server.port()));
+  if (server.open())
+    say("serve: the database has no key: open to this machine only, to every program on it "
+        "(`fewshop key create` makes one)");
   while (!cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
   say("serve: stopping");
   server.stop();

@@ -54,6 +54,15 @@ Config read_config(const std::string& file, const std::vector<std::string>& over
     }
     require(given->is_object(), document.where(name), ": expected a section [", name, "]");
   });
+  known.emplace_back("retention");
+  if (const auto given = document.values.find("retention"); given != document.values.end()) {
+    require(given->is_object(), document.where("retention"), ": expected a section [retention]");
+    for (const auto& entry : given->items()) {
+      require(entry.value().is_number() && entry.value() > 0 && entry.value() <= 100'000,
+              document.where("retention." + entry.key()), ": expected days, more than 0, got ", entry.value().dump());
+      config.retention[entry.key()] = entry.value();
+    }
+  }
   for (const auto& entry : document.values.items())
     require(std::find(known.begin(), known.end(), entry.key()) != known.end(), document.where(entry.key()),
             ": unknown section; known: ", fmt::format("{}", fmt::join(known, ", ")));
@@ -71,6 +80,9 @@ std::string default_config() {
     for (const FieldInfo& field : describe_fields<Section>())
       text += fmt::format("# {}\n# {} = {}\n", field.help, field.name, field.default_value.dump());
   });
+  text +=
+      "\n# Kinds of event and the days after which their rows are removed; \"*\" = all kinds that are not named.\n"
+      "[retention]\n# view_item = 90\n# \"*\" = 730\n";
   return text;
 }
 

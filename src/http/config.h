@@ -18,6 +18,7 @@ struct ServerSection {
   int port = 8087;
   int threads = 2;
   std::string tls_certificate, tls_key;
+  bool require_key = false;
   std::string cors_origins;
   int default_n = 10;
   int max_body_mb = 64;
@@ -33,6 +34,7 @@ void fields(ServerSection& o, Visitor&& visit) {
   visit("threads", o.threads, Field{1, 1024, "threads that answer"});
   visit("tls_certificate", o.tls_certificate, Field{0, 1, "PEM file of the certificate chain; empty = no TLS"});
   visit("tls_key", o.tls_key, Field{0, 1, "PEM file of the certificate's key"});
+  visit("require_key", o.require_key, Field{0, 1, "start only where a key has been made, also on a loopback address"});
   visit("cors_origins", o.cors_origins, Field{0, 1, "web sites whose pages may ask, separated by commas; * = all"});
   visit("default_n", o.default_n, Field{1, 10'000, "items of a list where the request says nothing"});
   visit("max_body_mb", o.max_body_mb, Field{1, 4096, "largest body of a request, MiB as sent"});
@@ -58,11 +60,15 @@ void fields(DatabaseSection& o, Visitor&& visit) {
 struct ModelsSection {
   std::string folder;
   int keep = 5;
+  double retrain_hours = 0;
+  int train_threads = 0;
 };
 template <class Visitor>
 void fields(ModelsSection& o, Visitor&& visit) {
   visit("folder", o.folder, Field{0, 1, "where versions of models are kept; empty = DATABASE.models"});
   visit("keep", o.keep, Field{1, 1000, "versions kept of every scenario"});
+  visit("retrain_hours", o.retrain_hours, Field{0, 8760, "a live model older than this is trained anew; 0 = never"});
+  visit("train_threads", o.train_threads, Field{0, 1024, "threads of a training; 0 = all cores"});
 }
 
 struct RecommendSection {
@@ -79,6 +85,9 @@ struct Config {
   DatabaseSection database;
   ModelsSection models;
   RecommendSection recommend;
+  /// [retention]: kind of event ("*" = all others) -> days after which its rows are removed. From the file and the
+  /// command line only: kinds are the shop's own words.
+  std::map<std::string, double> retention;
 };
 /// Calls visit("server", config.server) for every section.
 template <class Visitor>

@@ -69,7 +69,10 @@ void Metrics::observe(const Route* route, int status, double seconds) {
 
 prometheus::Registry& Metrics::registry() { return *impl_->registry; }
 
-std::string Metrics::text() const { return prometheus::TextSerializer().Serialize(impl_->registry->Collect()); }
+std::string Metrics::text() const {
+  if (look_) look_();
+  return prometheus::TextSerializer().Serialize(impl_->registry->Collect());
+}
 
 void add_metrics_route(Router& router, const Metrics& metrics, const std::string& scope) {
   router.add({.method = Method::kGet,

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "http/route.h"
 #include "http/router.h"
@@ -29,10 +31,13 @@ class Metrics {
 
   prometheus::Registry& registry();
   std::string text() const;
+  /// What sets the gauges of other parts, before every text().
+  void before_text(std::function<void()> look) { look_ = std::move(look); }
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
+  std::function<void()> look_;
 };
 
 /// GET /metrics. The metrics must outlive the router. `scope`: what a key must allow, "" = open.

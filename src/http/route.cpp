@@ -42,6 +42,8 @@ Response Response::json(const nlohmann::json& value, int status) {
 Response Response::error(const HttpError& error, const std::string& request_id) {
   Response response =
       json({{"error", {{"code", error.code}, {"message", error.what()}, {"request_id", request_id}}}}, error.status);
+  // RFC 9110 15.5.2 wants one; "Basic" would make browsers ask for a password.
+  if (error.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"fewshop\"");
   if (error.retry_after > 0) response.headers.emplace_back("Retry-After", std::to_string(error.retry_after));
   return response;
 }

@@ -10,14 +10,14 @@ constexpr size_t kMostTogether = 512;  // submissions in one commit
 constexpr auto kIdle = std::chrono::milliseconds(50);
 
 int64_t size_of(const Change& change) {
-  return 1 + std::ssize(change.events) + std::ssize(change.users) + std::ssize(change.items) +
-         std::ssize(change.overwritten_feedback) + std::ssize(change.deleted_feedback);
+  return 1 + std::ssize(change.old_rows) + std::ssize(change.events) + std::ssize(change.users) +
+         std::ssize(change.items) + std::ssize(change.overwritten_feedback) + std::ssize(change.deleted_feedback);
 }
 
 }  // namespace
 
-int64_t write_change(ShopStore::Writer& writer, const Change& change, std::map<std::string, int64_t>& removed) {
-  int64_t rows = 0;
+void write_change(ShopStore::Writer& writer, const Change& change, Outcome& outcome) {
+  int64_t& rows = outcome.rows;
   for (const auto& item : change.items) rows += writer.put_item(item);
   for (const auto& [id, changes] : change.item_patches) rows += writer.patch_item(id, changes);
   for (const auto& user : change.users) rows += writer.put_user(user);
@@ -33,11 +33,11 @@ int64_t write_change(ShopStore::Writer& writer, const Change& change, std::map<s
   for (const auto& id : change.deleted_items) rows += writer.delete_item(id);
   for (const auto& id : change.forgotten_users)
     for (const auto& [table, count] : writer.forget_user(id)) {
-      removed[table] += count;
+      outcome.removed[table] += count;
       rows += count;
     }
+  if (!change.old_rows.empty()) rows += writer.remove_old(change.old_rows);
   for (const auto& [name, value] : change.settings) writer.put_setting(name, value);
-  return rows;
 }
 
 Ingest::Ingest(ShopStore& store, Options options, Hooks hooks)
@@ -64,7 +64,7 @@ void Ingest::submit(Change change, std::function<void(const Outcome&)> done) {
     if (waiting_size_ + size > options_.most_waiting && !waiting_.empty())
       throw Overloaded("too many events are waiting to be written; send again in a second");
     waiting_size_ += size;
-    waiting_.push_back({std::move(change), std::move(done), nullptr, size, {}});
+    waiting_.push_back({std::move(change), std::move(done), nullptr, size, {}, std::chrono::steady_clock::now()});
   }
   wake_.notify_one();
 }
@@ -98,6 +98,7 @@ void Ingest::loop() {
       for (const auto& submission : group) waiting_size_ -= submission.size;
     }
     if (!group.empty()) commit(group);
+    hooks_.idle();
     // A batch is indexed between two commits: slow enough for events not to wait, fast enough to keep up with single
     // posts.
     if (store_.queued() > 0 || group.empty()) {
@@ -139,8 +140,7 @@ bool Ingest::try_commit(std::span<Submission> group) {
       hooks_.prepare(submission.change, submission.outcome);
     }
     store_.write([&](ShopStore::Writer& writer) {
-      for (Submission& submission : group)
-        submission.outcome.rows = write_change(writer, submission.change, submission.outcome.removed);
+      for (Submission& submission : group) write_change(writer, submission.change, submission.outcome);
       item_changes = writer.item_changes();
     });
   } catch (const InvalidInput& problem) {
@@ -154,6 +154,8 @@ bool Ingest::try_commit(std::span<Submission> group) {
   for (Submission& submission : group) {
     if (error.empty()) {
       bring_into_effect(submission);
+      if (hooks_.effect && submission.change.fresh > 0)
+        hooks_.effect(std::chrono::duration<double>(std::chrono::steady_clock::now() - submission.at).count());
     } else {
       submission.outcome = {};
       submission.outcome.error = error;
@@ -184,7 +186,10 @@ void Ingest::bring_into_effect(Submission& submission) {
 
 void Ingest::index() {
   try {
-    store_.index(options_.index_batch, hooks_.now());
+    std::map<std::string, int64_t> dropped;
+    store_.index(options_.index_batch, hooks_.now(), &dropped);
+    for (auto& entry : dropped) entry.second = -entry.second;
+    if (!dropped.empty()) hooks_.counted(dropped);
   } catch (const std::exception& problem) {
     hooks_.failed(problem.what());
     std::this_thread::sleep_for(kIdle);  // a full disk is not asked a thousand times a second

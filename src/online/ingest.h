@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -46,6 +47,7 @@ struct Change {
   };
   std::vector<FeedbackKey> deleted_feedback;
   std::vector<std::string> forgotten_users;
+  std::vector<OldRow> old_rows;  // to be removed
 
   std::vector<std::pair<std::string, nlohmann::json>> settings;
 };
@@ -57,6 +59,7 @@ struct Outcome {
   int64_t accepted = 0, duplicates = 0;    // events
   int64_t rows = 0;                        // affected by everything else
   std::map<std::string, int64_t> removed;  // forgotten users: rows by table
+  int64_t dropped_rows = 0;                // forgotten users: rows in memory
 };
 
 /// Writes changes one after the other on a thread of its own: what is waiting is committed together with one sync of
@@ -71,7 +74,9 @@ class Ingest {
     std::function<void(const Change&, Outcome&)> apply;                  // after it; again where it threw
     std::function<void(const std::map<std::string, int64_t>&)> counted;  // Writer::item_changes of a commit
     std::function<void(const std::string& message)> failed;              // a commit or the indexing failed
+    std::function<void()> idle;                                          // now and then, between two commits
     std::function<Micros()> now;
+    std::function<void(double seconds)> effect = nullptr;  // events: from their submission to their effect
   };
   struct Options {
     int64_t most_waiting = 100'000;   // events and changes submitted and not yet committed
@@ -96,6 +101,7 @@ class Ingest {
     std::function<void()> task;
     int64_t size = 0;
     Outcome outcome;
+    std::chrono::steady_clock::time_point at = {};
   };
 
   void loop();
@@ -115,7 +121,7 @@ class Ingest {
   std::thread thread_;
 };
 
-/// Writes the parts of a change; returns the rows that it affected.
-int64_t write_change(ShopStore::Writer& writer, const Change& change, std::map<std::string, int64_t>& removed);
+/// Writes the parts of a change; the outcome gets the rows that it affected.
+void write_change(ShopStore::Writer& writer, const Change& change, Outcome& outcome);
 
 }  // namespace fewshop

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/hash.h"
+
 namespace fewshop {
 namespace {
 
@@ -12,6 +14,15 @@ bool same_row(const LiveRow& a, const LiveRow& b) {
 }
 
 }  // namespace
+
+LiveRow live_row(const EventRow& row, int32_t item, int32_t kind, float number) {
+  return {row.time,
+          item,
+          static_cast<uint32_t>(hash64(row.event_id)),
+          number,
+          static_cast<uint16_t>(kind),
+          static_cast<uint16_t>(row.position)};
+}
 
 LiveRows::LiveRows(const Options& options, Load load) : options_(options), load_(std::move(load)) {}
 
@@ -63,15 +74,17 @@ void LiveRows::add(std::string_view key, const LiveRow& row) {
   evict(shard);
 }
 
-void LiveRows::drop(std::string_view key) {
+int64_t LiveRows::drop(std::string_view key) {
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
   const auto found = shard.index.find(key);
-  if (found == shard.index.end()) return;
+  if (found == shard.index.end()) return 0;
   const auto entry = found->second;
+  const int64_t rows = std::ssize(entry->rows);
   shard.bytes -= bytes_of(*entry);
   shard.index.erase(found);
   shard.entries.erase(entry);
+  return rows;
 }
 
 void LiveRows::drop_item(int32_t item) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/time.h"
+#include "store/event.h"
 
 namespace fewshop {
 
@@ -23,6 +24,9 @@ struct LiveRow {
   uint16_t kind = 0;      // number of the kind of event
   uint16_t position = 0;  // of the item in its event
 };
+
+/// A stored row in this form: `item` and `kind` are its numbers, `number` what EventKinds says that it keeps.
+LiveRow live_row(const EventRow& row, int32_t item, int32_t kind, float number);
 
 /// The rows of users and guests, by key, as far as memory allows: those asked for last, each with its latest rows, read
 /// from the store when they are first asked for. What is added to a key that is not in memory needs no work: the store
@@ -45,7 +49,8 @@ class LiveRows {
   /// Copies the rows of a key, oldest first by time; rows later than `until` are left out.
   void read(std::string_view key, Micros until, std::vector<LiveRow>& out);
   void add(std::string_view key, const LiveRow& row);
-  void drop(std::string_view key);
+  /// Rows that were in memory.
+  int64_t drop(std::string_view key);
   void drop_item(int32_t item);
   void clear();
 

@@ -1,6 +1,7 @@
 #include "online/recommend.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <unordered_map>
 
@@ -65,9 +66,11 @@ class CapCounter {
 class Answering {
  public:
   Answering(const LiveModel& live, const TaskRowsView& task, Micros now) : access_(live), rows_(task.rows) {
+    const auto begin = std::chrono::steady_clock::now();
     access_.support(task.rows, now, arrived_);
     for (const ArrivedRow& row : arrived_) support_.push_back(row.row);
     access_.model().adapt_served({support_, task.description}, access_.session());
+    adapt_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
 
   Answering(const LiveModel& live, const TextRows& support, const ColumnValues& description, Micros now)
@@ -75,12 +78,15 @@ class Answering {
     for (size_t i = 0; i < input_.support.size(); ++i)
       arrived_.push_back({.row = input_.support[i], .source = input_.source[i]});
     support_ = input_.support;
+    const auto begin = std::chrono::steady_clock::now();
     access_.model().adapt_served(input_.view(), access_.session());
+    adapt_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
 
   ListAnswer list(const ListRules& rules, bool explain) {
     ListAnswer answer;
     answer.support = static_cast<int32_t>(support_.size());
+    answer.adapt_seconds = adapt_seconds_;
     exclude(rules);
     const auto items = static_cast<int64_t>(access_.model().item_ids().size());
     const auto passing = static_cast<int>(items - std::ssize(exclude_));
@@ -107,6 +113,7 @@ class Answering {
   ListAnswer scores(std::span<const int32_t> items, bool explain) {
     ListAnswer answer;
     answer.support = static_cast<int32_t>(support_.size());
+    answer.adapt_seconds = adapt_seconds_;
     for (const int32_t item : items)
       answer.items.push_back({.item = item, .model_item = access_.model_item(item), .reasons = {}});
     finish(answer, explain);
@@ -116,6 +123,7 @@ class Answering {
   ListAnswer scores(std::span<const std::string> items, bool explain) {
     ListAnswer answer;
     answer.support = static_cast<int32_t>(support_.size());
+    answer.adapt_seconds = adapt_seconds_;
     for (const std::string& id : items)
       answer.items.push_back({.model_item = access_.model().find_item(id), .reasons = {}});
     finish(answer, explain);
@@ -279,6 +287,7 @@ class Answering {
   }
 
   LiveModel::Access access_;
+  double adapt_seconds_ = 0;
   std::span<const LiveRow> rows_;
   TaskInput input_;
   std::vector<ArrivedRow> arrived_;

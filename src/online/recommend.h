@@ -64,6 +64,7 @@ struct Answered {
 struct ListAnswer {
   std::string served;  // "adapted", a baseline's name, or "mixed"
   int32_t support = 0;
+  double adapt_seconds = 0;  // of the time it took
   std::vector<Answered> items;
 };
 

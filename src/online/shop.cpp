@@ -58,18 +58,28 @@ Shop::Shop(Options options)
       views_(*store_, items_),
       rows_(options_.rows, [this](std::string_view key, std::vector<LiveRow>& rows) { read_rows(key, rows); }),
       recent_(options_.recent_ids),
-      random_(entropy()) {
+      random_(entropy()),
+      ledger_(store_->settings("")) {
   load();
-  ingest_ = std::make_unique<Ingest>(
-      *store_, options_.ingest,
-      Ingest::Hooks{[this] { begin(); }, [this](Change& change, Outcome& outcome) { prepare(change, outcome); },
-                    [this](const Change& change, Outcome& outcome) { apply(change, outcome); },
-                    [this](const std::map<std::string, int64_t>& changes) {
-                      for (const auto& [id, rows] : changes)
-                        if (const int32_t item = items_.find(id); item >= 0)
-                          items_.count(item, static_cast<double>(rows));
-                    },
-                    options_.log, options_.now});
+  Ingest::Hooks hooks;
+  hooks.begin = [this] { begin(); };
+  hooks.prepare = [this](Change& change, Outcome& outcome) { prepare(change, outcome); };
+  hooks.apply = [this](const Change& change, Outcome& outcome) { apply(change, outcome); };
+  hooks.counted = [this](const std::map<std::string, int64_t>& changes) {
+    for (const auto& [id, rows] : changes)
+      if (const int32_t item = items_.find(id); item >= 0) items_.count(item, static_cast<double>(rows));
+  };
+  hooks.failed = [this](const std::string& problem) {
+    write_failed_ = true;
+    options_.log(problem);
+  };
+  hooks.idle = [this] { count_due(); };
+  hooks.now = options_.now;
+  hooks.effect = options_.effect;
+  ingest_ = std::make_unique<Ingest>(*store_, options_.ingest, std::move(hooks));
+  housekeeping_ = std::make_unique<Housekeeping>(
+      [this] { tick(); }, [this](const std::string& problem) { options_.log("housekeeping: " + problem); },
+      std::chrono::seconds(1));
 }
 
 Shop::~Shop() = default;
@@ -87,14 +97,21 @@ Micros Shop::until() const {
   return latest_.load();
 }
 
-void Shop::stop() { ingest_->stop(); }
+void Shop::stop() {
+  housekeeping_->stop();
+  ingest_->stop();
+}
 
 void Shop::load() {
   store_->each_item([&](const ItemRecord& record) {
     const int32_t item = items_.add(record.item_id);
     items_.set(item, !record.hidden, record.time);
   });
-  store_->each_item_count([&](const std::string& id, int64_t rows) {
+  const Micros now = options_.now();
+  store_->each_future_row(now, [&](const EventRow& row) {
+    if (!row.item_id.empty()) due_.push({row.time, row.event_id, items_.add(row.item_id)});
+  });
+  store_->each_item_count(now, [&](const std::string& id, int64_t rows) {
     if (const int32_t item = items_.find(id); item >= 0) items_.count(item, static_cast<double>(rows));
   });
   // Newest first: added in the opposite order, so that the newest are the last to be dropped.
@@ -103,6 +120,8 @@ void Shop::load() {
   for (auto hash = hashes.rbegin(); hash != hashes.rend(); ++hash) recent_.add(*hash);
   for (auto& [guest, user] : store_->joins()) joins_[guest] = user;
   for (auto& key : store_->refusals()) refusals_.insert(key);
+  for (const auto& [name, entry] : store_->settings(std::string(Ledger::kEntries)))
+    if (entry.value("pending", false)) pending_receipts_.insert(name);
 }
 
 std::string Shop::new_id() {
@@ -139,6 +158,7 @@ Outcome Shop::change(Change change) {
 
 void Shop::begin() {
   pending_.clear();
+  forgetting_.clear();
   group_joins_.clear();
   group_refusals_.clear();
 }
@@ -164,13 +184,14 @@ void Shop::prepare(Change& change, Outcome& outcome) {
   };
   const auto know = [&](Event& event) {
     if (event.user_id.empty() && !event.client_id.empty())
-      if (std::string user = joined_to(event.client_id); !user.empty()) {
+      if (std::string user = joined_to(event.client_id); !user.empty() && forgetting_.count(user) == 0) {
         event.user_id = std::move(user);
         event.guest = true;
       }
     if ((!event.user_id.empty() && refused(user_key(event.user_id))) ||
         (!event.client_id.empty() && refused(guest_key(event.client_id))))
       event.personalization = false;
+    if (came_late(event)) event.personalization = false;
   };
   const auto fresh = std::stable_partition(change.events.begin(), change.events.end(),
                                            [&](const Event& event) { return !duplicate(event.event_id); });
@@ -190,15 +211,11 @@ void Shop::prepare(Change& change, Outcome& outcome) {
   };
   for (int64_t i = 0; i < change.fresh; ++i) name(change.events[i]);
   for (const Event& event : change.overwritten_feedback) name(event);
+  prepare_forgetting(change);
 }
 
 LiveRow Shop::live_row(const EventRow& row, int32_t item, int32_t kind) const {
-  return {row.time,
-          item,
-          static_cast<uint32_t>(hash64(row.event_id)),
-          kinds_.number(kind, row),
-          static_cast<uint16_t>(kind),
-          static_cast<uint16_t>(row.position)};
+  return fewshop::live_row(row, item, kind, kinds_.number(kind, row));
 }
 
 int32_t Shop::know_item(const std::string& id) {
@@ -210,15 +227,27 @@ int32_t Shop::know_item(const std::string& id) {
 
 void Shop::apply_event(const Event& event) {
   const int32_t kind = kinds_.add(event.event);
+  const Micros now = options_.now();
   const std::string key = !event.personalization     ? ""
                           : !event.user_id.empty()   ? user_key(event.user_id)
                           : !event.client_id.empty() ? guest_key(event.client_id)
                                                      : "";
   each_row(event, [&](const EventRow& row) {
     const int32_t item = know_item(row.item_id);
-    items_.count(item, 1);
+    if (event.time <= now)
+      items_.count(item, 1);
+    else
+      due_.push({event.time, event.event_id, item});
     if (!key.empty() && kind >= 0) rows_.add(key, live_row(row, item, kind));
   });
+}
+
+void Shop::count_due() {
+  while (!due_.empty() && due_.top().time <= options_.now()) {
+    // It may have been deleted meanwhile.
+    if (store_->has_event(due_.top().event_id)) items_.count(due_.top().item, 1);
+    due_.pop();
+  }
 }
 
 /// The item is new, or what the shop says of it has changed: lists and models follow.
@@ -229,27 +258,43 @@ void Shop::apply_item(const std::string& id) {
   items_.set(item, shown, record ? record->time : 0);
   views_.changed(item, id);
   const auto columns = store_->item_columns(id).value_or(ShopStore::Columns{});
-  for (const auto& model : live()) model->put_item(item, id, columns, shown);
+  for (const auto& model : following()) model->put_item(item, id, columns, shown);
   if (journal_) journal_->push_back(id);
 }
 
 void Shop::apply(const Change& change, Outcome& outcome) {
-  (void)outcome;
+  write_failed_ = false;
   for (const auto& item : change.items) apply_item(item.item_id);
   for (const auto& patch : change.item_patches) apply_item(patch.first);
   for (int64_t i = 0; i < change.fresh; ++i) {
     recent_.add(hash64(change.events[i].event_id));
     apply_event(change.events[i]);
   }
+  if (change.fresh > 0) {
+    constexpr size_t kMostKinds = 200;
+    const std::lock_guard lock(figures_mutex_);
+    for (int64_t i = 0; i < change.fresh; ++i) {
+      const std::string& kind = change.events[i].event;
+      const auto known = by_kind_.find(kind);
+      if (known != by_kind_.end())
+        ++known->second;
+      else
+        ++by_kind_[by_kind_.size() < kMostKinds ? kind : "other"];
+    }
+  }
+  for (const OldRow& row : change.old_rows)
+    if (row.table < 2) rows_.drop(row.user_id.empty() ? guest_key(row.client_id) : user_key(row.user_id));
   for (const auto& join : change.joins) {
+    std::string before;  // whose rows they were so far
     {
       const std::unique_lock lock(people_mutex_);
       if (const auto joined = joins_.find(join.client_id); joined != joins_.end()) {
-        rows_.drop(user_key(joined->second));  // whose rows they were so far
+        before = joined->second;
         joins_.erase(joined);
       }
       if (join.join) joins_[join.client_id] = join.user_id;
     }
+    if (!before.empty()) rows_.drop(user_key(before));
     if (join.join) rows_.drop(user_key(join.user_id));
     rows_.drop(guest_key(join.client_id));
   }
@@ -291,8 +336,8 @@ void Shop::apply(const Change& change, Outcome& outcome) {
       refusals_.erase(user_key(id));
       for (const auto& guest : guests) refusals_.erase(guest_key(guest));
     }
-    rows_.drop(user_key(id));
-    for (const auto& guest : guests) rows_.drop(guest_key(guest));
+    outcome.dropped_rows += rows_.drop(user_key(id));
+    for (const auto& guest : guests) outcome.dropped_rows += rows_.drop(guest_key(guest));
   }
 }
 
@@ -321,16 +366,19 @@ void Shop::warm(const std::atomic<bool>& stop) {
 
 // --- Models.
 
-std::vector<std::shared_ptr<LiveModel>> Shop::live() const {
+std::vector<std::shared_ptr<LiveModel>> Shop::following() const {
   const std::shared_lock lock(models_mutex_);
   std::vector<std::shared_ptr<LiveModel>> models;
-  for (const auto& [name, model] : models_) models.push_back(model);
+  for (const auto* group : {&models_, &shadows_})
+    for (const auto& [name, model] : *group) models.push_back(model);
   return models;
 }
 
 std::vector<std::shared_ptr<const LiveModel>> Shop::models() const {
-  const auto models = live();
-  return {models.begin(), models.end()};
+  const std::shared_lock lock(models_mutex_);
+  std::vector<std::shared_ptr<const LiveModel>> models;
+  for (const auto& [name, model] : models_) models.push_back(model);
+  return models;
 }
 
 std::shared_ptr<const LiveModel> Shop::model_or_null(const std::string& scenario) const {
@@ -363,7 +411,60 @@ std::shared_ptr<const LiveModel> Shop::model(const std::string& scenario) const 
   return model;
 }
 
+namespace {
+
+/// The columns that a scenario's [live] takes values from, by kind of event.
+std::map<std::string, std::string> live_columns(const Scenario& scenario) {
+  std::map<std::string, std::string> columns;
+  for (const auto& [event, value] : scenario.live_events)
+    if (value.is_string()) columns[event] = value.get<std::string>();
+  return columns;
+}
+
+}  // namespace
+
 void Shop::publish(const std::string& version, const std::string& folder) {
+  make_ready(version, folder, [this](const std::shared_ptr<LiveModel>& model) {
+    const bool reread = kinds_.use(model->scenario());
+    {
+      const std::unique_lock lock(models_mutex_);
+      models_[model->name()] = model;
+    }
+    if (reread) rows_.clear();
+  });
+}
+
+void Shop::shadow(const std::string& version, const std::string& folder) {
+  make_ready(version, folder, [&](const std::shared_ptr<LiveModel>& model) {
+    const std::unique_lock lock(models_mutex_);
+    const auto live = models_.find(model->name());
+    require(live != models_.end(), model->name(), ": no model of this scenario is live: a shadow has nobody to follow");
+    require(live_columns(live->second->scenario()) == live_columns(model->scenario()), model->name(),
+            ": [live] of version ", version, " takes values from other columns than that of the live version ",
+            live->second->version(), "; rows in memory keep one value of a kind of event");
+    shadows_[model->name()] = model;
+  });
+}
+
+void Shop::retire_shadow(const std::string& scenario) {
+  const std::unique_lock lock(models_mutex_);
+  shadows_.erase(scenario);
+}
+
+ListReply Shop::shadow_recommend(const std::string& scenario, const Asker& asker, const ListRequest& request) {
+  std::shared_ptr<const LiveModel> model;
+  {
+    const std::shared_lock lock(models_mutex_);
+    if (const auto found = shadows_.find(scenario); found != shadows_.end()) model = found->second;
+  }
+  require(model != nullptr, "scenario: '", scenario, "' has no shadow");
+  const TaskState state = task_state(asker, model.get());
+  return reply(fewshop::recommend(*model, state.view(), rules(request), request.explain, now()), model.get(),
+               request.explain);
+}
+
+void Shop::make_ready(const std::string& version, const std::string& folder,
+                      const std::function<void(const std::shared_ptr<LiveModel>&)>& swap) {
   const std::lock_guard one(publish_mutex_);
   auto model = std::make_shared<LiveModel>(version, folder, Model::load(folder), kinds_);
   // Items are put while others change: what changes meanwhile is put again before the swap, on the writing thread.
@@ -402,12 +503,7 @@ void Shop::publish(const std::string& version, const std::string& folder) {
       model->put_item(items_.add(id), id, store_->item_columns(id).value_or(ShopStore::Columns{}),
                       record && !record->hidden);
     }
-    const bool reread = kinds_.use(model->scenario());
-    {
-      const std::unique_lock lock(models_mutex_);
-      models_[model->name()] = model;
-    }
-    if (reread) rows_.clear();
+    swap(model);
   });
 }
 
@@ -415,6 +511,7 @@ void Shop::retire(const std::string& scenario) {
   {
     const std::unique_lock lock(models_mutex_);
     require(models_.erase(scenario) > 0, "scenario: no model of '", scenario, "' is live");
+    shadows_.erase(scenario);
   }
   kinds_.release(scenario);
 }

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <queue>
 #include <set>
 #include <shared_mutex>
 #include <string>
@@ -14,10 +16,12 @@
 #include <vector>
 
 #include "core/random.h"
+#include "online/housekeeping.h"
 #include "online/ingest.h"
 #include "online/item_table.h"
 #include "online/item_views.h"
 #include "online/kinds.h"
+#include "online/ledger.h"
 #include "online/live_model.h"
 #include "online/live_rows.h"
 #include "online/recent_ids.h"
@@ -61,6 +65,7 @@ struct ListReply {
   std::string recommendation_id, scenario, version;  // no model: scenario and version are ""
   std::string served;
   int32_t support = 0;
+  double adapt_seconds = 0;  // from the rows to an adapted model
   struct Reason {
     int32_t row = 0;  // in the support, oldest = 0
     std::string item_id;
@@ -84,15 +89,24 @@ struct ListReply {
 /// Threads: any number may call anything.
 class Shop {
  public:
+  /// What there is to count of an answer.
+  struct Answer {
+    const std::string& scenario;  // "" = no model answered
+    int32_t support = 0;
+    double seconds = 0, adapt_seconds = 0;
+  };
   struct Options {
     std::string database;
     int64_t recent_ids = 10'000'000;
     LiveRows::Options rows;
     Ingest::Options ingest;
     std::string default_scenario;                 // of lists; "" = the only ranking one
+    std::map<std::string, double> retention;      // kind of event ("*" = others) -> days that its rows are kept
     std::string vfs;                              // tests: SQLite's
     std::function<Micros()> now;                  // tests; null = the system's clock
     std::function<void(const std::string&)> log;  // what an operator should know; null = nowhere
+    std::function<void(const Answer&)> answered;  // after every list and score; must be quick
+    std::function<void(double seconds)> effect;   // from the submission of events to their effect
   };
 
   /// Opens the database (locks it, migrates it) and reads what serving needs. Throws InvalidInput, Failure.
@@ -122,12 +136,51 @@ class Shop {
   void warm(const std::atomic<bool>& stop);
   bool refused(const std::string& user_id, const std::string& client_id) const;
 
+  // --- People (docs/privacy.md).
+
+  /// Forgets a user and the guests joined to it. `done` gets the receipt: what was removed from where, that the shop
+  /// now answers as it answers a newcomer, which models may hold parameters that were fitted to the user's rows too,
+  /// and whether the database's log is still to be cut (`pending`), which the shop goes on trying. Called on a thread
+  /// of the shop, once. Throws Overloaded.
+  void forget(const std::string& user_id, std::function<void(const Outcome&, const nlohmann::json& receipt)> done);
+  /// The receipts of all who were forgotten (of one user, where it is given), by keyed hash, oldest first.
+  nlohmann::json receipts(const std::string& user_id = "");
+  /// Everything that is held of a user: record, events wherever they are, guests, consent, and what each live model
+  /// makes of it.
+  nlohmann::json export_user(const std::string& user_id);
+  /// Removes rows that are older than options.retention allows, among the next so many; what was removed, less one and
+  /// negative where that was the last of a pass. Runs by itself, an hour after the last pass; for tests.
+  int64_t retain(int64_t at_most_scanned);
+
+  // --- What an operator asks.
+
+  struct Figures {
+    ShopStore::Counts counts;  // as of some seconds ago, as is the next
+    LiveRows::Usage rows;
+    int64_t queued = 0, models = 0;
+  };
+  Figures figures() const;
+  /// Events accepted since the start, by kind; what comes after the first 200 kinds is "other".
+  std::map<std::string, int64_t> events_by_kind() const;
+  /// "", or why changes are refused now.
+  std::string problem() const;
+
   // --- Models.
 
   /// Makes a model live in place of the scenario's present one: knows all items and changes when it answers first, and
   /// no answer mixes two. Throws InvalidInput where it cannot be served.
   void publish(const std::string& version, const std::string& folder);
   void retire(const std::string& scenario);
+  /// A second model of a scenario that answers nobody. It follows items and changes as a live one does, so that it can
+  /// be asked what a live one was asked. Throws InvalidInput where it could not be published either.
+  void shadow(const std::string& version, const std::string& folder);
+  void retire_shadow(const std::string& scenario);
+  ListReply shadow_recommend(const std::string& scenario, const Asker& asker, const ListRequest& request);
+  /// Called after every answer of recommend() that a model gave, on the answering thread: it must be quick. Set it
+  /// before the first question.
+  using Observe =
+      std::function<void(const Asker& asker, const ListRequest& request, const ListReply& reply, double seconds)>;
+  void observe(Observe observe) { observe_ = std::move(observe); }
   /// The live model of a scenario; "" = the default for lists. Throws InvalidInput naming those there are.
   std::shared_ptr<const LiveModel> model(const std::string& scenario) const;
   /// The same, null where the default is asked for and nothing is live.
@@ -164,7 +217,16 @@ class Shop {
   void prepare(Change& change, Outcome& outcome);
   void apply(const Change& change, Outcome& outcome);
   bool duplicate(const std::string& event_id);
+  void count_due();
   void apply_event(const Event& event);
+  void prepare_forgetting(Change& change);
+  bool came_late(const Event& event) const;
+  nlohmann::json finish_forgetting(const std::string& user_id, const Outcome& outcome);
+  nlohmann::json newcomer_check(const std::string& user_id);
+  void store_receipt(const std::string& name, const nlohmann::json& receipt);
+  void finish_pending();
+  nlohmann::json profile_of(const std::string& user_id, const LiveModel& model);
+  void tick();
   void apply_item(const std::string& id);
   int32_t know_item(const std::string& id);
   void read_rows(std::string_view key, std::vector<LiveRow>& rows);
@@ -172,10 +234,16 @@ class Shop {
   TaskState task_state(const Asker& asker, const LiveModel* model);
   ListRules rules(const ListRequest& request);
   ListReply reply(const ListAnswer& answer, const LiveModel* model, bool explain);
+  ListReply answer_scores(const LiveModel& model, const Asker& asker, const std::vector<std::string>& ids,
+                          bool explain);
+  /// Tells the observer of an answer that was begun at `begin`.
+  void tell(const ListReply& reply, std::chrono::steady_clock::time_point begin) const;
   ListReply scores(const ListAnswer& answer, const LiveModel& model, const std::vector<std::string>& ids,
                    const std::function<std::string(const Contribution&)>& item_of);
   ListReply ranked(std::vector<Answered> items, const ListRules& rules, const std::string& served);
-  std::vector<std::shared_ptr<LiveModel>> live() const;
+  std::vector<std::shared_ptr<LiveModel>> following() const;  // live and shadows
+  void make_ready(const std::string& version, const std::string& folder,
+                  const std::function<void(const std::shared_ptr<LiveModel>&)>& swap);
 
   Options options_;
   mutable std::atomic<Micros> latest_ = 0;  // that the clock has shown
@@ -187,24 +255,46 @@ class Shop {
 
   // Of the ingest thread alone.
   RecentIds recent_;
-  std::unordered_set<uint64_t> pending_;                      // ids of the group that is being committed
+  std::unordered_set<uint64_t> pending_;  // ids of the group that is being committed
+  struct Due {
+    Micros time;
+    std::string event_id;
+    int32_t item;
+    bool operator>(const Due& other) const { return time > other.time; }
+  };
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;  // rows of the future: they are counted in time
+  std::optional<std::vector<std::string>> journal_;                 // items changed while a model is being made ready
+  std::unordered_set<std::string> forgetting_;                // users whom the group that is being committed forgets
   std::unordered_map<std::string, std::string> group_joins_;  // what the group says before what is prepared: guest ->
                                                               // user, "" = parted
   std::unordered_map<std::string, bool> group_refusals_;      // "u:ID", "c:ID" -> refused
-  std::optional<std::vector<std::string>> journal_;           // items changed while a model is being made ready
 
   mutable std::shared_mutex people_mutex_;
   std::unordered_map<std::string, std::string> joins_;  // guest -> user
   std::unordered_set<std::string> refusals_;            // "u:ID", "c:ID"
 
   mutable std::shared_mutex models_mutex_;
-  std::map<std::string, std::shared_ptr<LiveModel>> models_;
+  std::map<std::string, std::shared_ptr<LiveModel>> models_, shadows_;  // by scenario
+  Observe observe_;
   std::mutex publish_mutex_;  // one at a time
 
   std::mutex random_mutex_;
   Random random_;
 
-  std::unique_ptr<Ingest> ingest_;  // last: its thread uses all of the above
+  Ledger ledger_;
+  std::mutex receipts_mutex_;
+  std::set<std::string> pending_receipts_;  // names of their settings
+  std::atomic<bool> write_failed_ = false;
+  mutable std::mutex figures_mutex_;
+  Figures figures_;
+  std::map<std::string, int64_t> by_kind_;
+
+  // Of the housekeeping thread alone.
+  ShopStore::Place retention_place_;
+  std::chrono::steady_clock::time_point next_retention_, next_counts_;
+
+  std::unique_ptr<Ingest> ingest_;              // its thread uses all of the above
+  std::unique_ptr<Housekeeping> housekeeping_;  // last: its thread uses ingest_, too
 };
 
 }  // namespace fewshop

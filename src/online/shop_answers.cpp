@@ -1,5 +1,6 @@
 // What a shop answers: lists, neighbours, scores.
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <unordered_map>
 #include <unordered_set>
@@ -80,6 +81,7 @@ ListReply Shop::reply(const ListAnswer& answer, const LiveModel* model, bool exp
   }
   reply.served = answer.served;
   reply.support = answer.support;
+  reply.adapt_seconds = answer.adapt_seconds;
   const ItemTable::Reader items(items_);
   for (const Answered& answered : answer.items) {
     if (answered.item < 0) continue;
@@ -100,30 +102,57 @@ ListReply Shop::reply(const ListAnswer& answer, const LiveModel* model, bool exp
 }
 
 ListReply Shop::recommend(const std::string& scenario, const Asker& asker, const ListRequest& request) {
+  const auto begin = std::chrono::steady_clock::now();
   const auto model = model_or_null(scenario);
-  if (!model) return popular(request);
-  const TaskState state = task_state(asker, model.get());
-  return reply(fewshop::recommend(*model, state.view(), rules(request), request.explain, now()), model.get(),
-               request.explain);
+  ListReply reply;
+  if (!model) {
+    reply = popular(request);
+  } else {
+    const TaskState state = task_state(asker, model.get());
+    reply = this->reply(fewshop::recommend(*model, state.view(), rules(request), request.explain, now()), model.get(),
+                        request.explain);
+  }
+  tell(reply, begin);
+  if (observe_ && model)
+    observe_(asker, request, reply, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  return reply;
+}
+
+void Shop::tell(const ListReply& reply, std::chrono::steady_clock::time_point begin) const {
+  if (options_.answered)
+    options_.answered({reply.scenario, reply.support,
+                       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(),
+                       reply.adapt_seconds});
 }
 
 ListReply Shop::score(const std::string& scenario, const Asker& asker, const std::vector<std::string>& ids,
                       bool explain) {
-  const auto model = this->model(scenario);
-  const TaskState state = task_state(asker, model.get());
+  const auto begin = std::chrono::steady_clock::now();
+  const ListReply reply = answer_scores(*model(scenario), asker, ids, explain);
+  tell(reply, begin);
+  return reply;
+}
+
+ListReply Shop::answer_scores(const LiveModel& model, const Asker& asker, const std::vector<std::string>& ids,
+                              bool explain) {
+  const TaskState state = task_state(asker, &model);
   std::vector<int32_t> items;
   for (const auto& id : ids) items.push_back(items_.find(id));
-  return scores(score_items(*model, state.view(), items, explain, now()), *model, ids, [&](const Contribution& part) {
+  return scores(score_items(model, state.view(), items, explain, now()), model, ids, [&](const Contribution& part) {
     return part.item < 0 ? std::string() : ItemTable::Reader(items_).at(part.item).id;
   });
 }
 
 ListReply Shop::score(const std::string& scenario, const TextRows& support, const ColumnValues& description,
                       const std::vector<std::string>& ids, bool explain) {
+  const auto begin = std::chrono::steady_clock::now();
   const auto model = this->model(scenario);
   const int item = support.find(model->scenario().item);
-  return scores(score_rows(*model, support, description, ids, explain, now()), *model, ids,
-                [&](const Contribution& part) { return item < 0 ? "" : support.rows[part.row][item].value_or(""); });
+  const ListReply reply =
+      scores(score_rows(*model, support, description, ids, explain, now()), *model, ids,
+             [&](const Contribution& part) { return item < 0 ? "" : support.rows[part.row][item].value_or(""); });
+  tell(reply, begin);
+  return reply;
 }
 
 /// An answer about items by the names they were asked by.
@@ -135,6 +164,7 @@ ListReply Shop::scores(const ListAnswer& answer, const LiveModel& model, const s
   reply.version = model.version();
   reply.served = answer.served;
   reply.support = answer.support;
+  reply.adapt_seconds = answer.adapt_seconds;
   for (size_t i = 0; i < ids.size(); ++i) {
     const Answered& answered = answer.items[i];
     ListReply::Item item{ids[i], answered.score, answered.low, answered.high, answered.prior, 0, false, {}};

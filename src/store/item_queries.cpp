@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "core/error.h"
+#include "store/event_tables.h"
 #include "store/shop_reader.h"
 
 namespace fewshop {
@@ -80,25 +81,42 @@ bool ShopReader::item_where(const std::string& condition, const std::string& ite
   return found;
 }
 
-void ShopReader::each_item_count(const std::function<void(const std::string&, int64_t)>& use) {
-  std::unordered_map<std::string, int64_t> queued;
-  auto rows = queue_.all([](const Event&) { return true; });
+void ShopReader::each_item_count(Micros now, const std::function<void(const std::string&, int64_t)>& use) {
+  std::unordered_map<std::string, int64_t> more;  // than `events` has
+  auto rows = queue_.all([&](const Event& event) { return event.time <= now; });
   auto reader = pool_.take();
   reader.snapshot();
   drop_moved(*reader, rows);
   for (const QueuedRow& row : rows)
-    if (!row.row.item_id.empty()) ++queued[row.row.item_id];
+    if (!row.row.item_id.empty()) ++more[row.row.item_id];
+  {
+    auto due = reader->query(
+        "select item_id, count(*) from events_future where item_id is not null and time <= ? group by item_id");
+    due.add(now);
+    while (due.step()) more[due.text(0)] += due.integer(1);
+  }
   auto query = reader->query("select item_id, count(*) from events where item_id is not null group by item_id");
   while (query.step()) {
     const std::string id = query.text(0);
     int64_t count = query.integer(1);
-    if (const auto more = queued.find(id); more != queued.end()) {
-      count += more->second;
-      queued.erase(more);
+    if (const auto found = more.find(id); found != more.end()) {
+      count += found->second;
+      more.erase(found);
     }
     use(id, count);
   }
-  for (const auto& [id, count] : queued) use(id, count);
+  for (const auto& [id, count] : more) use(id, count);
+}
+
+void ShopReader::each_future_row(Micros now, const std::function<void(const EventRow&)>& use) {
+  auto rows = queue_.all([&](const Event& event) { return event.time > now; });
+  auto reader = pool_.take();
+  reader.snapshot();
+  drop_moved(*reader, rows);
+  for (const QueuedRow& row : rows) use(row.row);
+  auto query = reader->query(fmt::format("select {} from events_future where time > ?", kRowColumns));
+  query.add(now);
+  while (query.step()) use(read_row(query));
 }
 
 void ShopReader::each_actor(const std::function<bool(const std::string&, const std::string&)>& use) {

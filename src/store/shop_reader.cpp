@@ -107,4 +107,55 @@ void ShopReader::each_event(const std::function<void(const EventRow&)>& use) {
   for (const QueuedRow& row : queued) use(row.row);
 }
 
+std::vector<EventRow> ShopReader::withheld(const std::string& user_id) {
+  std::vector<EventRow> rows;
+  if (user_id.empty()) return rows;
+  auto reader = pool_.take();
+  auto query =
+      reader->query(fmt::format("select {} from events_withheld where user_id = ? order by rowid", kRowColumns));
+  query.add(user_id);
+  while (query.step()) rows.push_back(read_row(query));
+  return rows;
+}
+
+bool ShopReader::scan_rows(ShopStore::Place& place, int64_t at_most,
+                           const std::function<bool(std::string_view event, Micros time)>& wanted,
+                           std::vector<OldRow>& found) {
+  auto reader = pool_.take();
+  while (place.table < static_cast<int>(std::size(EventTables::kAll))) {
+    auto query =
+        reader->query(fmt::format("select rowid, event, time, event_id, user_id, client_id from {} where rowid > ? and "
+                                  "time is not null order by rowid "
+                                  "limit ?",
+                                  EventTables::kAll[place.table]));
+    query.add(place.row).add(at_most);
+    int64_t looked = 0;
+    while (query.step()) {
+      ++looked;
+      place.row = query.integer(0);
+      if (wanted(query.view(1), query.integer(2)))
+        found.push_back({place.table, place.row, query.text(3), query.text(4), query.text(5)});
+    }
+    if (looked == at_most) return true;
+    at_most -= looked;
+    ++place.table;
+    place.row = 0;
+  }
+  return false;
+}
+
+ShopStore::Counts ShopReader::counts() {
+  ShopStore::Counts counts;
+  counts.events = queue_.size();
+  auto reader = pool_.take();
+  const auto count = [&](const char* table) {
+    auto query = reader->query(fmt::format("select count(*) from {}", table));
+    return query.step() ? query.integer(0) : 0;
+  };
+  counts.users = count("users");
+  counts.items = count("items");
+  for (const char* table : EventTables::kAll) counts.events += count(table);
+  return counts;
+}
+
 }  // namespace fewshop

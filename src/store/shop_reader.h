@@ -24,6 +24,10 @@ class ShopReader {
   std::vector<EventRow> history(const std::string& user_id, const std::string& client_id, int64_t at_most,
                                 Micros until);
   void each_event(const std::function<void(const EventRow&)>& use);
+  std::vector<EventRow> withheld(const std::string& user_id);
+  bool scan_rows(ShopStore::Place& place, int64_t at_most,
+                 const std::function<bool(std::string_view event, Micros time)>& wanted, std::vector<OldRow>& found);
+  ShopStore::Counts counts();
   Page<FeedbackRecord> feedback(const std::string& event, const std::string& user_id, const std::string& item_id,
                                 int64_t n, const std::string& cursor);
 
@@ -37,7 +41,8 @@ class ShopReader {
 
   std::vector<std::string> items_where(const std::string& condition);
   bool item_where(const std::string& condition, const std::string& item_id);
-  void each_item_count(const std::function<void(const std::string&, int64_t)>& use);
+  void each_item_count(Micros now, const std::function<void(const std::string&, int64_t)>& use);
+  void each_future_row(Micros now, const std::function<void(const EventRow&)>& use);
   void each_actor(const std::function<bool(const std::string&, const std::string&)>& use);
   std::vector<ShopStore::Actor> actors_of_item(const std::string& item_id, int64_t at_most);
 

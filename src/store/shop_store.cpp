@@ -19,6 +19,8 @@
 namespace fewshop {
 namespace {
 
+constexpr int kTruncateBusyMs = 100;
+
 int on_log(void* pages, sqlite3*, const char*, int in_log) {
   *static_cast<int*>(pages) = in_log;
   return SQLITE_OK;
@@ -75,14 +77,18 @@ class SqliteShopStore final : public ShopStore {
     transact([&](ShopWriter& writer) { change(writer); });
   }
 
-  int64_t index(int64_t at_most, Micros now) override {
+  int64_t index(int64_t at_most, Micros now, std::map<std::string, int64_t>* dropped) override {
     const std::lock_guard lock(mutex_);
     now_ = now;
     int64_t moved = 0;
+    std::map<std::string, int64_t> changes;
     transact([&](ShopWriter& writer) {
       moved = writer.come_due(at_most);
       if (moved < at_most) moved += writer.drain(at_most - moved);
+      changes = writer.item_changes();
     });
+    if (dropped)
+      for (const auto& [id, rows] : changes) (*dropped)[id] = -rows;
     return moved;
   }
 
@@ -91,12 +97,17 @@ class SqliteShopStore final : public ShopStore {
   bool truncate_log() override {
     const std::lock_guard lock(mutex_);
     if (!sound_) recover();
+    // Whoever waits here lets writers wait: a reader that takes long is asked about again later.
+    connection_->database().set_busy_ms(kTruncateBusyMs);
+    bool done = false;
     try {
-      return checkpoint();
+      done = checkpoint();
     } catch (...) {
       sound_ = false;
       throw;
     }
+    connection_->database().set_busy_ms(options_.busy_ms);
+    return done;
   }
 
   bool has_event(const std::string& event_id) override { return reader_.has_event(event_id); }
@@ -108,6 +119,12 @@ class SqliteShopStore final : public ShopStore {
     return reader_.history(user_id, client_id, at_most, until);
   }
   void each_event(const std::function<void(const EventRow&)>& use) override { reader_.each_event(use); }
+  std::vector<EventRow> withheld(const std::string& user_id) override { return reader_.withheld(user_id); }
+  bool scan_rows(Place& place, int64_t at_most, const std::function<bool(std::string_view, Micros)>& wanted,
+                 std::vector<OldRow>& found) override {
+    return reader_.scan_rows(place, at_most, wanted, found);
+  }
+  Counts counts() override { return reader_.counts(); }
   std::optional<UserRecord> user(const std::string& user_id) override { return reader_.user(user_id); }
   std::optional<ItemRecord> item(const std::string& item_id) override { return reader_.item(item_id); }
   Page<UserRecord> users(int64_t n, const std::string& cursor) override { return reader_.users(n, cursor); }
@@ -132,8 +149,11 @@ class SqliteShopStore final : public ShopStore {
   bool item_where(const std::string& condition, const std::string& item_id) override {
     return reader_.item_where(condition, item_id);
   }
-  void each_item_count(const std::function<void(const std::string&, int64_t)>& use) override {
-    reader_.each_item_count(use);
+  void each_item_count(Micros now, const std::function<void(const std::string&, int64_t)>& use) override {
+    reader_.each_item_count(now, use);
+  }
+  void each_future_row(Micros now, const std::function<void(const EventRow&)>& use) override {
+    reader_.each_future_row(now, use);
   }
   void each_actor(const std::function<bool(const std::string&, const std::string&)>& use) override {
     reader_.each_actor(use);

@@ -41,6 +41,13 @@ struct FeedbackRecord {
   std::string comment;
 };
 
+/// A row of one of the tables of events, to be removed: where it lies, whose it is.
+struct OldRow {
+  int table = 0;  // 0 events, 1 events_future, 2 events_withheld
+  int64_t row = 0;
+  std::string event_id, user_id, client_id;
+};
+
 /// One page of a listing; `cursor` is what the next page is asked with, "" = there is none.
 template <class Record>
 struct Page {
@@ -118,7 +125,10 @@ class ShopStore {
     /// Everything of the user and of the guests joined to it, wherever it is kept; rows removed, by table.
     virtual std::map<std::string, int64_t> forget_user(const std::string& user_id) = 0;
 
-    /// Rows of `events` by item that this write has added or (negative) removed, appended events apart.
+    /// Removes the rows that are still what they were when they were found; how many.
+    virtual int64_t remove_old(std::span<const OldRow> rows) = 0;
+
+    /// Rows of `events` and the future by item that this write has added or (negative) removed, appended events apart.
     virtual const std::map<std::string, int64_t>& item_changes() const = 0;
 
     /// Small named values of the server: live models, keys, ledger. null removes.
@@ -131,7 +141,8 @@ class ShopStore {
   /// Moves up to `at_most` events of the queue to `events`, and events whose time has come from the future; returns how
   /// many it moved (batches are moved whole). Duplicates of events that are there already fall out here, and users and
   /// items that an event names get a row. An event after `now` waits in `events_future`.
-  virtual int64_t index(int64_t at_most, Micros now) = 0;
+  /// `dropped`, where given: rows of duplicates that fell out, by item (they were acknowledged as new ones).
+  virtual int64_t index(int64_t at_most, Micros now, std::map<std::string, int64_t>* dropped = nullptr) = 0;
   /// Events in the queue.
   virtual int64_t queued() const = 0;
   /// Brings the write-ahead log into the database and cuts it to nothing, so that what was deleted lies in no file
@@ -151,6 +162,25 @@ class ShopStore {
   /// Every row of `events`, then of the future, then of the queue, each in the order of acceptance: one state of the
   /// database, while other threads may write. Rows withheld are not among them.
   virtual void each_event(const std::function<void(const EventRow&)>& use) = 0;
+
+  /// The rows of a user that are withheld, in the order of acceptance.
+  virtual std::vector<EventRow> withheld(const std::string& user_id) = 0;
+
+  /// Looks at up to `at_most` rows of the tables of events, from `place` on (begin with {}), and gives those that are
+  /// `wanted`; false at the end. Rows in the queue are not looked at. Locks nobody out.
+  struct Place {
+    int table = 0;
+    int64_t row = 0;
+  };
+  virtual bool scan_rows(Place& place, int64_t at_most,
+                         const std::function<bool(std::string_view event, Micros time)>& wanted,
+                         std::vector<OldRow>& found) = 0;
+
+  /// Rows of the tables; `events` of all three and of the queue. Reads indexes from end to end.
+  struct Counts {
+    int64_t users = 0, items = 0, events = 0;
+  };
+  virtual Counts counts() = 0;
 
   virtual std::optional<UserRecord> user(const std::string& user_id) = 0;
   virtual std::optional<ItemRecord> item(const std::string& item_id) = 0;
@@ -173,8 +203,11 @@ class ShopStore {
   /// second.
   virtual std::vector<std::string> items_where(const std::string& condition) = 0;
   virtual bool item_where(const std::string& condition, const std::string& item_id) = 0;
-  /// Rows of `events` and the queue by item.
-  virtual void each_item_count(const std::function<void(const std::string& item_id, int64_t rows)>& use) = 0;
+  /// Rows up to `now` by item, wherever they are kept.
+  virtual void each_item_count(Micros now,
+                               const std::function<void(const std::string& item_id, int64_t rows)>& use) = 0;
+  /// Rows after `now`.
+  virtual void each_future_row(Micros now, const std::function<void(const EventRow&)>& use) = 0;
   /// Everybody who has rows in `events`, each once: users, then guests; until `use` returns false.
   virtual void each_actor(const std::function<bool(const std::string& user_id, const std::string& client_id)>& use) = 0;
   /// Who last had to do with an item, latest first, each once.

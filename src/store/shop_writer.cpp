@@ -62,6 +62,12 @@ void ShopWriter::flush() {
   waiting_.clear();
 }
 
+/// An event that the tables have falls out: it was taken for a new one, and its items were counted.
+void ShopWriter::store_in_tables(const Event& event) {
+  if (tables().insert(event, context_.now)) return;
+  for (const EventItem& item : event.items) --item_changes_[item.item_id];
+}
+
 int64_t ShopWriter::drain(int64_t at_most) {
   const auto& batches = context_.queue.batches();
   if (batches.empty() || batches.back()->number <= drained_through_) return 0;
@@ -69,7 +75,7 @@ int64_t ShopWriter::drain(int64_t at_most) {
   for (const auto& batch : batches) {
     if (moved >= at_most) break;
     if (batch->number <= drained_through_) continue;
-    for (const Event& event : batch->events) tables().insert(event, context_.now);
+    for (const Event& event : batch->events) store_in_tables(event);
     drained_through_ = batch->number;
     moved += static_cast<int64_t>(batch->events.size());
   }
@@ -82,12 +88,12 @@ void ShopWriter::drain() {
   drain(std::numeric_limits<int64_t>::max());
   if (!batches_.empty()) {
     for (const auto& batch : batches_)
-      for (const Event& event : batch.second) tables().insert(event, context_.now);
+      for (const Event& event : batch.second) store_in_tables(event);
     drained_through_ = batches_.back().first;
     batches_.clear();
     context_.connection.query("delete from fewshop_queue").run();
   }
-  for (const Event& event : waiting_) tables().insert(event, context_.now);
+  for (const Event& event : waiting_) store_in_tables(event);
   waiting_.clear();
 }
 
@@ -95,14 +101,34 @@ int64_t ShopWriter::change(const std::string& sql, const std::string& parameter)
   return context_.connection.query(sql).add(parameter).run();
 }
 
+int64_t ShopWriter::remove_old(std::span<const OldRow> rows) {
+  int64_t removed = 0;
+  for (const OldRow& row : rows) {
+    // Its number may be another row's by now.
+    auto query = context_.connection.query(
+        fmt::format("delete from {} where rowid = ? and event_id = ? returning item_id", EventTables::kAll[row.table]));
+    query.add(row.row).add(row.event_id);
+    while (query.step()) {
+      ++removed;
+      if (row.table == 2 || query.null(0)) continue;
+      const auto entry = item_changes_.try_emplace(query.text(0)).first;
+      if (--entry->second == 0) item_changes_.erase(entry);
+    }
+  }
+  return removed;
+}
+
 void ShopWriter::name_items(std::span<const std::string> item_ids) {
   for (const std::string& id : item_ids) change("insert or ignore into items (item_id) values (?)", id);
 }
 
 void ShopWriter::count_items(const std::string& where, const std::string& parameter, int64_t sign) {
-  auto query = context_.connection.query("select item_id, count(*) from events where item_id is not null and (" +
-                                         where + ") group by item_id");
-  query.add(parameter);
+  // Events to come are counted when their time has come, whether they have been moved then or not.
+  auto query = context_.connection.query(
+      fmt::format("select item_id, count(*) from (select item_id from events where {0} union all select item_id from "
+                  "events_future where ({0}) and time <= ?2) where item_id is not null group by item_id",
+                  where));
+  query.add(parameter).add(context_.now);
   while (query.step()) {
     const auto entry = item_changes_.try_emplace(query.text(0)).first;
     entry->second += sign * query.integer(1);

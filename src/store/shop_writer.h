@@ -55,6 +55,7 @@ class ShopWriter final : public ShopStore::Writer {
   int64_t replace_feedback(const Event& event) override;
   int64_t delete_feedback(const std::string& event, const std::string& user_id, const std::string& item_id) override;
   std::map<std::string, int64_t> forget_user(const std::string& user_id) override;
+  int64_t remove_old(std::span<const OldRow> rows) override;
   const std::map<std::string, int64_t>& item_changes() const override { return item_changes_; }
   void put_setting(const std::string& name, const nlohmann::json& value) override;
 
@@ -74,6 +75,7 @@ class ShopWriter final : public ShopStore::Writer {
  private:
   EventTables& tables();
   void drain();
+  void store_in_tables(const Event& event);
   int64_t change(const std::string& sql, const std::string& parameter);
   /// Runs what changes rows of `events` that satisfy `where` (one parameter) and notes by how many each item's changed.
   void remove_rows(const std::string& where, const std::string& parameter, std::map<std::string, int64_t>& removed);

@@ -218,6 +218,11 @@ void Database::open(int flags, bool immutable) {
   sqlite3_progress_handler(handle_, kInstructionsBetweenChecks, on_progress, nullptr);
 }
 
+void Database::set_busy_ms(int ms) {
+  options_.busy_ms = ms;
+  if (options_.served) sqlite3_busy_timeout(handle_, ms);
+}
+
 void Database::exec(const std::string& sql) {
   const int status = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
   if (status != SQLITE_OK) fail(status, path_);

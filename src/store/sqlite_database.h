@@ -34,6 +34,9 @@ class Database {
 
   void exec(const std::string& sql);
 
+  /// How long the next statements wait for a lock.
+  void set_busy_ms(int ms);
+
   /// Our own SQL.
   using Statement = std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)>;
   Statement prepare(const std::string& sql);

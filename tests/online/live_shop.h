@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -18,7 +19,8 @@ class LiveShop {
     shop.reset();
     Shop::Options options;
     options.database = folder / "shop.db";
-    options.now = [this] { return now; };
+    options.now = [this] { return now.load(); };
+    options.recent_ids = recent_ids;
     shop = std::make_unique<Shop>(options);
   }
 
@@ -75,7 +77,8 @@ class LiveShop {
   }
 
   TempDir folder;
-  Micros now = 1'700'000'000 * kSecond;
+  std::atomic<Micros> now = 1'700'000'000 * kSecond;
+  int64_t recent_ids = 1000;
   std::unique_ptr<Shop> shop;
 
  private:

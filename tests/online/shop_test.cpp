@@ -199,6 +199,49 @@ TEST(Shop, PopularityIsWhatANewStartCounts) {
   EXPECT_EQ(after.at("item-3"), 0);
 }
 
+double popularity(LiveShop& live, const std::string& item) {
+  for (const auto& entry : live.shop->popular({.n = 1000}).items)
+    if (entry.id == item) return entry.score;
+  return -1;
+}
+
+TEST(Shop, ADuplicateThatIsTooOldToBeRememberedCountsOnceInTheEnd) {
+  LiveShop live;
+  live.recent_ids = 10;
+  live.open();
+  live.put_items();
+  live.publish("1");
+  live.event("old", "u", "item-1");
+  for (int i = 0; i < 30; ++i) live.event("e" + std::to_string(i), "v", "item-2");
+  EXPECT_EQ(live.event("old", "u", "item-1").accepted, 1);
+  while (live.shop->queued() > 0) std::this_thread::yield();
+  live.event("last", "v", "item-2");  // what was indexed has been counted when the next change is done
+  EXPECT_EQ(popularity(live, "item-1"), 1);
+  EXPECT_EQ(live.recommend("u").support, 1);
+  live.open();
+  live.publish("1");
+  EXPECT_EQ(popularity(live, "item-1"), 1);
+  EXPECT_EQ(live.recommend("u").support, 1);
+}
+
+TEST(Shop, AFutureEventIsPopularWhenItsTimeHasCome) {
+  LiveShop live;
+  live.put_items();
+  Change change = live.event_change("e1", "u", "item-1");
+  change.events[0].time = live.now + 600 * kSecond;
+  live.shop->change(std::move(change));
+  for (const bool again : {false, true}) {
+    if (again) live.open();
+    EXPECT_EQ(popularity(live, "item-1"), 0) << again;
+  }
+  live.now += 601 * kSecond;
+  live.event("e2", "v", "item-2");
+  live.event("e3", "v", "item-2");
+  EXPECT_EQ(popularity(live, "item-1"), 1);
+  live.open();
+  EXPECT_EQ(popularity(live, "item-1"), 1);
+}
+
 TEST(Shop, AFutureEventCountsWhenItsTimeHasCome) {
   LiveShop live;
   live.put_items();

@@ -124,6 +124,18 @@ TEST(AlsMemberTest, AnAddedItemHasTheVectorThatItsFeaturesSay) {
   testing::expect_member_contract(member, 7, false);
 }
 
+TEST(AlsMemberTest, OnlyAnItemWithoutTrainingRowsFollowsItsFeatures) {
+  AlsMember changed(random_parts(6, 6, 3, false)), fresh(random_parts(6, 6, 3, false));
+  const std::vector<float> one{1, 0, 5}, two{0, 2, -1};
+  const std::vector<ColumnView> before{{one, {}}}, after{{two, {}}};
+  changed.add_item(before);
+  fresh.add_item(after);
+  changed.change_item(6, before, after);
+  changed.change_item(2, before, after);  // trained
+  EXPECT_EQ(changed.parts().vectors, fresh.parts().vectors);
+  EXPECT_EQ(changed.parts().item_bias, fresh.parts().item_bias);
+}
+
 TEST(AlsMemberTest, ContentThatDoesNotFitIsIgnoredPartByPart) {
   AlsMember member(random_parts(6, 6, 3, false)), without(random_parts(6, 6, 3, false));
   const std::vector<float> dense{NAN, 0, 5};

@@ -78,5 +78,32 @@ TEST(BayesMemberRepeatTest, WhatIsBoughtAgainIsACandidate) {
   }
 }
 
+// What a model says of an item follows its features: the same as if it had come with the new ones.
+TEST_P(BayesMemberTest, AChangedItemIsWhatItWouldBeHadItComeSo) {
+  BayesMember changed(random_arrays(GetParam(), 4)), fresh(random_arrays(GetParam(), 4));
+  const std::vector<float> before_dense{0.3F, -1}, after_dense{-2, 0.7F};
+  const std::vector<int32_t> before_ids{1}, after_ids{0, 2};
+  const std::vector<ColumnView> before{{before_dense, {}}, {{}, before_ids}}, after{{after_dense, {}}, {{}, after_ids}};
+  changed.add_item(before);
+  fresh.add_item(after);
+  changed.change_item(kItems, before, after);
+  EXPECT_NEAR(changed.arrays().bias[kItems], fresh.arrays().bias[kItems], 1e-5);
+  const int head = changed.arrays().head;
+  for (int j = 0; j < head; ++j)
+    EXPECT_NEAR(changed.arrays().vectors[kItems * head + j], fresh.arrays().vectors[kItems * head + j], 1e-5);
+  testing::expect_member_contract(changed, kItems + 1, GetParam());  // the search among it
+}
+
+TEST_P(BayesMemberTest, ATrainedItemKeepsWhatItLearntWhenItsFeaturesChangeAndChangeBack) {
+  BayesMember member(random_arrays(GetParam(), 5));
+  const auto vectors = member.arrays().vectors;
+  const std::vector<float> dense{0.3F, -1}, other{3, 2};
+  const std::vector<ColumnView> before{{dense, {}}, {}}, after{{other, {}}, {}};
+  member.change_item(3, before, after);
+  EXPECT_NE(member.arrays().vectors, vectors);
+  member.change_item(3, after, before);
+  for (size_t i = 0; i < vectors.size(); ++i) EXPECT_NEAR(member.arrays().vectors[i], vectors[i], 1e-5);
+}
+
 }  // namespace
 }  // namespace fewshop

@@ -198,6 +198,26 @@ TEST(ItemSearch, ItemsThatComeLaterAreFound) {
   }
 }
 
+TEST(ItemSearch, ItemsThatChangeWhereTheyStandAreFound) {
+  Random random(12);
+  for (const bool codes : {true, false}) {
+    Items items = random_items(500, 19, random);
+    ItemSearch search(codes);
+    search.assign(items.vectors.data(), items.stride, items.count, items.d, items.bias_or_null());
+    for (int round = 0; round < 20; ++round) {
+      const auto item = static_cast<int64_t>(random.below(500));
+      for (int j = 0; j < items.d; ++j) items.at(item, j) = static_cast<float>(3 * random.normal());
+      items.bias[item] = static_cast<float>(random.normal());
+      search.update(item);
+      const auto query = random_query(items.d, random);
+      ItemSearch::Buffers buffers;
+      std::vector<ItemSearch::Hit> found;
+      search.top(query.data(), 30, {}, buffers, found);
+      EXPECT_EQ(found, full_sort(search, items, query, 30, {}));
+    }
+  }
+}
+
 TEST(ItemSearch, ItemsWithoutAScoreComeLast) {
   Random random(8);
   Items items = random_items(40, 9, random);

@@ -7,6 +7,7 @@
 
 #include "http/router.h"
 #include "online/incoming.h"
+#include "online/model_trainer.h"
 #include "online/shop.h"
 
 namespace fewshop::http {
@@ -52,7 +53,10 @@ void add_feedback_routes(Router& router, const Api& api);   // feedback
 void add_recommend_routes(Router& router, const Api& api);  // lists
 void add_predict_routes(Router& router, const Api& api);    // scenarios, guide
 
-/// All of the above.
+/// Versions of models, trainings, tasks; on the shelf's thread what takes long.
+void add_model_routes(Router& router, ModelShelf& shelf, ModelTrainer& trainer, const Jobs& jobs);
+
+/// All of the above but the last.
 void add_shop_routes(Router& router, const Api& api);
 
 }  // namespace fewshop::http

@@ -100,37 +100,23 @@ void add_users(Router& router, const Api& api) {
                 submit(api, *request, std::move(change), std::move(reply),
                        [](const Outcome& outcome) { return rows_affected(std::min<int64_t>(1, outcome.rows)); });
               }});
-  router.add({.method = Method::kDelete,
-              .path = "/api/user/{user-id}",
-              .tag = "users",
-              .summary = "Forgets a user: rows, events, the guests joined to it.",
-              .scope = "data:write",
-              .response = {{"type", "object"},
-                           {"properties", {{"RowAffected", {{"type", "integer"}}}, {"receipt", {{"type", "object"}}}}}},
-              .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                Change change;
-                change.forgotten_users.push_back(request->parameter("user-id"));
-                submit(api, *request, std::move(change), std::move(reply), [](const Outcome& outcome) {
-                  return Response::json({{"RowAffected", std::min<int64_t>(1, outcome.rows)},
-                                         {"receipt", {{"removed", outcome.removed}}}});
-                });
-              }});
-  router.add({.method = Method::kGet,
-              .path = "/api/user/{user-id}/neighbors",
-              .tag = "users",
-              .summary = "Users who had to do with the same items.",
-              .scope = "recommend",
-              .query = {{"n", "integer", "users, 10 by default"}, {"offset", "integer", "users to leave out"}},
-              .response = schema_ref("Scores"),
-              .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                json list = json::array();
-                for (const auto& [user, score] :
-                     api.shop.similar_users(request->parameter("user-id"),
-                                            static_cast<int>(request->query_number("n", api.default_n, 1, api.most_n)),
-                                            static_cast<int>(request->query_number("offset", 0, 0, api.most_n))))
-                  list.push_back({{"Id", user}, {"Score", score}});
-                reply(Response::json(list));
-              }});
+  for (const char* path : {"/api/user/{user-id}/neighbors", "/api/user-to-user/{name}/{user-id}"})
+    router.add({.method = Method::kGet,
+                .path = path,
+                .tag = "users",
+                .summary = "Users who had to do with the same items.",
+                .scope = "recommend",
+                .query = {{"n", "integer", "users, 10 by default"}, {"offset", "integer", "users to leave out"}},
+                .response = schema_ref("Scores"),
+                .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
+                  json list = json::array();
+                  for (const auto& [user, score] : api.shop.similar_users(
+                           request->parameter("user-id"),
+                           static_cast<int>(request->query_number("n", api.default_n, 1, api.most_n)),
+                           static_cast<int>(request->query_number("offset", 0, 0, api.most_n))))
+                    list.push_back({{"Id", user}, {"Score", score}});
+                  reply(Response::json(list));
+                }});
 }
 
 void add_items(Router& router, const Api& api) {

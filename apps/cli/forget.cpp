@@ -1,0 +1,89 @@
+// fewshop forget: removes a user from a shop, with a receipt.
+#include <fmt/format.h>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+
+#include "command.h"
+#include "core/error.h"
+#include "http/url.h"
+#include "online/shop.h"
+#include "shop_client.h"
+
+namespace fewshop::cli {
+namespace {
+
+using nlohmann::json;
+
+/// The same without a server: the shop is opened for this one change.
+json forget_here(const std::string& data, const std::string& user) {
+  const std::string path = database_path(data);
+  ShopStore::Options existing;
+  existing.create = false;
+  ShopStore::open(path, existing);
+  Shop::Options options;
+  options.database = path;
+  Shop shop(options);
+  std::mutex mutex;
+  std::condition_variable ready;
+  json answer;
+  std::string error;
+  shop.forget(user, [&](const Outcome& outcome, const json& receipt) {
+    const std::lock_guard lock(mutex);
+    error = outcome.error;
+    answer = {{"RowAffected", std::min<int64_t>(1, outcome.rows)}, {"receipt", receipt}};
+    ready.notify_one();
+  });
+  {
+    std::unique_lock lock(mutex);
+    ready.wait(lock, [&] { return !answer.is_null(); });
+  }
+  shop.stop();
+  if (!error.empty()) throw Failure(error);
+  return answer;
+}
+
+void run(const std::string& data, const std::string& user, const Globals& globals) {
+  require(!user.empty(), "USER: expected the id of a user");
+  json answer;
+  if (const auto server = ShopClient::of(data))
+    answer = server->call("DELETE", "/api/user/" + http::percent_encode(user));
+  else
+    answer = forget_here(data, user);
+  if (globals.json) {
+    print_json(answer);
+    return;
+  }
+  const json& receipt = answer["receipt"];
+  if (answer["RowAffected"] == 0) fmt::print("nothing was held of this user; the ledger keeps late events out\n");
+  for (const auto& [where, rows] : receipt["removed"].items())
+    if (rows != 0) fmt::print("removed from {}: {}\n", where, rows.dump());
+  fmt::print("answers as to a newcomer: {}\n", receipt.contains("check") && receipt["check"]["newcomer"] == true
+                                                   ? "checked"
+                                                   : "no: " + receipt.value("check", json()).dump());
+  for (const auto& model : receipt.value("models", json::array())) {
+    fmt::print("{} {} may hold until it is trained anew:\n", model["scenario"].get<std::string>(),
+               model["version"].get<std::string>());
+    for (const auto& [member, what] : model["may_hold"].items())
+      fmt::print("  {}: {}\n", member, what.get<std::string>());
+  }
+  if (receipt.contains("id")) fmt::print("receipt {}\n", receipt["id"].get<std::string>());
+  if (receipt["pending"] == true) fmt::print("pending: the database's log is still being read; the server cuts it\n");
+}
+
+}  // namespace
+
+void add_forget(CLI::App& app, Globals& globals) {
+  struct Arguments {
+    std::string data, user;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("forget", "remove a user and what is known of it from a shop");
+  command->add_option("USER", arguments->user, "the user's id")->required();
+  command->add_option("--data", arguments->data, "the shop's database; its server, where one runs, does it")
+      ->required();
+  command->callback([arguments, &globals] { run(arguments->data, arguments->user, globals); });
+}
+
+}  // namespace fewshop::cli

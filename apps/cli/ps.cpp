@@ -1,0 +1,63 @@
+// fewshop ps: the server of a shop, and what it is doing.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "command.h"
+#include "core/error.h"
+#include "shop_client.h"
+
+namespace fewshop::cli {
+namespace {
+
+using nlohmann::json;
+
+std::string duration(double seconds) {
+  const auto whole = static_cast<int64_t>(seconds);
+  if (whole >= 86'400) return fmt::format("{}d {}h", whole / 86'400, whole % 86'400 / 3600);
+  if (whole >= 3600) return fmt::format("{}h {}m", whole / 3600, whole % 3600 / 60);
+  if (whole >= 60) return fmt::format("{}m {}s", whole / 60, whole % 60);
+  return fmt::format("{}s", whole);
+}
+
+std::string text_of(const json& task, const char* name) {
+  const auto value = task.find(name);
+  if (value == task.end() || value->is_null()) return "-";
+  return value->is_string() ? value->get<std::string>() : value->dump();
+}
+
+void run(const std::string& data, const Globals& globals) {
+  const auto server = ShopClient::of(data);
+  if (!server) throw Failure(fmt::format("{}: no server is running", database_path(data)));
+  json stats = server->call("GET", "/api/dashboard/stats");
+  json tasks = server->call("GET", "/api/dashboard/tasks");
+  if (tasks.is_object()) tasks = tasks.value("tasks", tasks.value("Tasks", json::array()));
+  if (!tasks.is_array()) tasks = json::array();
+  if (globals.json) {
+    stats["tasks"] = tasks;
+    print_json(stats);
+    return;
+  }
+  fmt::print("fewshop {}  process {}  up {}  {}\n", stats["version"].get<std::string>(), stats["pid"].dump(),
+             duration(stats["uptime_seconds"].get<double>()),
+             stats["ready"] == true ? "ready" : "not ready: " + stats["reason"].get<std::string>());
+  fmt::print("{} users, {} items, {} rows of events, {} events queued, {} rows in memory\n", stats["users"].dump(),
+             stats["items"].dump(), stats["events"].dump(), stats["events_queued"].dump(), stats["memory_rows"].dump());
+  for (const auto& model : stats["models"])
+    fmt::print("live  {}  {}\n", model["scenario"].get<std::string>(), model["version"].get<std::string>());
+  for (const auto& task : tasks)
+    if (task.is_object())
+      fmt::print("task  {}  {}  {}/{}\n", text_of(task, "Name"), text_of(task, "Status"), text_of(task, "Count"),
+                 text_of(task, "Total"));
+}
+
+}  // namespace
+
+void add_ps(CLI::App& app, Globals& globals) {
+  auto data = std::make_shared<std::string>();
+  CLI::App* command = app.add_subcommand("ps", "the server of a shop, its models, what it is doing");
+  command->add_option("--data", *data, "the shop's database")->required();
+  command->callback([data, &globals] { run(*data, globals); });
+}
+
+}  // namespace fewshop::cli

@@ -1,0 +1,169 @@
+// Versions of models: published, live, shadow; trainings.
+#include <filesystem>
+
+#include "http/routes/api.h"
+#include "online/live_check.h"
+
+namespace fewshop::http {
+namespace {
+
+using nlohmann::json;
+
+/// Runs on the shelf's thread and answers from there.
+void later(ModelShelf& shelf, std::shared_ptr<const Request> request, Reply reply, std::function<json()> work) {
+  shelf.background([request = std::move(request), reply = std::move(reply), work = std::move(work)] {
+    try {
+      reply(Response::json(work()));
+    } catch (const HttpError& problem) {
+      reply(Response::error(problem, request->id));
+    } catch (const UnknownModel& problem) {
+      reply(Response::error(HttpError(404, "not_found", problem.what()), request->id));
+    } catch (const InvalidInput& problem) {
+      reply(Response::error(HttpError(409, "conflict", problem.what()), request->id));
+    } catch (const std::exception& problem) {
+      reply(Response::error(HttpError(503, "unavailable", problem.what()), request->id));
+    }
+  });
+}
+
+std::string text_member(const json& body, const char* name) {
+  const auto found = body.find(name);
+  if (found == body.end() || !found->is_string() || found->get_ref<const std::string&>().empty())
+    throw HttpError(400, "invalid_body", std::string(name) + ": expected a text");
+  return found->get<std::string>();
+}
+
+json body_or_nothing(const Request& request) {
+  return request.body.empty() ? json::object() : read_body(request, json::value_t::object);
+}
+
+}  // namespace
+
+void add_model_routes(Router& router, ModelShelf& shelf, ModelTrainer& trainer, const Jobs& jobs) {
+  const json text = {{"type", "string"}}, boolean = {{"type", "boolean"}}, number = {{"type", "number"}};
+  const json integer = {{"type", "integer"}};
+  router.define("ModelVersion", {{"type", "object"},
+                                 {"properties",
+                                  {{"scenario", text},
+                                   {"version", text},
+                                   {"published", text},
+                                   {"source", text},
+                                   {"live", boolean},
+                                   {"shadow", boolean}}}});
+  router.define("Task", {{"type", "object"},
+                         {"properties",
+                          {{"Tracer", text},
+                           {"Name", text},
+                           {"Status", {{"enum", {"Pending", "Running", "Complete", "Failed"}}}},
+                           {"Count", integer},
+                           {"Total", integer},
+                           {"StartTime", {{"type", {"string", "null"}}}},
+                           {"FinishTime", {{"type", {"string", "null"}}}},
+                           {"Error", text}}}});
+  const json version_body = {{"type", "object"}, {"required", {"version"}}, {"properties", {{"version", text}}}};
+  const auto add = [&](Method method, const char* path, const char* summary, json body, json response, auto handle) {
+    router.add({.method = method,
+                .path = path,
+                .tag = "models",
+                .summary = summary,
+                .scope = "models",
+                .query = {},
+                .body = std::move(body),
+                .response = std::move(response),
+                .handle = std::move(handle)});
+  };
+  add(Method::kGet, "/api/models", "Versions on the shelf, and what shadows have answered.", nullptr,
+      {{"type", "object"},
+       {"properties", {{"models", array_of(schema_ref("ModelVersion"))}, {"shadows", {{"type", "object"}}}}}},
+      [&shelf](std::shared_ptr<const Request>, Reply reply) {
+        json models = json::array(), shadows = json::object();
+        for (const ModelVersion& version : shelf.list()) models.push_back(to_json(version));
+        for (const auto& [scenario, count] : shelf.shadows()) shadows[scenario] = to_json(count);
+        reply(Response::json({{"models", std::move(models)}, {"shadows", std::move(shadows)}}));
+      });
+  add(Method::kPost, "/api/models",
+      "Publishes a bundle of the server's machine. 409 names the part that cannot be served, or the first row that "
+      "[live] makes otherwise than [rows].",
+      {{"type", "object"}, {"required", {"path"}}, {"properties", {{"path", text}, {"activate", boolean}}}},
+      schema_ref("ModelVersion"), [&shelf](std::shared_ptr<const Request> request, Reply reply) {
+        const json body = read_body(*request, json::value_t::object);
+        const std::string path = text_member(body, "path");
+        const json activate = body.value("activate", json(true));
+        if (!activate.is_boolean()) throw HttpError(400, "invalid_body", "activate: expected true or false");
+        later(shelf, request, std::move(reply), [&shelf, path, activate = activate.get<bool>()] {
+          std::error_code error;
+          if (!std::filesystem::exists(path, error))
+            throw HttpError(400, "invalid_body", "path: no such folder on the server's machine");
+          return to_json(shelf.publish(path, activate));
+        });
+      });
+  add(Method::kPost, "/api/models/{scenario}/activate", "Makes a version live.", version_body,
+      schema_ref("ModelVersion"), [&shelf](std::shared_ptr<const Request> request, Reply reply) {
+        const std::string version = text_member(read_body(*request, json::value_t::object), "version");
+        later(shelf, request, std::move(reply), [&shelf, scenario = request->parameter("scenario"), version] {
+          return to_json(shelf.activate(scenario, version));
+        });
+      });
+  add(Method::kPost, "/api/models/{scenario}/rollback", "Makes live what was live before.", nullptr,
+      schema_ref("ModelVersion"), [&shelf](std::shared_ptr<const Request> request, Reply reply) {
+        later(shelf, request, std::move(reply),
+              [&shelf, scenario = request->parameter("scenario")] { return to_json(shelf.rollback(scenario)); });
+      });
+  add(Method::kPost, "/api/models/{scenario}/shadow",
+      "Asks a version what the live one is asked, without answering anybody; null: no longer.",
+      {{"type", "object"}, {"required", {"version"}}, {"properties", {{"version", {{"type", {"string", "null"}}}}}}},
+      {{"type", "object"}}, [&shelf](std::shared_ptr<const Request> request, Reply reply) {
+        const json body = read_body(*request, json::value_t::object);
+        if (!body.contains("version")) throw HttpError(400, "invalid_body", "version: expected a text, or null");
+        std::optional<std::string> version;
+        if (!body.at("version").is_null()) version = text_member(body, "version");
+        later(shelf, request, std::move(reply), [&shelf, scenario = request->parameter("scenario"), version] {
+          shelf.shadow(scenario, version);
+          return json{{"scenario", scenario}, {"shadow", version ? json(*version) : json()}};
+        });
+      });
+  add(Method::kDelete, "/api/models/{scenario}/{version}", "Removes a version that is neither live nor shadow.",
+      nullptr, {{"type", "object"}, {"properties", {{"RowAffected", integer}}}},
+      [&shelf](std::shared_ptr<const Request> request, Reply reply) {
+        later(shelf, request, std::move(reply),
+              [&shelf, scenario = request->parameter("scenario"), version = request->parameter("version")] {
+                shelf.remove(scenario, version);
+                return json{{"RowAffected", 1}};
+              });
+      });
+  add(Method::kPost, "/api/models/{scenario}/check",
+      "Whether [live] of the live version makes the rows that [rows] reads, for so many users (200).",
+      {{"type", "object"}, {"properties", {{"users", integer}}}},
+      {{"type", "object"}, {"properties", {{"users", integer}, {"rows", integer}, {"difference", text}}}},
+      [&shelf](std::shared_ptr<const Request> request, Reply reply) {
+        const json users = body_or_nothing(*request).value("users", json(200));
+        if (!users.is_number_integer() || users.get<int64_t>() < 1)
+          throw HttpError(400, "invalid_body", "users: expected a whole number from 1");
+        later(shelf, request, std::move(reply),
+              [&shelf, scenario = request->parameter("scenario"), users = users.get<int64_t>()] {
+                const auto live = shelf.live(scenario);
+                if (!live) throw UnknownModel("scenario: no model of '" + scenario + "' is live");
+                const LiveCheck check = check_live(live->folder, shelf.database(), users);
+                return json{{"users", check.users}, {"rows", check.rows}, {"difference", check.difference}};
+              });
+      });
+  add(Method::kPost, "/api/models/{scenario}/train",
+      "Trains the scenario anew beside the server; the model goes live unless it is proven worse than the running one. "
+      "The answer is the task to follow.",
+      {{"type", "object"}, {"properties", {{"source", text}}}}, schema_ref("Task"),
+      [&shelf, &trainer](std::shared_ptr<const Request> request, Reply reply) {
+        const json body = body_or_nothing(*request);
+        const std::string source = body.contains("source") ? text_member(body, "source") : "";
+        later(shelf, request, std::move(reply), [&trainer, scenario = request->parameter("scenario"), source] {
+          return to_json(trainer.train(scenario, source));
+        });
+      });
+  add(Method::kGet, "/api/dashboard/tasks", "Long work of the server, latest first.", nullptr,
+      array_of(schema_ref("Task")), [&jobs](std::shared_ptr<const Request>, Reply reply) {
+        json list = json::array();
+        for (const Jobs::Record& record : jobs.list()) list.push_back(to_json(record));
+        reply(Response::json(list));
+      });
+}
+
+}  // namespace fewshop::http

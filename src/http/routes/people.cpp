@@ -1,0 +1,66 @@
+// What users may ask for under data protection law: everything that is held of them, and to be forgotten.
+#include "http/routes/admin.h"
+
+namespace fewshop::http {
+
+using nlohmann::json;
+
+void add_people_routes(Router& router, const Api& api) {
+  router.define("Receipt", {{"type", "object"},
+                            {"properties",
+                             {{"id", {{"type", "string"}, {"description", "keyed hash of the user's id"}}},
+                              {"time", {{"type", "string"}}},
+                              {"removed", {{"type", "object"}}},
+                              {"check", {{"type", "object"}}},
+                              {"models", array_of({{"type", "object"}})},
+                              {"pending", {{"type", "boolean"}}}}}});
+  router.add(
+      {.method = Method::kDelete,
+       .path = "/api/user/{user-id}",
+       .tag = "users",
+       .summary = "Forgets a user: rows, events, the guests joined to it; the receipt says what and where.",
+       .scope = "data:write",
+       .response = {{"type", "object"},
+                    {"properties", {{"RowAffected", {{"type", "integer"}}}, {"receipt", schema_ref("Receipt")}}}},
+       .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
+         try {
+           api.shop.forget(
+               request->parameter("user-id"), [reply, id = request->id](const Outcome& outcome, const json& receipt) {
+                 if (outcome.error.empty()) {
+                   reply(Response::json({{"RowAffected", std::min<int64_t>(1, outcome.rows)}, {"receipt", receipt}}));
+                 } else {
+                   HttpError error(503, "unavailable", "nobody was forgotten: " + outcome.error);
+                   error.retry_after = 1;
+                   reply(Response::error(error, id));
+                 }
+               });
+         } catch (const Overloaded& overloaded) {
+           HttpError error(429, "overloaded", overloaded.what());
+           error.retry_after = 1;
+           throw error;
+         }
+       }});
+  router.add({.method = Method::kGet,
+              .path = "/api/user/{user-id}/export",
+              .tag = "users",
+              .summary = "Everything that is held of a user, and what each live model makes of it.",
+              .scope = "data:read",
+              .response = {{"type", "object"}},
+              .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
+                Response response = Response::json(api.shop.export_user(request->parameter("user-id")));
+                response.headers.emplace_back("Cache-Control", "no-store");
+                reply(std::move(response));
+              }});
+  router.add({.method = Method::kGet,
+              .path = "/api/forgotten",
+              .tag = "users",
+              .summary = "The receipts of all who were forgotten, by keyed hash.",
+              .scope = "data:read",
+              .query = {{"user_id", "string", "only that of this user"}},
+              .response = {{"type", "object"}, {"properties", {{"forgotten", array_of(schema_ref("Receipt"))}}}},
+              .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
+                reply(Response::json({{"forgotten", api.shop.receipts(request->query_value("user_id").value_or(""))}}));
+              }});
+}
+
+}  // namespace fewshop::http

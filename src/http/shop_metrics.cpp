@@ -1,0 +1,145 @@
+#include "http/shop_metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <map>
+#include <mutex>
+#include <shared_mutex>
+
+namespace fewshop::http {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Family;
+using prometheus::Gauge;
+using prometheus::Histogram;
+
+// From a small head (20 us) to a list that a reader of the disk waited for.
+const Histogram::BucketBoundaries kSeconds = {0.00002, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
+                                              0.01,    0.02,    0.05,   0.1,     0.25,   1,     5};
+
+Family<Gauge>& gauges(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+}
+Family<Counter>& counters(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+}
+Family<Histogram>& histograms(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
+}
+
+/// The memory of the process that lies in RAM; 0 where the system does not tell.
+double resident_bytes() {
+  long pages = 0, resident = 0;
+  std::FILE* file = std::fopen("/proc/self/statm", "re");
+  if (!file) return 0;
+  const int read = std::fscanf(file, "%ld %ld", &pages, &resident);
+  std::fclose(file);
+  return read == 2 ? static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE)) : 0;
+}
+
+}  // namespace
+
+struct ShopMetrics::Impl {
+  explicit Impl(prometheus::Registry& registry)
+      : users(gauges(registry, "fewshop_users_total", "Users.").Add({})),
+        items(gauges(registry, "fewshop_items_total", "Items.").Add({})),
+        feedbacks(gauges(registry, "fewshop_feedbacks_total", "Rows of events.").Add({})),
+        queued(gauges(registry, "fewshop_events_queued", "Events that are durable and not yet indexed.").Add({})),
+        memory(gauges(registry, "fewshop_memory_inuse_bytes", "Memory by what it holds.")),
+        rows_bytes(memory.Add({{"data", "rows"}})),
+        process_bytes(memory.Add({{"data", "process"}})),
+        rows(gauges(registry, "fewshop_live_rows", "Rows of users in memory.").Add({})),
+        models(gauges(registry, "fewshop_models_live", "Models that answer.").Add({})),
+        ready(gauges(registry, "fewshop_ready", "1 while requests should be sent here.").Add({})),
+        cold(gauges(registry, "fewshop_cold_requests_ratio", "Answers for whom nothing was known.")
+                 .Add({{"kind", "user"}})),
+        events(counters(registry, "fewshop_feedback_events_total", "Events accepted, by kind.")),
+        requests(counters(registry, "fewshop_rank_requests_total", "Lists and scores, by scenario.")),
+        latency(histograms(registry, "fewshop_rank_latency_seconds", "Time of a list or scores, without HTTP.")),
+        adapt(histograms(registry, "fewshop_adapt_latency_seconds", "Time from rows to an adapted model.")),
+        effect(histograms(registry, "fewshop_event_to_effect_seconds",
+                          "Time from the submission of an event to its effect.")
+                   .Add({}, kSeconds)) {}
+
+  struct OfModel {
+    Counter* requests;
+    Histogram *latency, *adapt;
+  };
+  OfModel find(const std::string& scenario) {
+    {
+      const std::shared_lock lock(mutex);
+      if (const auto found = by_model.find(scenario); found != by_model.end()) return found->second;
+    }
+    const std::unique_lock lock(mutex);
+    const std::string name = scenario.empty() ? "popular" : scenario;
+    // Adding what is there gives what is there.
+    const OfModel of{&requests.Add({{"model", name}}), &latency.Add({{"model", name}}, kSeconds),
+                     &adapt.Add({{"model", name}}, kSeconds)};
+    by_model.emplace(scenario, of);
+    return of;
+  }
+
+  Gauge &users, &items, &feedbacks, &queued;
+  Family<Gauge>& memory;
+  Gauge &rows_bytes, &process_bytes, &rows, &models, &ready, &cold;
+  Family<Counter>&events, &requests;
+  Family<Histogram>&latency, &adapt;
+  Histogram& effect;
+
+  std::shared_mutex mutex;
+  std::map<std::string, OfModel> by_model;
+  std::atomic<int64_t> answers = 0, cold_answers = 0;
+
+  std::mutex look_mutex;
+  int64_t answers_then = 0, cold_then = 0;
+  std::map<std::string, std::pair<Counter*, int64_t>> kinds;
+};
+
+ShopMetrics::ShopMetrics(prometheus::Registry& registry) : impl_(std::make_unique<Impl>(registry)) {}
+ShopMetrics::~ShopMetrics() = default;
+
+void ShopMetrics::answered(const Shop::Answer& answer) {
+  const auto of = impl_->find(answer.scenario);
+  of.requests->Increment();
+  of.latency->Observe(answer.seconds);
+  if (!answer.scenario.empty()) of.adapt->Observe(answer.adapt_seconds);
+  impl_->answers.fetch_add(1, std::memory_order_relaxed);
+  if (answer.support == 0) impl_->cold_answers.fetch_add(1, std::memory_order_relaxed);
+}
+
+void ShopMetrics::effect(double seconds) { impl_->effect.Observe(seconds); }
+
+void ShopMetrics::look(const Shop& shop, bool ready) {
+  Impl& m = *impl_;
+  const auto figures = shop.figures();
+  m.users.Set(static_cast<double>(figures.counts.users));
+  m.items.Set(static_cast<double>(figures.counts.items));
+  m.feedbacks.Set(static_cast<double>(figures.counts.events));
+  m.queued.Set(static_cast<double>(figures.queued));
+  m.rows_bytes.Set(static_cast<double>(figures.rows.bytes));
+  m.process_bytes.Set(resident_bytes());
+  m.rows.Set(static_cast<double>(figures.rows.rows));
+  m.models.Set(static_cast<double>(figures.models));
+  m.ready.Set(ready ? 1 : 0);
+  const std::lock_guard lock(m.look_mutex);
+  const int64_t answers = m.answers.load(), cold = m.cold_answers.load();
+  if (answers > m.answers_then)
+    m.cold.Set(static_cast<double>(cold - m.cold_then) / static_cast<double>(answers - m.answers_then));
+  m.answers_then = answers;
+  m.cold_then = cold;
+  for (const auto& [kind, count] : shop.events_by_kind()) {
+    auto& [counter, then] = m.kinds[kind];
+    if (!counter) counter = &m.events.Add({{"event", kind}});
+    counter->Increment(static_cast<double>(count - then));
+    then = count;
+  }
+}
+
+}  // namespace fewshop::http

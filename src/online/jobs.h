@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "core/time.h"
+
+namespace fewshop {
+
+/// Long work of the server, for people: what `fewshop ps` and GET /api/dashboard/tasks show. The last 100 are kept.
+///
+/// Threads: any.
+class Jobs {
+ public:
+  enum class Status { kPending, kRunning, kComplete, kFailed };
+
+  struct Record {
+    int64_t id = 0;
+    std::string name;
+    Status status = Status::kPending;
+    int64_t count = 0, total = 0;
+    Micros start = 0, finish = 0;  // 0 = not yet
+    std::string step;              // what is being done
+    std::string result;            // of a complete one, a sentence
+    std::string error;
+  };
+
+  explicit Jobs(std::function<Micros()> now) : now_(std::move(now)) {}
+
+  Record add(const std::string& name, int64_t total);
+  void start(int64_t id);
+  /// `count` of the total are done; now comes `step`.
+  void advance(int64_t id, int64_t count, const std::string& step);
+  void complete(int64_t id, const std::string& result);
+  void fail(int64_t id, const std::string& error);
+  std::vector<Record> list() const;  // newest first
+  Record get(int64_t id) const;      // id 0 where it is no longer there
+
+ private:
+  void change(int64_t id, const std::function<void(Record&)>& change);
+
+  std::function<Micros()> now_;
+  mutable std::mutex mutex_;
+  int64_t last_ = 0;
+  std::list<Record> records_;  // newest first
+};
+
+/// {Tracer, Name, Status, Count, Total, StartTime, FinishTime, Error}, and id, step, result.
+nlohmann::json to_json(const Jobs::Record& record);
+
+}  // namespace fewshop

@@ -1,0 +1,476 @@
+#include "online/model_shelf.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <unordered_set>
+
+#include "bundle/bundle.h"
+#include "online/live_check.h"
+
+namespace fewshop {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr const char* kSetting = "models";
+constexpr size_t kMostComparisons = 64;  // waiting for the shadow; more are dropped
+constexpr int64_t kComparisonsPerLogLine = 1000;
+
+std::string default_folder(const std::string& database) {
+  constexpr std::string_view kSqlite = "sqlite://";
+  return (database.starts_with(kSqlite) ? database.substr(kSqlite.size()) : database) + ".models";
+}
+
+/// Names become folders.
+void check_name(const std::string& scenario) {
+  const bool fits = !scenario.empty() && scenario.size() <= 200 && scenario.front() != '.' &&
+                    std::all_of(scenario.begin(), scenario.end(), [](unsigned char c) {
+                      return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+                    });
+  require(fits, "name: '", scenario,
+          "' cannot be the name of a folder: a scenario that is served is named by letters, digits, '-', '_', '.'");
+}
+
+std::string names_of(const std::vector<std::string>& names) {
+  return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+json to_json(const ModelVersion& version) {
+  return {{"scenario", version.scenario}, {"version", version.version}, {"published", format_time(version.published)},
+          {"source", version.source},     {"live", version.live},       {"shadow", version.shadow}};
+}
+
+json to_json(const ShadowCount& count) {
+  const auto n = static_cast<double>(std::max<int64_t>(1, count.asked));
+  return {{"version", count.version},
+          {"asked", count.asked},
+          {"overlap", count.overlap / n},
+          {"same_first", static_cast<double>(count.same_first) / n},
+          {"live_ms", 1000 * count.live_seconds / n},
+          {"shadow_ms", 1000 * count.shadow_seconds / n},
+          {"failed", count.failed},
+          {"dropped", count.dropped}};
+}
+
+ModelShelf::ModelShelf(Shop& shop, Options options) : shop_(shop), options_(std::move(options)) {
+  if (options_.folder.empty()) options_.folder = default_folder(options_.database);
+  if (!options_.log) options_.log = [](const std::string&) {};
+  if (const auto setting = shop_.store().setting(kSetting)) state_ = read_state(*setting);
+  clean();
+  if (options_.load) load();
+  shop_.observe([this](const Asker& asker, const ListRequest& request, const ListReply& reply, double seconds) {
+    observe(asker, request, reply, seconds);
+  });
+  thread_ = std::thread([this] { loop(); });
+}
+
+ModelShelf::~ModelShelf() {
+  shop_.observe(nullptr);  // nobody is answered any more
+  stop();
+}
+
+void ModelShelf::stop() {
+  {
+    const std::lock_guard lock(queue_mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void ModelShelf::background(std::function<void()> work) {
+  {
+    const std::lock_guard lock(queue_mutex_);
+    if (stopping_) throw Failure("the server is stopping");
+    queue_.push_back(std::move(work));
+  }
+  wake_.notify_one();
+}
+
+void ModelShelf::loop() {
+  std::unique_lock lock(queue_mutex_);
+  while (true) {
+    wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+    if (queue_.empty()) return;
+    const auto work = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    work();
+    lock.lock();
+  }
+}
+
+// --- State.
+
+ModelShelf::State ModelShelf::read_state(const json& setting) {
+  State state;
+  try {
+    for (const auto& [name, value] : setting.at("scenarios").items()) {
+      Scenario& scenario = state[name];
+      scenario.next = value.at("next").get<int64_t>();
+      scenario.live = value.at("live").get<std::string>();
+      scenario.shadow = value.at("shadow").get<std::string>();
+      scenario.before = value.at("before").get<std::vector<std::string>>();
+      for (const json& entry : value.at("versions"))
+        scenario.versions.push_back({entry.at("version").get<std::string>(), entry.at("checksum").get<std::string>(),
+                                     entry.at("source").get<std::string>(), entry.at("published").get<Micros>()});
+    }
+  } catch (const json::exception& problem) {
+    throw InvalidInput(
+        fmt::format("setting \"models\" of the database: not as this program writes it ({})", problem.what()));
+  }
+  return state;
+}
+
+json ModelShelf::to_json(const State& state) {
+  json scenarios = json::object();
+  for (const auto& [name, scenario] : state) {
+    json versions = json::array();
+    for (const Entry& entry : scenario.versions)
+      versions.push_back({{"version", entry.version},
+                          {"checksum", entry.checksum},
+                          {"source", entry.source},
+                          {"published", entry.published}});
+    scenarios[name] = {{"next", scenario.next},
+                       {"live", scenario.live},
+                       {"shadow", scenario.shadow},
+                       {"before", scenario.before},
+                       {"versions", std::move(versions)}};
+  }
+  return {{"scenarios", std::move(scenarios)}};
+}
+
+ModelShelf::State ModelShelf::copy() const {
+  const std::lock_guard lock(state_mutex_);
+  return state_;
+}
+
+void ModelShelf::commit(State state) {
+  Change change;
+  change.settings.emplace_back(kSetting, to_json(state));
+  shop_.change(std::move(change));
+  int shadowed = 0;
+  for (const auto& [name, scenario] : state) shadowed += scenario.shadow.empty() ? 0 : 1;
+  shadowed_ = shadowed;
+  const std::lock_guard lock(state_mutex_);
+  state_ = std::move(state);
+}
+
+std::string ModelShelf::folder_of(const std::string& scenario, const std::string& version) const {
+  return options_.folder + "/" + scenario + "/" + version;
+}
+
+ModelVersion ModelShelf::describe(const std::string& name, const Scenario& scenario, const Entry& entry) const {
+  return {name,
+          entry.version,
+          folder_of(name, entry.version),
+          entry.published,
+          entry.source,
+          scenario.live == entry.version,
+          scenario.shadow == entry.version};
+}
+
+const ModelShelf::Entry& ModelShelf::entry_of(const State& state, const std::string& scenario,
+                                              const std::string& version) {
+  const auto found = state.find(scenario);
+  if (found == state.end()) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : state) names.push_back(name);
+    throw UnknownModel(
+        fmt::format("scenario: no model of '{}' was published; there are: {}", scenario, names_of(names)));
+  }
+  std::vector<std::string> names;
+  for (const Entry& entry : found->second.versions) {
+    if (entry.version == version || entry.version.substr(0, entry.version.find('-')) == version) return entry;
+    names.push_back(entry.version);
+  }
+  throw UnknownModel(fmt::format("version: {} has no version '{}'; there are: {}", scenario, version, names_of(names)));
+}
+
+std::vector<ModelVersion> ModelShelf::list() const {
+  const std::lock_guard lock(state_mutex_);
+  std::vector<ModelVersion> versions;
+  for (const auto& [name, scenario] : state_)
+    for (const Entry& entry : scenario.versions) versions.push_back(describe(name, scenario, entry));
+  return versions;
+}
+
+std::optional<ModelVersion> ModelShelf::live(const std::string& scenario) const {
+  for (const ModelVersion& version : list())
+    if (version.scenario == scenario && version.live) return version;
+  return std::nullopt;
+}
+
+std::vector<std::string> ModelShelf::scenarios() const {
+  const std::lock_guard lock(state_mutex_);
+  std::vector<std::string> names;
+  for (const auto& [name, scenario] : state_) names.push_back(name);
+  return names;
+}
+
+// --- Changes.
+
+void ModelShelf::load() {
+  int shadowed = 0;
+  for (const auto& [name, scenario] : state_) {
+    if (scenario.live.empty()) continue;
+    try {
+      shop_.publish(scenario.live, folder_of(name, scenario.live));
+      if (scenario.shadow.empty()) continue;
+      shop_.shadow(scenario.shadow, folder_of(name, scenario.shadow));
+      counts_[name].version = scenario.shadow;
+      ++shadowed;
+    } catch (const Error& problem) {
+      options_.log(
+          fmt::format("models: {}: version {} was live and cannot be loaded: {}", name, scenario.live, problem.what()));
+    }
+  }
+  shadowed_ = shadowed;
+}
+
+/// Folders that a publish has left behind which did not come to its end: their numbers were never given out.
+void ModelShelf::clean() const {
+  std::error_code error;
+  for (const auto& [name, scenario] : state_)
+    for (const auto& folder : fs::directory_iterator(fs::path(options_.folder) / name, error)) {
+      const std::string version = folder.path().filename().string();
+      const bool known = std::any_of(scenario.versions.begin(), scenario.versions.end(),
+                                     [&](const Entry& entry) { return entry.version == version; });
+      const bool unfinished = version.find(".fewshop-tmp") != std::string::npos;
+      const bool never = std::atoll(version.c_str()) >= scenario.next && version.find('-') != std::string::npos;
+      std::error_code ignored;
+      if (!known && (unfinished || never)) fs::remove_all(folder.path(), ignored);
+    }
+}
+
+void ModelShelf::remove_folders(const std::vector<std::string>& folders) const {
+  for (const std::string& folder : folders) {
+    std::error_code error;
+    fs::remove_all(folder, error);
+    if (error) options_.log(fmt::format("models: {}: cannot be removed: {}", folder, error.message()));
+  }
+}
+
+void ModelShelf::prune(State& state, const std::string& name, std::vector<std::string>& removed) const {
+  Scenario& scenario = state.at(name);
+  const std::string back = scenario.before.empty() ? "" : scenario.before.back();
+  const auto spare = [&](const Entry& entry) {
+    return entry.version != scenario.live && entry.version != scenario.shadow && entry.version != back;
+  };
+  while (std::ssize(scenario.versions) > options_.keep) {
+    // The one that was published last is what this is done for.
+    const auto oldest = std::find_if(scenario.versions.begin(), scenario.versions.end() - 1, spare);
+    if (oldest == scenario.versions.end() - 1) return;
+    removed.push_back(folder_of(name, oldest->version));
+    std::erase(scenario.before, oldest->version);
+    scenario.versions.erase(oldest);
+  }
+}
+
+ModelVersion ModelShelf::make_live(State state, const std::string& name, const std::string& version, bool back) {
+  Scenario& scenario = state.at(name);
+  const std::string was = scenario.live;
+  if (was != version) {
+    shop_.publish(version, folder_of(name, version));
+    std::erase(scenario.before, version);
+    if (!back && !was.empty()) scenario.before.push_back(was);
+    scenario.live = version;
+    if (scenario.shadow == version) {
+      scenario.shadow.clear();
+      shop_.retire_shadow(name);
+    }
+  } else if (const auto models = shop_.models();
+             std::none_of(models.begin(), models.end(), [&](const auto& model) { return model->name() == name; })) {
+    shop_.publish(version, folder_of(name, version));  // it could not be loaded at start
+  }
+  std::vector<std::string> removed;
+  prune(state, name, removed);
+  try {
+    commit(state);
+  } catch (...) {
+    // What the next start loads is what answers now.
+    if (was != version) {
+      if (was.empty())
+        shop_.retire(name);
+      else
+        shop_.publish(was, folder_of(name, was));
+    }
+    throw;
+  }
+  remove_folders(removed);
+  return describe(name, scenario, entry_of(state, name, version));
+}
+
+ModelVersion ModelShelf::publish(const std::string& path, bool activate) {
+  const std::lock_guard one(work_mutex_);
+  State state = copy();
+  Bundle bundle = read_bundle(path);
+  const std::string name = [&] {
+    EventKinds kinds;  // refuses what cannot be served
+    return LiveModel("", path, Model::load(path), kinds).name();
+  }();
+  check_name(name);
+  if (options_.check_users > 0) {
+    const LiveCheck check = check_live(path, options_.database, options_.check_users);
+    require(check.difference.empty(), check.difference);
+  }
+  Scenario& scenario = state[name];
+  const std::string checksum = bundle.manifest.at("checksum").get<std::string>();
+  for (const Entry& entry : scenario.versions)
+    if (entry.checksum == checksum)
+      return activate ? make_live(state, name, entry.version, false) : describe(name, scenario, entry);
+
+  Entry entry{fmt::format("{}-{}", scenario.next++, checksum.substr(0, 8)), checksum, fs::absolute(path).string(),
+              shop_.now()};
+  const std::string version = entry.version, folder = folder_of(name, version);
+  scenario.versions.push_back(std::move(entry));
+  std::error_code error;
+  fs::create_directories(fs::path(folder).parent_path(), error);
+  if (error) throw Failure(fmt::format("{}: cannot be made: {}", folder, error.message()));
+  bundle.manifest.erase("checksum");
+  write_bundle(folder, bundle.manifest, bundle.files, bundle.run);
+  try {
+    if (activate) return make_live(state, name, version, false);
+    std::vector<std::string> removed;
+    prune(state, name, removed);
+    commit(state);
+    remove_folders(removed);
+    return describe(name, state.at(name), entry_of(state, name, version));
+  } catch (...) {
+    remove_folders({folder});
+    throw;
+  }
+}
+
+ModelVersion ModelShelf::activate(const std::string& scenario, const std::string& version) {
+  const std::lock_guard one(work_mutex_);
+  const State state = copy();
+  return make_live(state, scenario, entry_of(state, scenario, version).version, false);
+}
+
+ModelVersion ModelShelf::rollback(const std::string& scenario) {
+  const std::lock_guard one(work_mutex_);
+  State state = copy();
+  const auto found = state.find(scenario);
+  if (found == state.end()) entry_of(state, scenario, "");  // says which there are
+  require(!found->second.before.empty(), scenario, ": nothing to go back to: no other version was live before ",
+          found->second.live.empty() ? "" : found->second.live);
+  const std::string version = found->second.before.back();
+  return make_live(state, scenario, version, true);
+}
+
+void ModelShelf::shadow(const std::string& scenario, const std::optional<std::string>& version) {
+  const std::lock_guard one(work_mutex_);
+  State state = copy();
+  if (!version) {
+    if (state.count(scenario) == 0) entry_of(state, scenario, "");
+    state.at(scenario).shadow.clear();
+    commit(state);
+    shop_.retire_shadow(scenario);
+    const std::lock_guard lock(shadow_mutex_);
+    counts_.erase(scenario);
+    return;
+  }
+  const std::string name = entry_of(state, scenario, *version).version;
+  require(name != state.at(scenario).live, "version: ", name, " of ", scenario,
+          " is live; a shadow is another version than the one that answers");
+  shop_.shadow(name, folder_of(scenario, name));
+  state.at(scenario).shadow = name;
+  {
+    const std::lock_guard lock(shadow_mutex_);
+    counts_[scenario] = {};
+    counts_[scenario].version = name;
+  }
+  commit(state);
+}
+
+void ModelShelf::remove(const std::string& scenario, const std::string& version) {
+  const std::lock_guard one(work_mutex_);
+  State state = copy();
+  const std::string name = entry_of(state, scenario, version).version;
+  Scenario& value = state.at(scenario);
+  require(name != value.live, "version: ", name, " of ", scenario, " is live; activate another one first");
+  require(name != value.shadow, "version: ", name, " of ", scenario, " is the shadow; end that first");
+  std::erase(value.before, name);
+  std::erase_if(value.versions, [&](const Entry& entry) { return entry.version == name; });
+  commit(state);
+  remove_folders({folder_of(scenario, name)});
+}
+
+// --- Shadows.
+
+std::map<std::string, ShadowCount> ModelShelf::shadows() const {
+  const std::lock_guard lock(shadow_mutex_);
+  return counts_;
+}
+
+void ModelShelf::observe(const Asker& asker, const ListRequest& request, const ListReply& reply, double seconds) {
+  if (shadowed_.load(std::memory_order_relaxed) == 0) return;
+  if (lists_.fetch_add(1, std::memory_order_relaxed) % options_.shadow_every != 0) return;
+  {
+    const std::lock_guard lock(shadow_mutex_);
+    if (counts_.count(reply.scenario) == 0) return;
+  }
+  bool room = false;
+  {
+    const std::lock_guard lock(queue_mutex_);
+    room = !stopping_ && queue_.size() < kMostComparisons;
+    if (room) queue_.emplace_back([=, this] { compare(asker, request, reply, seconds); });
+  }
+  if (room) {
+    wake_.notify_one();
+    return;
+  }
+  const std::lock_guard lock(shadow_mutex_);
+  if (const auto count = counts_.find(reply.scenario); count != counts_.end()) ++count->second.dropped;
+}
+
+void ModelShelf::compare(const Asker& asker, const ListRequest& request, const ListReply& reply, double seconds) {
+  ListReply other;
+  bool failed = false;
+  const auto begin = std::chrono::steady_clock::now();
+  try {
+    other = shop_.shadow_recommend(reply.scenario, asker, request);
+  } catch (const Error&) {
+    failed = true;  // the shadow has ended, or cannot answer this
+  }
+  const double taken = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  std::unordered_set<std::string> answered;
+  for (const auto& item : other.items) answered.insert(item.id);
+  int64_t shared = 0;
+  for (const auto& item : reply.items) shared += static_cast<int64_t>(answered.count(item.id));
+  std::string line;
+  {
+    const std::lock_guard lock(shadow_mutex_);
+    const auto found = counts_.find(reply.scenario);
+    if (found == counts_.end()) return;
+    ShadowCount& count = found->second;
+    if (failed) {
+      ++count.failed;
+      return;
+    }
+    ++count.asked;
+    count.overlap += reply.items.empty() ? 1.0 : static_cast<double>(shared) / static_cast<double>(reply.items.size());
+    count.same_first +=
+        reply.items.empty() ? other.items.empty() : !other.items.empty() && other.items[0].id == reply.items[0].id;
+    count.live_seconds += seconds;
+    count.shadow_seconds += taken;
+    if (count.asked % kComparisonsPerLogLine == 0) {
+      const auto n = static_cast<double>(count.asked);
+      line = fmt::format(
+          "models: {}: shadow {} beside {}: {} lists, {:.0f} % of their items the same, {:.0f} % with "
+          "the same first item, {:.2f} ms against {:.2f} ms",
+          reply.scenario, count.version, reply.version, count.asked, 100 * count.overlap / n,
+          100 * static_cast<double>(count.same_first) / n, 1000 * count.shadow_seconds / n,
+          1000 * count.live_seconds / n);
+    }
+  }
+  if (!line.empty()) options_.log(line);
+}
+
+}  // namespace fewshop

@@ -1,0 +1,104 @@
+#include "online/live_check.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+#include "core/error.h"
+#include "online/live_shop.h"
+
+namespace fewshop {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::LiveShop;
+
+/// A shop with a described user per task, ten events each, all of them indexed.
+class LiveCheckTest : public ::testing::Test {
+ protected:
+  LiveCheckTest() {
+    live_.put_items();
+    for (int u = 0; u < 6; ++u) {
+      Change change;
+      UserRecord user;
+      user.user_id = "u" + std::to_string(u);
+      user.labels = {{"age", u % 2 ? "young" : "old"}};
+      change.users.push_back(user);
+      live_.shop->change(std::move(change));
+      for (int i = 0; i < 10; ++i) {
+        // Every other event is of the same time as the one before it.
+        live_.now += i % 2 ? 0 : kDay;
+        Change event = live_.event_change("e" + std::to_string(u) + "-" + std::to_string(i), user.user_id,
+                                          "item-" + std::to_string((7 * i + u) % 50), i % 3 ? "view_item" : "purchase");
+        event.events[0].items.push_back({.item_id = "item-" + std::to_string(i)});
+        event.events[0].items[0].rating = 1 + i % 5;
+        event.events[0].items[1].rating = 2;
+        live_.shop->change(std::move(event));
+      }
+    }
+    settle();
+  }
+
+  void settle() const {
+    while (live_.shop->queued() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+
+  std::string bundle(Problem problem, const std::function<void(Scenario&)>& change = {}) {
+    testing::SmallModelOptions options;
+    options.problem = problem;
+    options.items = 50;
+    options.live = true;
+    auto model = testing::small_model(options);
+    if (change) change(const_cast<Scenario&>(model->scenario()));
+    const std::string folder = live_.folder / "bundle";
+    model->save(folder, nlohmann::json::object(), nlohmann::json::object());
+    return folder;
+  }
+  LiveCheck check(const std::string& bundle, int64_t users = 200) {
+    return check_live(bundle, live_.folder / "shop.db", users);
+  }
+
+  LiveShop live_;
+};
+
+TEST_F(LiveCheckTest, RowsOfTheTableEventsAreReproduced) {
+  const LiveCheck ranking = check(bundle(Problem::kRanking));
+  EXPECT_EQ(ranking.difference, "");
+  EXPECT_EQ(ranking.users, 6);
+  EXPECT_EQ(ranking.rows, 120);
+  EXPECT_EQ(check(bundle(Problem::kRanking), 2).users, 2);
+}
+
+TEST_F(LiveCheckTest, BasketsAreHeldTogetherAlike) {
+  EXPECT_EQ(check(bundle(Problem::kRanking, [](Scenario& s) { s.episode.ties = "event_id"; })).difference, "");
+  EXPECT_EQ(check(bundle(Problem::kRanking, [](Scenario& s) { s.episode.ties = "time"; })).difference, "");
+}
+
+TEST_F(LiveCheckTest, AValueOfLiveThatTheRowsDoNotHaveIsADifference) {
+  // [rows] reads the column rating for every kind; [live] says that a purchase is worth 4.5.
+  const LiveCheck check = this->check(bundle(Problem::kRating));
+  EXPECT_THAT(check.difference, HasSubstr("small-rating: [live] does not make the rows that [rows] reads: user 'u0', "
+                                          "support row 1: [rows] gives item 'item-0', purchase, target 1, "));
+  EXPECT_THAT(check.difference, HasSubstr("[live] gives item 'item-0', purchase, target 4.5, "));
+  EXPECT_EQ(this->check(bundle(Problem::kRating, [](Scenario& s) { s.live_events["purchase"] = "rating"; })).difference,
+            "");
+}
+
+TEST_F(LiveCheckTest, AKindThatLiveLeavesOutIsADifference) {
+  const LiveCheck check = this->check(bundle(Problem::kRanking, [](Scenario& s) { s.live_events.erase("view_item"); }));
+  EXPECT_THAT(check.difference, HasSubstr("support row 3: [rows] gives item 'item-7', view_item"));
+  EXPECT_THAT(check.difference, HasSubstr("(20 rows against 8)"));
+}
+
+TEST_F(LiveCheckTest, RowsThatSqlMergesAreADifference) {
+  const auto merged = [](Scenario& s) {
+    s.rows.table.clear();
+    s.rows.sql = "select user_id, min(item_id) as item_id, time, event from events group by user_id, event_id";
+  };
+  EXPECT_THAT(check(bundle(Problem::kRanking, merged)).difference, HasSubstr("(10 rows against 20)"));
+}
+
+}  // namespace
+}  // namespace fewshop

@@ -1,0 +1,128 @@
+#include "online/model_trainer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+
+#include "online/live_shop.h"
+
+namespace fewshop {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using testing::LiveShop;
+
+/// A trainer whose program is a script: it "trains" the bundle "new" and says of it what a test wants.
+class ModelTrainerTest : public ::testing::Test {
+ protected:
+  ModelTrainerTest() {
+    live_.put_items();
+    ModelShelf::Options options;
+    options.database = live_.folder / "shop.db";
+    options.check_users = 0;
+    shelf_ = std::make_unique<ModelShelf>(*live_.shop, options);
+    shelf_->publish(bundle("old"));
+    bundle("new");
+    const std::string trained = live_.folder / "new", verdict = live_.folder / "verdict";
+    script("shift\ncase \"$1\" in\n  train) while [ \"$1\" != --out ]; do shift; done; cp -r " + trained +
+           " \"$2\"; echo '{\"scenario\": \"small-ranking\"}' ;;\n  model) cat " + verdict + " ;;\nesac\n");
+  }
+
+  std::string bundle(const std::string& version) {
+    testing::SmallModelOptions options;
+    options.items = 50;
+    options.live = true;
+    options.version = version;
+    const std::string folder = live_.folder / version;
+    testing::small_model(options)->save(folder, nlohmann::json::object(), nlohmann::json::object());
+    return folder;
+  }
+  void script(const std::string& text) {
+    fs::permissions(live_.folder.write("program", "#!/bin/sh\n" + text), fs::perms::owner_all);
+  }
+  void says(const std::string& verdict) {
+    live_.folder.write("verdict", R"({"scenario": "small-ranking", "metric": "ndcg@10", "verdict": ")" + verdict +
+                                      R"(", "splits": {"test": {"tasks": 40,
+      "candidate": {"value": 0.3, "low": 0.2, "high": 0.4}, "running": {"value": 0.2, "low": 0.1, "high": 0.3},
+      "difference": {"value": 0.1, "low": null, "high": null}}}})");
+  }
+  void start(double retrain_hours = 0) {
+    ModelTrainer::Options options;
+    options.program = live_.folder / "program";
+    options.retrain_hours = retrain_hours;
+    trainer_ = std::make_unique<ModelTrainer>(
+        *shelf_, jobs_, [this] { return live_.now.load(); }, options);
+  }
+  Jobs::Record wait(int64_t id) {
+    while (jobs_.get(id).finish == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    return jobs_.get(id);
+  }
+  Jobs::Record train() { return wait(trainer_->train("small-ranking").id); }
+  std::string live() { return shelf_->live("small-ranking")->version.substr(0, 1); }
+
+  LiveShop live_;
+  std::unique_ptr<ModelShelf> shelf_;
+  Jobs jobs_{[this] { return live_.now.load(); }};
+  std::unique_ptr<ModelTrainer> trainer_;
+};
+
+TEST_F(ModelTrainerTest, ANewVersionGoesLiveUnlessItIsProvenWorse) {
+  start();
+  for (const char* verdict : {"better", "same", "undecided"}) {
+    says(verdict);
+    const Jobs::Record done = train();
+    EXPECT_EQ(done.error, "") << verdict;
+    EXPECT_EQ(live(), "2") << verdict;
+    EXPECT_THAT(done.result, HasSubstr("is live in place of 1-"));
+    EXPECT_THAT(done.result, HasSubstr("difference 0.1000 (unknown to unknown), 40 tasks"));
+    shelf_->rollback("small-ranking");
+  }
+  for (const char* verdict : {"worse", "unknown"}) {
+    says(verdict);
+    const Jobs::Record done = train();
+    EXPECT_EQ(live(), "1") << verdict;
+    EXPECT_THAT(done.result, HasSubstr("stays live"));
+    EXPECT_EQ(shelf_->list().size(), 2);  // on the shelf all the same
+  }
+}
+
+TEST_F(ModelTrainerTest, TheLastWordsOfATrainingThatFailsAreTheError) {
+  script("echo 'fewshop: shop.db: has no rows' >&2; exit 2\n");
+  start();
+  const Jobs::Record done = train();
+  EXPECT_EQ(done.status, Jobs::Status::kFailed);
+  EXPECT_THAT(done.error, HasSubstr("`fewshop train` ended with status 2: shop.db: has no rows"));
+  EXPECT_EQ(live(), "1");
+}
+
+TEST_F(ModelTrainerTest, OneTrainingOfAScenarioAtATimeAndItEndsWithTheServer) {
+  script("exec sleep 100\n");
+  start();
+  const int64_t job = trainer_->train("small-ranking").id;
+  EXPECT_THROW(trainer_->train("small-ranking"), InvalidInput);
+  EXPECT_THROW(trainer_->train("nothing"), UnknownModel);
+  const auto begin = std::chrono::steady_clock::now();
+  trainer_->stop();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  EXPECT_EQ(jobs_.get(job).status, Jobs::Status::kFailed);
+  EXPECT_THAT(jobs_.get(job).error, HasSubstr("the server was stopped"));
+}
+
+TEST_F(ModelTrainerTest, TheScheduleTrainsWhatIsOlderThanItSays) {
+  says("better");
+  start(24);
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_TRUE(jobs_.list().empty());
+  trainer_.reset();
+  live_.now += 25 * 3600 * kSecond;
+  start(24);
+  while (jobs_.list().empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(wait(jobs_.list().front().id).error, "");
+  EXPECT_EQ(live(), "2");
+}
+
+}  // namespace
+}  // namespace fewshop
