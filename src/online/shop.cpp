@@ -285,29 +285,33 @@ void Shop::apply(const Change& change, Outcome& outcome) {
   for (const OldRow& row : change.old_rows)
     if (row.table < 2) rows_.drop(row.user_id.empty() ? guest_key(row.client_id) : user_key(row.user_id));
   for (const auto& join : change.joins) {
-    std::string user = join.user_id;
+    std::string before;  // whose rows they were so far
     {
       const std::unique_lock lock(people_mutex_);
-      if (join.join) {
-        joins_[join.client_id] = join.user_id;
-      } else if (const auto joined = joins_.find(join.client_id); joined != joins_.end()) {
-        user = joined->second;
+      if (const auto joined = joins_.find(join.client_id); joined != joins_.end()) {
+        before = joined->second;
         joins_.erase(joined);
       }
+      if (join.join) joins_[join.client_id] = join.user_id;
     }
-    rows_.drop(user_key(user));
+    if (!before.empty()) rows_.drop(user_key(before));
+    if (join.join) rows_.drop(user_key(join.user_id));
     rows_.drop(guest_key(join.client_id));
   }
   for (const auto& consent : change.consents) {
     const std::string key = consent.user_id.empty() ? guest_key(consent.client_id) : user_key(consent.user_id);
+    std::string user;  // whose rows the guest's are
     {
       const std::unique_lock lock(people_mutex_);
       if (consent.given)
         refusals_.erase(key);
       else
         refusals_.insert(key);
+      if (const auto joined = joins_.find(consent.client_id); consent.user_id.empty() && joined != joins_.end())
+        user = joined->second;
     }
     rows_.drop(key);
+    if (!user.empty()) rows_.drop(user_key(user));
   }
   for (const Event& event : change.overwritten_feedback) {
     for (const EventItem& item : event.items) items_.count(know_item(item.item_id), 1);

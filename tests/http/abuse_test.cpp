@@ -207,6 +207,7 @@ class Maker {
 
   /// A value as the schema has it.
   json usual(const json& schema, const std::string& name) {
+    if (!schema.is_object()) return usual(json::object(), name);
     if (schema.contains("$ref"))
       return usual(document_.at(json::json_pointer(schema.at("$ref").get<std::string>().substr(1))), name);
     if (schema.contains("oneOf")) return usual(schema.at("oneOf").at(random_.below(schema.at("oneOf").size())), name);
@@ -214,7 +215,7 @@ class Maker {
     if (schema.contains("type")) {
       const json& given = schema.at("type");
       type = given.is_array() ? given.at(random_.below(given.size())).get<std::string>() : given.get<std::string>();
-    } else if (!schema.is_object() || schema.empty()) {
+    } else if (schema.empty()) {
       type = "object";
     }
     if (type == "array") {
@@ -226,7 +227,8 @@ class Maker {
     }
     if (type == "object") {
       json object = json::object();
-      for (const auto& [member, of] : schema.value("properties", json::object()).items())
+      const json properties = schema.value("properties", json::object());
+      for (const auto& [member, of] : properties.items())
         if (chance(0.7)) object[member] = usual(of, member);
       for (const json& required : schema.value("required", json::array()))
         if (!object.contains(required) && chance(0.95))

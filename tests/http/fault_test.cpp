@@ -3,8 +3,11 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <csignal>
+#include <fstream>
 #include <set>
+#include <thread>
 
 #include "serve.h"
 #include "shop_serve.h"
@@ -223,8 +226,9 @@ TEST(Fault, AClockThatJumpsTakesNoEventBack) {
   auto client = shop.client();
   int events = 0;
   const auto post = [&] {
+    ++events;
     const Answer answer = client->post(
-        "/api/events", event_body("e" + std::to_string(++events), "u1", fmt::format("item-{}", events % 50)));
+        "/api/events", event_body("e" + std::to_string(events), "u1", fmt::format("item-{}", events % 50)));
     ASSERT_EQ(answer.status, 200) << answer.body;
     // In effect, whatever the clock says by now.
     EXPECT_EQ(support_of(*client, "u1"), events);

@@ -62,7 +62,7 @@ class ShopServe {
   std::string address() const { return "http://127.0.0.1:" + std::to_string(server->port()); }
   std::unique_ptr<Client> client(double seconds = 60) const { return std::make_unique<Client>(address(), seconds); }
 
-  TempDir folder;
+  testing::TempDir folder;
   std::unique_ptr<ShopServer> server;
 
  private:
