@@ -120,13 +120,13 @@ TEST(Load, HundredsOfSlowAndHalfOpenClientsKeepNobodyWaiting) {
     for (int i = 0; i < each; ++i) {
       slow.push_back(std::make_unique<RawConnection>(port, ""));  // says nothing
       slow.push_back(
-          std::make_unique<RawConnection>(port, "GET /api/popular HTTP/1.1\r\nHost: x"));  // stops in the headers
+          std::make_unique<RawConnection>(port, "GET /api/popular HTTP/1.1\r\nHost: 127.0.0.1"));  // stops in the headers
       slow.push_back(std::make_unique<RawConnection>(
-          port, "POST /api/events HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n[{\"event\""));  // in the body
+          port, "POST /api/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\n[{\"event\""));  // in the body
       // Asks much and takes no answer.
       std::string many;
       for (int n = 0; n < 20; ++n)
-        many += "GET /api/apidocs.json HTTP/1.1\r\nHost: x\r\n\r\nGET /apidocs.json HTTP/1.1\r\nHost: x\r\n\r\n";
+        many += "GET /api/apidocs.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /apidocs.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
       slow.push_back(std::make_unique<RawConnection>(port, many));
     }
     std::atomic<int> answered = 0;
@@ -228,7 +228,7 @@ TEST(Load, StoppingAnswersWhatIsInFlight) {
         EXPECT_EQ(client->get("/api/health/live").status, 200);
         const std::string body = event_body("e" + std::to_string(t), "u1", "item-1");
         client->send(
-            fmt::format("POST /api/events HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{}", body.size(), body));
+            fmt::format("POST /api/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\n\r\n{}", body.size(), body));
         ++sent;
         const Answer answer = client->receive("POST");
         EXPECT_EQ(answer.status, 200) << answer.body;
@@ -285,7 +285,7 @@ TEST(Load, MemoryDoesNotGrowWithTheNumberOfRequests) {
   const auto bytes_of = [&] {
     const std::string user = fmt::format("u{}", count % 2000), item = fmt::format("item-{}", count % 50);
     const auto as_bytes = [](const std::string& method, const std::string& target, const std::string& body = "") {
-      return fmt::format("{} {} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{}", method, target, body.size(),
+      return fmt::format("{} {} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\n\r\n{}", method, target, body.size(),
                          body);
     };
     switch (++count % 10) {
