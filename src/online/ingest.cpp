@@ -176,7 +176,8 @@ void Ingest::bring_into_effect(Submission& submission) {
       hooks_.failed(problem.what());
       if (attempt == kAttempts) {
         submission.outcome = {};
-        submission.outcome.error = std::string("it is stored and not in effect yet: ") + problem.what();
+        submission.outcome.stored = true;
+        submission.outcome.error = problem.what();
         return;
       }
     }

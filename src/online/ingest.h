@@ -56,6 +56,7 @@ struct Change {
 struct Outcome {
   std::string error;
   bool invalid = false;                    // the change itself is at fault, not the machine
+  bool stored = false;                     // with an error: durable, and not in effect before the next start
   int64_t accepted = 0, duplicates = 0;    // events
   int64_t rows = 0;                        // affected by everything else
   std::map<std::string, int64_t> removed;  // forgotten users: rows by table

@@ -35,7 +35,9 @@ void submit(const Api& api, const Request& request, Change change, Reply reply,
       } else if (outcome.invalid) {
         reply(Response::error(HttpError(400, "invalid_request", outcome.error), id));
       } else {
-        HttpError error(503, "unavailable", "nothing was stored: " + outcome.error);
+        HttpError error(
+            503, "unavailable",
+            (outcome.stored ? "it was stored and is not in effect yet: " : "nothing was stored: ") + outcome.error);
         error.retry_after = 1;
         reply(Response::error(error, id));
       }
