@@ -69,6 +69,13 @@ std::shared_ptr<const std::vector<int32_t>> ItemViews::values(const std::string&
   return {values, &values->of};
 }
 
+void ItemViews::clear() {
+  const std::lock_guard lock(mutex_);
+  ++version_;
+  filters_.views.clear();
+  values_.views.clear();
+}
+
 void ItemViews::changed(int32_t item, const std::string& id) {
   const std::lock_guard lock(mutex_);
   ++version_;

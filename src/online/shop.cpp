@@ -264,6 +264,8 @@ void Shop::apply_item(const std::string& id) {
 
 void Shop::apply(const Change& change, Outcome& outcome) {
   write_failed_ = false;
+  constexpr int64_t kManyItems = 50;
+  if (std::ssize(change.items) + std::ssize(change.item_patches) > kManyItems) views_.clear();
   for (const auto& item : change.items) apply_item(item.item_id);
   for (const auto& patch : change.item_patches) apply_item(patch.first);
   for (int64_t i = 0; i < change.fresh; ++i) {

@@ -396,6 +396,15 @@ TEST(Shop, FiltersFollowChangesOfItems) {
   change.item_patches.emplace_back("item-40", nlohmann::json{{"labels", {{"price", 1}}}});
   live.shop->change(change);
   EXPECT_THAT(LiveShop::ids(live.shop->latest(request)), Contains("item-40"));
+  change = {};
+  for (int i = 0; i < 200; ++i) {
+    ItemRecord item;
+    item.item_id = "more-" + std::to_string(i);
+    item.labels = {{"price", i}};
+    change.items.push_back(std::move(item));
+  }
+  live.shop->change(change);
+  EXPECT_EQ(live.shop->latest(request).items.size(), 5);  // 0, 1, 40, and two more
 }
 
 TEST(Shop, WhatTheSamePeopleHadToDoWith) {
