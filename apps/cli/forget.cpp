@@ -18,12 +18,11 @@ using nlohmann::json;
 
 /// The same without a server: the shop is opened for this one change.
 json forget_here(const std::string& data, const std::string& user) {
-  const std::string path = database_path(data);
   ShopStore::Options existing;
   existing.create = false;
-  ShopStore::open(path, existing);
+  ShopStore::open(data, existing);
   Shop::Options options;
-  options.database = path;
+  options.database = data;
   Shop shop(options);
   std::mutex mutex;
   std::condition_variable ready;
@@ -44,13 +43,13 @@ json forget_here(const std::string& data, const std::string& user) {
   return answer;
 }
 
-void run(const std::string& data, const std::string& user, const Globals& globals) {
+void run(const ServerArguments& arguments, const std::string& user, const Globals& globals) {
   require(!user.empty(), "USER: expected the id of a user");
   json answer;
-  if (const auto server = ShopClient::of(data))
+  if (const auto server = ShopClient::connect(arguments))
     answer = server->call("DELETE", "/api/user/" + http::percent_encode(user));
   else
-    answer = forget_here(data, user);
+    answer = forget_here(arguments.data, user);
   if (globals.json) {
     print_json(answer);
     return;
@@ -76,14 +75,14 @@ void run(const std::string& data, const std::string& user, const Globals& global
 
 void add_forget(CLI::App& app, Globals& globals) {
   struct Arguments {
-    std::string data, user;
+    ServerArguments server;
+    std::string user;
   };
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("forget", "remove a user and what is known of it from a shop");
   command->add_option("USER", arguments->user, "the user's id")->required();
-  command->add_option("--data", arguments->data, "the shop's database; its server, where one runs, does it")
-      ->required();
-  command->callback([arguments, &globals] { run(arguments->data, arguments->user, globals); });
+  arguments->server.add_to(*command);
+  command->callback([arguments, &globals] { run(arguments->server, arguments->user, globals); });
 }
 
 }  // namespace fewshop::cli

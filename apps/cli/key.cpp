@@ -17,7 +17,8 @@ namespace {
 using nlohmann::json;
 
 struct Arguments {
-  std::string data, name, id, expires;
+  ServerArguments server;
+  std::string name, id, expires;
   std::vector<std::string> allow, scenarios;
   double rate = 0;
 };
@@ -58,12 +59,12 @@ std::unique_ptr<ShopStore> open(const std::string& data, bool create) {
 
 void create(const Arguments& arguments, const Globals& globals) {
   json made;
-  if (const auto server = ShopClient::of(arguments.data)) {
+  if (const auto server = ShopClient::connect(arguments.server)) {
     made = server->call("POST", "/api/keys", wanted(arguments));
   } else {
     // Checked before a database is created for it.
     Key key = KeyRing::parse(wanted(arguments), wall_clock());
-    const auto database = open(arguments.data, true);
+    const auto database = open(arguments.server.data, true);
     const auto result = KeyRing::make(std::move(key), wall_clock());
     store(*database, result.setting);
     made = to_json(result.key);
@@ -79,10 +80,10 @@ void create(const Arguments& arguments, const Globals& globals) {
 
 void list(const Arguments& arguments, const Globals& globals) {
   json listed = {{"keys", json::array()}};
-  if (const auto server = ShopClient::of(arguments.data)) {
+  if (const auto server = ShopClient::connect(arguments.server)) {
     listed = server->call("GET", "/api/keys");
   } else {
-    const auto database = open(arguments.data, false);
+    const auto database = open(arguments.server.data, false);
     for (const Key& key : KeyRing(database->settings(std::string(KeyRing::kSettings))).list())
       listed["keys"].push_back(to_json(key));
   }
@@ -107,10 +108,10 @@ void list(const Arguments& arguments, const Globals& globals) {
 
 void revoke(const Arguments& arguments, const Globals& globals) {
   json revoked;
-  if (const auto server = ShopClient::of(arguments.data)) {
+  if (const auto server = ShopClient::connect(arguments.server)) {
     revoked = server->call("DELETE", "/api/keys/" + arguments.id);
   } else {
-    const auto database = open(arguments.data, false);
+    const auto database = open(arguments.server.data, false);
     KeyRing keys(database->settings(std::string(KeyRing::kSettings)));
     const auto setting = keys.revoked(arguments.id, wall_clock());
     store(*database, setting);
@@ -131,8 +132,7 @@ void add_key(CLI::App& app, Globals& globals) {
   CLI::App* command = app.add_subcommand("key", "who may ask a shop's server what: make, list and revoke keys");
   command->require_subcommand(1);
   const auto with_data = [&](CLI::App* sub) {
-    sub->add_option("--data", arguments->data, "the shop's database; its server, where one runs, follows at once")
-        ->required();
+    arguments->server.add_to(*sub);
     return sub;
   };
   CLI::App* make = with_data(command->add_subcommand("create", "make a key and print it, this once"));

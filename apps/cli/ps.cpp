@@ -4,7 +4,6 @@
 #include <memory>
 
 #include "command.h"
-#include "core/error.h"
 #include "shop_client.h"
 
 namespace fewshop::cli {
@@ -23,16 +22,14 @@ std::string duration(double seconds) {
 std::string text_of(const json& task, const char* name) {
   const auto value = task.find(name);
   if (value == task.end() || value->is_null()) return "-";
-  return value->is_string() ? value->get<std::string>() : value->dump();
+  if (!value->is_string()) return value->dump();
+  return value->get_ref<const std::string&>().empty() ? "-" : value->get<std::string>();
 }
 
-void run(const std::string& data, const Globals& globals) {
-  const auto server = ShopClient::of(data);
-  if (!server) throw Failure(fmt::format("{}: no server is running", database_path(data)));
+void run(const ServerArguments& arguments, const Globals& globals) {
+  const auto server = ShopClient::need(arguments, "`ps` shows what a server does");
   json stats = server->call("GET", "/api/dashboard/stats");
-  json tasks = server->call("GET", "/api/dashboard/tasks");
-  if (tasks.is_object()) tasks = tasks.value("tasks", tasks.value("Tasks", json::array()));
-  if (!tasks.is_array()) tasks = json::array();
+  const json tasks = server->call("GET", "/api/dashboard/tasks");
   if (globals.json) {
     stats["tasks"] = tasks;
     print_json(stats);
@@ -46,18 +43,19 @@ void run(const std::string& data, const Globals& globals) {
   for (const auto& model : stats["models"])
     fmt::print("live  {}  {}\n", model["scenario"].get<std::string>(), model["version"].get<std::string>());
   for (const auto& task : tasks)
-    if (task.is_object())
-      fmt::print("task  {}  {}  {}/{}\n", text_of(task, "Name"), text_of(task, "Status"), text_of(task, "Count"),
-                 text_of(task, "Total"));
+    fmt::print("task  {}  {}  {}/{}  {}  {}  {}\n", text_of(task, "Name"), text_of(task, "Status"),
+               text_of(task, "Count"), text_of(task, "Total"), text_of(task, "step"),
+               text_of(task, "StartTime").substr(0, 19),
+               text_of(task, "Error") == "-" ? text_of(task, "result") : text_of(task, "Error"));
 }
 
 }  // namespace
 
 void add_ps(CLI::App& app, Globals& globals) {
-  auto data = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand("ps", "the server of a shop, its models, what it is doing");
-  command->add_option("--data", *data, "the shop's database")->required();
-  command->callback([data, &globals] { run(*data, globals); });
+  auto server = std::make_shared<ServerArguments>();
+  CLI::App* command = app.add_subcommand("ps", "the server of a shop, its models, its long work");
+  server->add_to(*command);
+  command->callback([server, &globals] { run(*server, globals); });
 }
 
 }  // namespace fewshop::cli

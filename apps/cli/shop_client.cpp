@@ -12,19 +12,14 @@ namespace fewshop::cli {
 void ServerArguments::add_to(CLI::App& command) {
   command.add_option("--data", data, "the shop's database; a server that has it is asked")->type_name("DB");
   command.add_option("--server", server, "address of a server: http://host:8087")->type_name("URL");
-  command.add_option("--key", key, "key of that server, with the scope 'models'")->type_name("KEY");
+  command.add_option("--key", key, "a key of that server that allows this")->type_name("KEY");
 }
 
 std::unique_ptr<ShopClient> ShopClient::connect(const ServerArguments& arguments) {
   require(arguments.data.empty() != arguments.server.empty(),
           "expected one of --data shop.db (a server on this machine, or none) and --server http://host:8087");
   if (!arguments.server.empty()) return std::unique_ptr<ShopClient>(new ShopClient(arguments.server, arguments.key));
-  return of(arguments.data);
-}
-
-std::unique_ptr<ShopClient> ShopClient::of(const std::string& data) {
-  require(!data.empty(), "--data: expected the shop's database");
-  const std::string socket = http::ShopServer::socket_of(data);
+  const std::string socket = http::ShopServer::socket_of(arguments.data);
   std::error_code error;
   if (!std::filesystem::exists(socket, error)) return nullptr;
   try {
@@ -32,12 +27,7 @@ std::unique_ptr<ShopClient> ShopClient::of(const std::string& data) {
   } catch (const Failure&) {
     return nullptr;  // a server that was killed leaves its socket
   }
-  return std::unique_ptr<ShopClient>(new ShopClient("unix:" + socket, ""));
-}
-
-std::string database_path(const std::string& data) {
-  constexpr std::string_view kSqlite = "sqlite://";
-  return data.starts_with(kSqlite) ? data.substr(kSqlite.size()) : data;
+  return std::unique_ptr<ShopClient>(new ShopClient("unix:" + socket, arguments.key));
 }
 
 std::unique_ptr<ShopClient> ShopClient::need(const ServerArguments& arguments, const std::string& what) {

@@ -18,8 +18,6 @@ struct ServerArguments {
 /// Calls of a running server.
 class ShopClient {
  public:
-  /// The server of a database on this machine; null where there is none. Throws InvalidInput where `data` is "".
-  static std::unique_ptr<ShopClient> of(const std::string& data);
   /// Null where --data is given and no server has that database. Throws InvalidInput where neither is given.
   static std::unique_ptr<ShopClient> connect(const ServerArguments& arguments);
   /// The same; Failure where there is no server, saying that `what` needs one.
@@ -34,8 +32,5 @@ class ShopClient {
   http::Client client_;
   std::string key_;
 };
-
-/// A path that `--data` names: "sqlite://PATH" and PATH are the same.
-std::string database_path(const std::string& data);
 
 }  // namespace fewshop::cli

@@ -191,7 +191,7 @@ int64_t LoadResult::failed() const {
 LoadResult run_load(const Load& load) { return Generator(load).run(); }
 
 std::string request_text(const std::string& method, const std::string& target, const std::string& body) {
-  std::string text = method + " " + target + " HTTP/1.1\r\nHost: fewshop\r\n";
+  std::string text = method + " " + target + " HTTP/1.1\r\nHost: 127.0.0.1\r\n";
   if (!body.empty()) text += fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n", body.size());
   return text + "\r\n" + body;
 }

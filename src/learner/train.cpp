@@ -375,7 +375,7 @@ class Trainer {
   int threads_;
   Random random_;
   bool has_learner_;
-  std::optional<WorkFolder> work_;  // from the first fit on
+  std::optional<WorkFolder> work_;                  // from the first fit on
   std::vector<std::unique_ptr<Learner>> learners_;  // baselines, then the learner proper
   std::vector<json> chosen_;                        // [learners] constants, epochs
   float middle_ = 0, low_ = 0, high_ = 0;

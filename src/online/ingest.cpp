@@ -154,7 +154,7 @@ bool Ingest::try_commit(std::span<Submission> group) {
   for (Submission& submission : group) {
     if (error.empty()) {
       bring_into_effect(submission);
-      if (hooks_.effect && submission.change.fresh > 0)
+      if (submission.outcome.error.empty() && hooks_.effect && submission.change.fresh > 0)
         hooks_.effect(std::chrono::duration<double>(std::chrono::steady_clock::now() - submission.at).count());
     } else {
       submission.outcome = {};

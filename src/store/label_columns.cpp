@@ -51,7 +51,8 @@ Cell cell_of(const json& value, const std::string& declared) {
     std::string joined;
     for (const json& part : value) {
       if (!part.is_string()) return {};
-      joined += (joined.empty() ? "" : "|") + part.get<std::string>();
+      if (!joined.empty()) joined += '|';
+      joined += part.get_ref<const std::string&>();
     }
     return joined;
   }

@@ -67,7 +67,7 @@ class SqliteShopStore final : public ShopStore {
     const bool created = connection_->database().created();
     checkpoint();
     prepare_schema(*connection_);
-    if (created) sync_folder_of(path_);
+    if (created && options_.vfs.empty()) sync_folder_of(path_);
     event_columns_ = event_columns(*connection_);
     fill_memory();
   }

@@ -27,7 +27,7 @@ struct SmallModelOptions {
   bool by_time = true;       // with events: that time orders them, else they have a random order
   bool live = false;         // rows have a time and a kind of event, and [live] says how events become rows
   int support_max = 100;
-  std::string version;  // of the seed: models of another version answer differently
+  std::string version = {};  // of the seed: models of another version answer differently
 };
 
 inline std::shared_ptr<Model> small_model(const SmallModelOptions& options = {}) {

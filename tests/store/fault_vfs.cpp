@@ -169,12 +169,12 @@ int x_open(sqlite3_vfs*, const char* path, sqlite3_file* file, int flags, int* o
   return SQLITE_OK;
 }
 
-int x_delete(sqlite3_vfs*, const char* path, int sync) {
+int x_delete(sqlite3_vfs*, const char* path, int) {
   const std::lock_guard lock(state->mutex);
   if (state->power_cut) return SQLITE_IOERR_DELETE;
   const auto found = state->files.find(path);
   if (found != state->files.end()) found->second = {};
-  return real->xDelete(real, path, sync);
+  return real->xDelete(real, path, 0);
 }
 
 sqlite3_vfs vfs;
