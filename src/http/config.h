@@ -73,11 +73,18 @@ void fields(ModelsSection& o, Visitor&& visit) {
 
 struct RecommendSection {
   std::string scenario;
+  std::string answer_log;
+  double answer_log_share = 0.1;
+  int answer_log_mb = 100;
 };
 template <class Visitor>
 void fields(RecommendSection& o, Visitor&& visit) {
   visit("scenario", o.scenario,
         Field{0, 1, "scenario of lists where the request names none; empty = the only ranking one"});
+  visit("answer_log", o.answer_log,
+        Field{0, 1, "file of what was answered, JSON lines, for joining outcomes by recommendation_id; empty = none"});
+  visit("answer_log_share", o.answer_log_share, Field{0, 1, "share of the answers that are logged"});
+  visit("answer_log_mb", o.answer_log_mb, Field{1, 1 << 20, "most MiB that the log of answers takes"});
 }
 
 struct Config {

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "http/access_log.h"
+#include "http/answer_log.h"
 #include "http/authorize.h"
 #include "http/config.h"
 #include "http/metrics.h"
@@ -62,6 +63,7 @@ class ShopServer {
 
   Options options_;
   std::unique_ptr<AccessLog> log_;
+  std::unique_ptr<AnswerLog> answers_;  // null: not asked for
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<ShopMetrics> shop_metrics_;
   std::unique_ptr<Shop> shop_;

@@ -70,7 +70,7 @@ ModelShelf::ModelShelf(Shop& shop, Options options) : shop_(shop), options_(std:
 }
 
 ModelShelf::~ModelShelf() {
-  shop_.observe(nullptr);  // nobody is answered any more
+  shop_.clear_observers();  // nobody is answered any more
   stop();
 }
 

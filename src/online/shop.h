@@ -176,11 +176,12 @@ class Shop {
   void shadow(const std::string& version, const std::string& folder);
   void retire_shadow(const std::string& scenario);
   ListReply shadow_recommend(const std::string& scenario, const Asker& asker, const ListRequest& request);
-  /// Called after every answer of recommend() that a model gave, on the answering thread: it must be quick. Set it
-  /// before the first question.
+  /// Called after every answer of recommend() that a model gave, on the answering thread: they must be quick. Added
+  /// before the first question; clear_observers() after the last.
   using Observe =
       std::function<void(const Asker& asker, const ListRequest& request, const ListReply& reply, double seconds)>;
-  void observe(Observe observe) { observe_ = std::move(observe); }
+  void observe(Observe observe) { observers_.push_back(std::move(observe)); }
+  void clear_observers() { observers_.clear(); }
   /// The live model of a scenario; "" = the default for lists. Throws InvalidInput naming those there are.
   std::shared_ptr<const LiveModel> model(const std::string& scenario) const;
   /// The same, null where the default is asked for and nothing is live.
@@ -275,7 +276,7 @@ class Shop {
 
   mutable std::shared_mutex models_mutex_;
   std::map<std::string, std::shared_ptr<LiveModel>> models_, shadows_;  // by scenario
-  Observe observe_;
+  std::vector<Observe> observers_;
   std::mutex publish_mutex_;  // one at a time
 
   std::mutex random_mutex_;

@@ -113,8 +113,10 @@ ListReply Shop::recommend(const std::string& scenario, const Asker& asker, const
                         request.explain);
   }
   tell(reply, begin);
-  if (observe_ && model)
-    observe_(asker, request, reply, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  if (model) {
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    for (const Observe& observe : observers_) observe(asker, request, reply, seconds);
+  }
   return reply;
 }
 
