@@ -406,6 +406,7 @@ struct Server::Impl {
     work.clear();
     for (const auto& loop : loops) loop->context.stop();
     for (const auto& loop : loops) loop->thread.join();
+    release_listeners();  // without connections the loops may have ended before their turn came
     tcp_acceptor.reset();
     unix_acceptor.reset();
   }
