@@ -1,17 +1,11 @@
 #pragma once
 
 #include <algorithm>
-#include <ctime>
 #include <vector>
 
-namespace fewshop::bench {
+#include "core/usage.h"
 
-/// CPU seconds of this thread.
-inline double cpu_seconds() {
-  timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-}
+namespace fewshop::bench {
 
 /// Times of many short chunks of calls. Shared machines lose the processor for milliseconds at a time: the median of
 /// short chunks forgets such moments, a mean would not.
@@ -19,9 +13,9 @@ class Chunks {
  public:
   template <class Call>
   double time(int calls, Call&& call) {
-    const double begin = cpu_seconds();
+    const double begin = thread_cpu_seconds();
     for (int i = 0; i < calls; ++i) call();
-    const double per_call = (cpu_seconds() - begin) / calls;
+    const double per_call = (thread_cpu_seconds() - begin) / calls;
     per_call_.push_back(per_call);
     return per_call * calls;
   }

@@ -6,9 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <ctime>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <thread>
 
@@ -17,6 +15,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/progress.h"
+#include "core/usage.h"
 #include "http/client.h"
 #include "http/load_generator.h"
 #include "http/shop_server.h"
@@ -32,18 +31,6 @@ struct Arguments {
   double seconds = 3;
   std::string folder, only;
 };
-
-double process_cpu_seconds() {
-  timespec t;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-}
-
-double thread_cpu_seconds() {
-  timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-}
 
 /// Appends of 4 kB that reach the disk, one after the other, per second.
 double syncs_per_second(const std::string& folder) {
@@ -62,13 +49,6 @@ double syncs_per_second(const std::string& folder) {
   ::close(file);
   std::filesystem::remove(path);
   return static_cast<double>(count) / seconds;
-}
-
-int64_t resident_bytes() {
-  std::ifstream file("/proc/self/statm");
-  int64_t total = 0, resident = 0;
-  file >> total >> resident;
-  return resident * sysconf(_SC_PAGESIZE);
 }
 
 class Bench {

@@ -23,17 +23,12 @@ struct Arguments {
   double rate = 0;
 };
 
-Micros wall_clock() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 /// "90d", "12h", or a time.
 Micros expiry(const std::string& text) {
   size_t digits = 0;
   while (digits < text.size() && digits < 6 && text[digits] >= '0' && text[digits] <= '9') ++digits;
   if (digits > 0 && digits + 1 == text.size() && (text.back() == 'd' || text.back() == 'h'))
-    return wall_clock() + std::stoll(text) * (text.back() == 'd' ? kDay : kDay / 24);
+    return system_time() + std::stoll(text) * (text.back() == 'd' ? kDay : kDay / 24);
   const auto time = parse_time(text);
   require(time.has_value(), "--expires: expected 90d, 12h, or a time such as 2030-01-31, got '", text, "'");
   return *time;
@@ -63,9 +58,9 @@ void create(const Arguments& arguments, const Globals& globals) {
     made = server->call("POST", "/api/keys", wanted(arguments));
   } else {
     // Checked before a database is created for it.
-    Key key = KeyRing::parse(wanted(arguments), wall_clock());
+    Key key = KeyRing::parse(wanted(arguments), system_time());
     const auto database = open(arguments.server.data, true);
-    const auto result = KeyRing::make(std::move(key), wall_clock());
+    const auto result = KeyRing::make(std::move(key), system_time());
     store(*database, result.setting);
     made = to_json(result.key);
     made["key"] = result.secret;
@@ -113,7 +108,7 @@ void revoke(const Arguments& arguments, const Globals& globals) {
   } else {
     const auto database = open(arguments.server.data, false);
     KeyRing keys(database->settings(std::string(KeyRing::kSettings)));
-    const auto setting = keys.revoked(arguments.id, wall_clock());
+    const auto setting = keys.revoked(arguments.id, system_time());
     store(*database, setting);
     keys.put(setting);
     for (const Key& key : keys.list())

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <numbers>
+#include <random>
 
 #include "core/hash.h"
 
@@ -46,6 +47,11 @@ Random Random::restore(State state) {
   random.seed_ = state.seed;
   random.counter_ = state.counter;
   return random;
+}
+
+uint64_t entropy() {
+  std::random_device device;
+  return uint64_t{device()} << 32 | device();
 }
 
 }  // namespace fewshop

@@ -6,6 +6,9 @@
 
 namespace fewshop {
 
+/// A seed that differs every time, from the system.
+uint64_t entropy();
+
 /// A stream of random numbers, passed down as a value: the same seed gives the same numbers on every machine.
 /// `fork` derives an independent stream, so that two parts of a run never share one.
 class Random {

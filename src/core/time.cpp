@@ -111,4 +111,9 @@ std::string format_time(Micros time) {
   return text + "Z";
 }
 
+Micros system_time() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(since).count();
+}
+
 }  // namespace fewshop

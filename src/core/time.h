@@ -13,6 +13,9 @@ using Micros = int64_t;
 inline constexpr Micros kSecond = 1'000'000;
 inline constexpr Micros kDay = 86'400 * kSecond;
 
+/// The system's clock.
+Micros system_time();
+
 /// Reads "2011-12-09", "2011/12/09", "2011-12-09 12:50", "2011-12-09T12:50:00.123Z", "2011-12-09 12:50:00 UTC",
 /// "+02:00" offsets, and epoch numbers in s, ms or us (told apart by size). Nothing for anything else, dates that do
 /// not exist included. Years 0 to 9999.

@@ -43,10 +43,7 @@ std::string_view level_name(AccessLog::Level level) {
   return "info";
 }
 
-std::string now() {
-  const auto since = std::chrono::system_clock::now().time_since_epoch();
-  return format_time(std::chrono::duration_cast<std::chrono::microseconds>(since).count());
-}
+std::string now() { return format_time(system_time()); }
 
 std::string json_text(std::string_view text) {
   return nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

@@ -13,10 +13,10 @@
 #include <charconv>
 #include <chrono>
 #include <cstring>
-#include <ctime>
 #include <deque>
 
 #include "core/error.h"
+#include "core/usage.h"
 
 namespace fewshop::http {
 namespace {
@@ -30,12 +30,6 @@ struct Connection {
   Clock::time_point due;
   bool busy = false;
 };
-
-double thread_cpu_seconds() {
-  timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-}
 
 int connect_to(const Load& load) {
   const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

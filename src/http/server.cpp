@@ -335,9 +335,7 @@ struct Server::Impl {
   void start() {
     if (started) throw std::logic_error("a server starts once");
     started = true;
-    std::random_device device;
-    for (size_t i = 0; i < options.threads; ++i)
-      loops.push_back(std::make_shared<Loop>((uint64_t{device()} << 32) | device()));
+    for (size_t i = 0; i < options.threads; ++i) loops.push_back(std::make_shared<Loop>(entropy()));
     try {
       load_tls();
       listen_tcp();

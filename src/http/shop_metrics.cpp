@@ -4,13 +4,13 @@
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <cstdio>
 #include <map>
 #include <mutex>
 #include <shared_mutex>
+
+#include "core/usage.h"
 
 namespace fewshop::http {
 namespace {
@@ -32,16 +32,6 @@ Family<Counter>& counters(prometheus::Registry& registry, const char* name, cons
 }
 Family<Histogram>& histograms(prometheus::Registry& registry, const char* name, const char* help) {
   return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
-}
-
-/// The memory of the process that lies in RAM; 0 where the system does not tell.
-double resident_bytes() {
-  long pages = 0, resident = 0;
-  std::FILE* file = std::fopen("/proc/self/statm", "re");
-  if (!file) return 0;
-  const int read = std::fscanf(file, "%ld %ld", &pages, &resident);
-  std::fclose(file);
-  return read == 2 ? static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE)) : 0;
 }
 
 }  // namespace
@@ -124,7 +114,7 @@ void ShopMetrics::look(const Shop& shop, bool ready) {
   m.feedbacks.Set(static_cast<double>(figures.counts.events));
   m.queued.Set(static_cast<double>(figures.queued));
   m.rows_bytes.Set(static_cast<double>(figures.rows.bytes));
-  m.process_bytes.Set(resident_bytes());
+  m.process_bytes.Set(static_cast<double>(resident_bytes()));
   m.rows.Set(static_cast<double>(figures.rows.rows));
   m.models.Set(static_cast<double>(figures.models));
   m.ready.Set(ready ? 1 : 0);

@@ -3,31 +3,15 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "http/health.h"
 #include "http/openapi.h"
 #include "http/routes/admin.h"
 #include "http/routes/api.h"
+#include "store/store.h"
 
 namespace fewshop::http {
-namespace {
-
-std::vector<std::string> list_of(const std::string& text) {
-  std::vector<std::string> parts;
-  size_t begin = 0;
-  while (begin < text.size()) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    if (end > begin) parts.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return parts;
-}
-
-}  // namespace
-
-std::string ShopServer::socket_of(const std::string& database) {
-  constexpr std::string_view kSqlite = "sqlite://";
-  return (database.starts_with(kSqlite) ? database.substr(kSqlite.size()) : database) + ".sock";
-}
+std::string ShopServer::socket_of(const std::string& database) { return database_path(database) + ".sock"; }
 
 ShopServer::ShopServer(Options options) : options_(std::move(options)) {
   const Config& config = options_.config;
@@ -57,7 +41,7 @@ ShopServer::ShopServer(Options options) : options_(std::move(options)) {
     });
   }
   keys_ = std::make_unique<KeyRing>(shop_->store().settings(std::string(KeyRing::kSettings)));
-  const std::vector<std::string> origins = list_of(config.server.cors_origins);
+  const std::vector<std::string> origins = split_list(config.server.cors_origins, ',');
   const bool loopback = is_loopback(config.server.host);
   const std::string make_one =
       "make one first: fewshop key create NAME --allow admin --data " + config.database.data_store;

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <ctime>
 #include <optional>
 
 #include "bundle/bundle.h"
@@ -12,6 +11,7 @@
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "core/time.h"
+#include "core/usage.h"
 #include "evaluate/candidate_recall.h"
 #include "evaluate/report.h"
 #include "evaluate/run_model.h"
@@ -384,12 +384,10 @@ class Trainer {
   json valid_;
 };
 
-double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
-
 }  // namespace
 
 TrainResult train(const TrainRequest& request) {
-  const double cpu_start = cpu_seconds();
+  const double cpu_start = process_cpu_seconds();
   const auto start = std::chrono::steady_clock::now();
   check_bundle_target(request.out);
   at::set_num_threads(1);
@@ -401,11 +399,9 @@ TrainResult train(const TrainRequest& request) {
     model->set_fact("candidate_recall", *recall);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const json run = {{"train_seconds", seconds},
-                    {"train_cpu_seconds", cpu_seconds() - cpu_start},
+                    {"train_cpu_seconds", process_cpu_seconds() - cpu_start},
                     {"threads", thread_count(request.threads)},
-                    {"finished", format_time(std::chrono::duration_cast<std::chrono::microseconds>(
-                                                 std::chrono::system_clock::now().time_since_epoch())
-                                                 .count())}};
+                    {"finished", format_time(system_time())}};
   json printed = report(run_model(*model, trainer.problem(), {.threads = request.threads, .timing = false}));
   printed.erase("timing");
   model->save(request.out, printed, run);

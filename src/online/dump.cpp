@@ -5,7 +5,6 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <functional>
@@ -46,16 +45,6 @@ constexpr Dumped kTables[] = {{"users", "users", false},
                               {"events", "events", true},
                               {"events_future", "events_future", true},
                               {"events_withheld", "events_withheld", true}};
-
-std::string path_of(const std::string& location) {
-  constexpr std::string_view kSqlite = "sqlite://";
-  return location.starts_with(kSqlite) ? location.substr(kSqlite.size()) : location;
-}
-
-Micros wall_clock() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 /// A file that appears under its name when it is complete.
 class LineFile {
@@ -276,7 +265,7 @@ class Forgotten {
 class Restore {
  public:
   Restore(Connection& connection, Forgotten& forgotten)
-      : connection_(connection), forgotten_(forgotten), now_(wall_clock()) {}
+      : connection_(connection), forgotten_(forgotten), now_(system_time()) {}
 
   /// One line; false after the last.
   bool take(const json& line) {
@@ -423,7 +412,7 @@ void check_empty(Connection& connection) {
 }  // namespace
 
 DumpReport dump(const std::string& database, const std::string& file) {
-  const std::string path = path_of(database);
+  const std::string path = database_path(database);
   require(::access(path.c_str(), F_OK) == 0, path, ": no such database");
   Connection connection(path, Store::Access::kRead, {});
   check_schema(connection);
@@ -461,12 +450,12 @@ DumpReport dump(const std::string& database, const std::string& file) {
 }
 
 DumpReport restore(const std::string& file, const std::string& database, const std::string& ledger) {
-  const std::string path = path_of(database);
+  const std::string path = database_path(database);
   TextSource source(file, Encoding::kUtf8);
   Forgotten forgotten;
   if (!ledger.empty()) {
-    require(::access(path_of(ledger).c_str(), F_OK) == 0, path_of(ledger), ": no such database");
-    Connection other(path_of(ledger), Store::Access::kRead, {});
+    require(::access(database_path(ledger).c_str(), F_OK) == 0, database_path(ledger), ": no such database");
+    Connection other(database_path(ledger), Store::Access::kRead, {});
     check_schema(other);
     forgotten.know(settings_of(other));
   }

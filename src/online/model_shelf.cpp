@@ -8,6 +8,7 @@
 
 #include "bundle/bundle.h"
 #include "online/live_check.h"
+#include "store/store.h"
 
 namespace fewshop {
 namespace {
@@ -18,11 +19,6 @@ using nlohmann::json;
 constexpr const char* kSetting = "models";
 constexpr size_t kMostComparisons = 64;  // waiting for the shadow; more are dropped
 constexpr int64_t kComparisonsPerLogLine = 1000;
-
-std::string default_folder(const std::string& database) {
-  constexpr std::string_view kSqlite = "sqlite://";
-  return (database.starts_with(kSqlite) ? database.substr(kSqlite.size()) : database) + ".models";
-}
 
 /// Names become folders.
 void check_name(const std::string& scenario) {
@@ -58,7 +54,7 @@ json to_json(const ShadowCount& count) {
 }
 
 ModelShelf::ModelShelf(Shop& shop, Options options) : shop_(shop), options_(std::move(options)) {
-  if (options_.folder.empty()) options_.folder = default_folder(options_.database);
+  if (options_.folder.empty()) options_.folder = database_path(options_.database) + ".models";
   if (!options_.log) options_.log = [](const std::string&) {};
   if (const auto setting = shop_.store().setting(kSetting)) state_ = read_state(*setting);
   clean();

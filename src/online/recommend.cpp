@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <unordered_map>
+#include <tuple>
 
 #include "runtime/bayes_member.h"
 #include "task/task_input.h"
@@ -34,34 +34,6 @@ double cosine(const BayesMember& vectors, int32_t a, int32_t b) {
   return xx > 0 && yy > 0 ? xy / std::sqrt(xx * yy) : 0;
 }
 
-/// Which caps a list has used up so far.
-class CapCounter {
- public:
-  explicit CapCounter(const std::vector<Cap>& caps) : caps_(caps), counts_(caps.size()) {}
-
-  bool admits(int32_t item) const {
-    for (size_t c = 0; c < caps_.size(); ++c) {
-      const int32_t value = value_of(c, item);
-      if (value < 0) continue;
-      const auto found = counts_[c].find(value);
-      if (found != counts_[c].end() && found->second >= caps_[c].most) return false;
-    }
-    return true;
-  }
-  void take(int32_t item) {
-    for (size_t c = 0; c < caps_.size(); ++c)
-      if (const int32_t value = value_of(c, item); value >= 0) ++counts_[c][value];
-  }
-
- private:
-  int32_t value_of(size_t cap, int32_t item) const {
-    const auto& values = *caps_[cap].value_of;
-    return item < std::ssize(values) ? values[item] : -1;
-  }
-  const std::vector<Cap>& caps_;
-  std::vector<std::unordered_map<int32_t, int>> counts_;
-};
-
 /// One question to a model, from support to list.
 class Answering {
  public:
@@ -90,7 +62,7 @@ class Answering {
     exclude(rules);
     const auto items = static_cast<int64_t>(access_.model().item_ids().size());
     const auto passing = static_cast<int>(items - std::ssize(exclude_));
-    const int wanted = rules.offset + rules.n;
+    const int wanted = rules.wanted();
     int fetch = std::min(passing, wanted);
     if (!rules.caps.empty()) fetch = std::min(passing, 4 * wanted + kLeastPool);
     if (rules.diversity > 0) fetch = std::min(passing, std::max({fetch, kDiversityPool * wanted, kLeastPool}));
@@ -102,9 +74,9 @@ class Answering {
       if (std::ssize(chosen) >= wanted || fetch >= passing) break;
       fetch = static_cast<int>(std::min<int64_t>(passing, int64_t{4} * fetch));
     }
-    place_pins(chosen, rules);
-    if (std::ssize(chosen) > wanted) chosen.resize(wanted);
-    chosen.erase(chosen.begin(), chosen.begin() + std::min<int64_t>(rules.offset, std::ssize(chosen)));
+    finish_page(chosen, rules);
+    for (Answered& item : chosen)
+      if (item.pinned) item.model_item = access_.model_item(item.item);
     answer.items = std::move(chosen);
     finish(answer, explain);
     return answer;
@@ -161,6 +133,7 @@ class Answering {
                       .score = s.score,
                       .low = s.low,
                       .high = s.high,
+                      .scored = true,
                       .reasons = {}});
     return pool;
   }
@@ -175,16 +148,15 @@ class Answering {
     }
     std::vector<float> score(items.size());
     access_.model().score(access_.session(), Model::kServed, items, score, {});
-    double mean = 0, square = 0;
-    for (const float s : score) mean += s / static_cast<double>(score.size());
-    for (const float s : score) square += (s - mean) * (s - mean) / static_cast<double>(score.size());
-    const double deviation = std::sqrt(square);
+    const Booster booster(boosts, std::vector<double>(score.begin(), score.end()));
     std::vector<Answered> pool;
     for (size_t i = 0; i < items.size(); ++i) {
-      Answered item{.item = access_.shop_item(items[i]), .model_item = items[i], .score = score[i], .reasons = {}};
-      for (const Boost& boost : boosts)
-        if (boost.items->contains(item.item)) item.boost += boost.by * deviation;
-      pool.push_back(std::move(item));
+      const int32_t shop_item = access_.shop_item(items[i]);
+      pool.push_back({.item = shop_item,
+                      .model_item = items[i],
+                      .score = score[i],
+                      .boost = booster.of(shop_item),
+                      .reasons = {}});
     }
     const auto keep = std::min<int64_t>(n, std::ssize(pool));
     std::partial_sort(pool.begin(), pool.begin() + keep, pool.end(), [](const Answered& a, const Answered& b) {
@@ -240,50 +212,50 @@ class Answering {
     return chosen;
   }
 
-  void place_pins(std::vector<Answered>& list, const ListRules& rules) const {
-    std::vector<Pin> pins = rules.pins;
-    std::stable_sort(pins.begin(), pins.end(), [](const Pin& a, const Pin& b) { return a.place < b.place; });
-    for (const Pin& pin : pins) {
-      if (pin.item < 0) continue;
-      const auto place = std::min<int64_t>(pin.place, std::ssize(list));
-      list.insert(
-          list.begin() + place,
-          Answered{.item = pin.item, .model_item = access_.model_item(pin.item), .pinned = true, .reasons = {}});
+  /// Scores and intervals that are not there yet, and where asked for what scores are made of.
+  void finish(ListAnswer& answer, bool explain) {
+    score_rest(answer.items);
+    const Model& model = access_.model();
+    ModelSession& session = access_.session();
+    const std::string baseline = model.method_name(model.served_baseline(session));
+    std::vector<double> contribution(support_.size());
+    for (Answered& item : answer.items) {
+      const std::string served = model.served_adapted(session, item.model_item) ? "adapted" : baseline;
+      answer.served = answer.served.empty() || answer.served == served ? served : "mixed";
+      item.link = item.score;
+      if (explain) this->explain(item, contribution);
+    }
+    if (answer.served.empty()) answer.served = model.served_adapted(session, -1) ? "adapted" : baseline;
+  }
+
+  void score_rest(std::vector<Answered>& items) {
+    std::vector<int32_t> rest;
+    for (const Answered& item : items)
+      if (!item.scored) rest.push_back(item.model_item);
+    if (rest.empty()) return;
+    std::vector<float> score(rest.size()), variance(rest.size());
+    access_.model().score(access_.session(), Model::kServed, rest, score, variance);
+    size_t next = 0;
+    for (Answered& item : items) {
+      if (item.scored) continue;
+      item.score = score[next];
+      std::tie(item.low, item.high) = Model::interval(score[next], variance[next]);
+      item.scored = true;
+      ++next;
     }
   }
 
-  /// Scores, intervals, and where asked for what they are made of.
-  void finish(ListAnswer& answer, bool explain) {
-    const Model& model = access_.model();
-    ModelSession& session = access_.session();
-    std::vector<int32_t> items;
-    for (const Answered& item : answer.items) items.push_back(item.model_item);
-    std::vector<float> score(items.size()), variance(items.size());
-    model.score(session, Model::kServed, items, score, variance);
-    std::vector<double> contribution(support_.size());
-    for (size_t i = 0; i < items.size(); ++i) {
-      Answered& item = answer.items[i];
-      item.score = score[i];
-      std::tie(item.low, item.high) = Model::interval(score[i], variance[i]);
-      const std::string served =
-          model.served_adapted(session, items[i]) ? "adapted" : model.method_name(model.served_baseline(session));
-      answer.served = answer.served.empty() || answer.served == served ? served : "mixed";
-      if (!explain) continue;
-      item.prior = model.explain(session, Model::kServed, items[i], contribution);
-      double sum = item.prior;
-      for (size_t s = 0; s < contribution.size(); ++s) {
-        sum += contribution[s];
-        const int32_t row = arrived_[s].source;
-        item.reasons.push_back({row, rows_.empty() ? -1 : rows_[row].item, contribution[s]});
-      }
-      // A rating was cut to the range of ratings; the parts add up to what it was before.
-      if (model.scenario().problem == Problem::kRating) item.score = sum;
-      std::stable_sort(item.reasons.begin(), item.reasons.end(), [](const Contribution& a, const Contribution& b) {
-        return std::abs(a.value) > std::abs(b.value);
-      });
+  void explain(Answered& item, std::vector<double>& contribution) {
+    item.prior = access_.model().explain(access_.session(), Model::kServed, item.model_item, contribution);
+    item.link = item.prior;
+    for (size_t s = 0; s < contribution.size(); ++s) {
+      item.link += contribution[s];
+      const int32_t row = arrived_[s].source;
+      item.reasons.push_back({row, rows_.empty() ? -1 : rows_[row].item, contribution[s]});
     }
-    if (answer.served.empty())
-      answer.served = model.served_adapted(session, -1) ? "adapted" : model.method_name(model.served_baseline(session));
+    std::stable_sort(item.reasons.begin(), item.reasons.end(), [](const Contribution& a, const Contribution& b) {
+      return std::abs(a.value) > std::abs(b.value);
+    });
   }
 
   LiveModel::Access access_;
@@ -319,27 +291,14 @@ ListAnswer similar_items(const LiveModel& live, int32_t item, const ListRules& r
   const BayesMember* vectors = vectors_of(access.model());
   const int32_t own = access.model_item(item);
   if (!vectors || own < 0) return answer;
-  std::vector<int32_t> hidden(access.not_shown().begin(), access.not_shown().end());
-  const ItemSet excluded = [&] {
-    ItemSet set;
-    for (const int32_t other : rules.exclude) set.set(other, true);
-    return set;
-  }();
+  std::vector<Candidate> candidates;
+  const auto not_shown = access.not_shown();
   for (int32_t other = 0; other < vectors->items(); ++other) {
     const int32_t shop = access.shop_item(other);
-    if (other == own || shop < 0 || excluded.contains(shop) || (rules.filter && !rules.filter->contains(shop)) ||
-        std::binary_search(hidden.begin(), hidden.end(), other))
-      continue;
-    const double likeness = cosine(*vectors, own, other);
-    answer.items.push_back({.item = shop, .score = likeness, .low = likeness, .high = likeness, .reasons = {}});
+    if (other == own || shop < 0 || std::binary_search(not_shown.begin(), not_shown.end(), other)) continue;
+    candidates.push_back({shop, cosine(*vectors, own, other)});
   }
-  const auto wanted = std::min<int64_t>(rules.offset + rules.n, std::ssize(answer.items));
-  std::partial_sort(answer.items.begin(), answer.items.begin() + wanted, answer.items.end(),
-                    [](const Answered& a, const Answered& b) {
-                      return a.score > b.score || (a.score == b.score && a.item < b.item);
-                    });
-  answer.items.resize(wanted);
-  answer.items.erase(answer.items.begin(), answer.items.begin() + std::min<int64_t>(rules.offset, wanted));
+  answer.items = rank_candidates(std::move(candidates), rules);
   return answer;
 }
 

@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <random>
 
 #include "core/hash.h"
 
@@ -14,18 +13,8 @@ namespace {
 std::string user_key(std::string_view user_id) { return "u:" + std::string(user_id); }
 std::string guest_key(std::string_view client_id) { return "c:" + std::string(client_id); }
 
-Micros system_now() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
-uint64_t entropy() {
-  std::random_device device;
-  return static_cast<uint64_t>(device()) << 32 | device();
-}
-
 Shop::Options complete(Shop::Options options) {
-  if (!options.now) options.now = system_now;
+  if (!options.now) options.now = system_time;
   if (!options.log) options.log = [](const std::string&) {};
   return options;
 }
@@ -385,25 +374,26 @@ std::vector<std::shared_ptr<const LiveModel>> Shop::models() const {
 
 std::shared_ptr<const LiveModel> Shop::model_or_null(const std::string& scenario) const {
   const std::shared_lock lock(models_mutex_);
-  std::string wanted = scenario.empty() ? options_.default_scenario : scenario;
-  std::string names;
-  int ranking = 0;
-  std::shared_ptr<const LiveModel> only;
-  for (const auto& [name, model] : models_) {
-    names += (names.empty() ? "" : ", ") + name;
-    if (model->ranking()) {
-      ++ranking;
+  const auto names = [&] {
+    std::string names;
+    for (const auto& entry : models_) names += (names.empty() ? "" : ", ") + entry.first;
+    return names.empty() ? "none" : names;
+  };
+  const std::string& wanted = scenario.empty() ? options_.default_scenario : scenario;
+  if (wanted.empty()) {
+    std::shared_ptr<const LiveModel> only;
+    for (const auto& [name, model] : models_) {
+      if (!model->ranking()) continue;
+      if (only)
+        throw InvalidInput("scenario: several rank items (" + names() +
+                           "); name one with ?scenario=, or set [recommend] scenario");
       only = model;
     }
-  }
-  if (wanted.empty()) {
-    require(ranking <= 1, "scenario: several rank items (", names,
-            "); name one with ?scenario=, or set [recommend] scenario");
     return only;
   }
   const auto found = models_.find(wanted);
   if (found != models_.end()) return found->second;
-  require(scenario.empty(), "scenario: no model of '", wanted, "' is live; live: ", names.empty() ? "none" : names);
+  if (!scenario.empty()) throw InvalidInput("scenario: no model of '" + wanted + "' is live; live: " + names());
   return nullptr;
 }
 
@@ -461,8 +451,7 @@ ListReply Shop::shadow_recommend(const std::string& scenario, const Asker& asker
   }
   require(model != nullptr, "scenario: '", scenario, "' has no shadow");
   const TaskState state = task_state(asker, model.get());
-  return reply(fewshop::recommend(*model, state.view(), rules(request), request.explain, now()), model.get(),
-               request.explain);
+  return reply(fewshop::recommend(*model, state.view(), rules(request), request.explain, now()), model.get());
 }
 
 void Shop::make_ready(const std::string& version, const std::string& folder,

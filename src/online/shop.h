@@ -73,9 +73,11 @@ struct ListReply {
   };
   struct Item {
     std::string id;
-    double score = 0, low = 0, high = 0, prior = 0, boost = 0;
+    double score = 0, low = 0, high = 0;
+    double link = 0;  // explained: prior + contributions; differs from score where a rating was cut to its range
+    double prior = 0, boost = 0;
     bool pinned = false;
-    std::vector<Reason> reasons;
+    std::vector<Reason> reasons;  // explained
   };
   std::vector<Item> items;
 };
@@ -234,14 +236,15 @@ class Shop {
   LiveRow live_row(const EventRow& row, int32_t item, int32_t kind) const;
   TaskState task_state(const Asker& asker, const LiveModel* model);
   ListRules rules(const ListRequest& request);
-  ListReply reply(const ListAnswer& answer, const LiveModel* model, bool explain);
+  ListReply reply_of(const ListAnswer& answer, const LiveModel* model);
+  ListReply reply(const ListAnswer& answer, const LiveModel* model);
   ListReply answer_scores(const LiveModel& model, const Asker& asker, const std::vector<std::string>& ids,
                           bool explain);
   /// Tells the observer of an answer that was begun at `begin`.
   void tell(const ListReply& reply, std::chrono::steady_clock::time_point begin) const;
   ListReply scores(const ListAnswer& answer, const LiveModel& model, const std::vector<std::string>& ids,
                    const std::function<std::string(const Contribution&)>& item_of);
-  ListReply ranked(std::vector<Answered> items, const ListRules& rules, const std::string& served);
+  ListReply ranked(std::vector<Candidate> candidates, const ListRules& rules, const std::string& served);
   std::vector<std::shared_ptr<LiveModel>> following() const;  // live and shadows
   void make_ready(const std::string& version, const std::string& folder,
                   const std::function<void(const std::shared_ptr<LiveModel>&)>& swap);

@@ -17,6 +17,15 @@ constexpr int kMostActors = 300;      // who is asked for "also"
 constexpr int kRowsOfAUser = 50;      // latest rows that similar users are sought by
 constexpr int kActorsOfAnItem = 100;  // and per item
 
+template <class IdOf>
+ListReply::Item item_of(const Answered& answered, std::string id, const IdOf& id_of) {
+  ListReply::Item item{std::move(id),  answered.score,  answered.low,
+                       answered.high,  answered.link,   answered.prior,
+                       answered.boost, answered.pinned, {}};
+  for (const Contribution& part : answered.reasons) item.reasons.push_back({part.row, id_of(part), part.value});
+  return item;
+}
+
 }  // namespace
 
 ListRules Shop::rules(const ListRequest& request) {
@@ -72,7 +81,8 @@ Shop::TaskState Shop::task_state(const Asker& asker, const LiveModel* model) {
   return state;
 }
 
-ListReply Shop::reply(const ListAnswer& answer, const LiveModel* model, bool explain) {
+/// The facts of an answer, without its items.
+ListReply Shop::reply_of(const ListAnswer& answer, const LiveModel* model) {
   ListReply reply;
   reply.recommendation_id = new_id();
   if (model) {
@@ -82,22 +92,17 @@ ListReply Shop::reply(const ListAnswer& answer, const LiveModel* model, bool exp
   reply.served = answer.served;
   reply.support = answer.support;
   reply.adapt_seconds = answer.adapt_seconds;
+  return reply;
+}
+
+ListReply Shop::reply(const ListAnswer& answer, const LiveModel* model) {
+  ListReply reply = reply_of(answer, model);
   const ItemTable::Reader items(items_);
-  for (const Answered& answered : answer.items) {
-    if (answered.item < 0) continue;
-    ListReply::Item item{items.at(answered.item).id,
-                         answered.score,
-                         answered.low,
-                         answered.high,
-                         answered.prior,
-                         answered.boost,
-                         answered.pinned,
-                         {}};
-    if (explain)
-      for (const Contribution& part : answered.reasons)
-        item.reasons.push_back({part.row, part.item >= 0 ? items.at(part.item).id : "", part.value});
-    reply.items.push_back(std::move(item));
-  }
+  const auto id_of = [&](int32_t item) { return item < 0 ? std::string() : items.at(item).id; };
+  for (const Answered& answered : answer.items)
+    if (answered.item >= 0)
+      reply.items.push_back(
+          item_of(answered, id_of(answered.item), [&](const Contribution& part) { return id_of(part.item); }));
   return reply;
 }
 
@@ -109,8 +114,7 @@ ListReply Shop::recommend(const std::string& scenario, const Asker& asker, const
     reply = popular(request);
   } else {
     const TaskState state = task_state(asker, model.get());
-    reply = this->reply(fewshop::recommend(*model, state.view(), rules(request), request.explain, now()), model.get(),
-                        request.explain);
+    reply = this->reply(fewshop::recommend(*model, state.view(), rules(request), request.explain, now()), model.get());
   }
   tell(reply, begin);
   if (model) {
@@ -159,80 +163,39 @@ ListReply Shop::score(const std::string& scenario, const TextRows& support, cons
 
 /// An answer about items by the names they were asked by.
 ListReply Shop::scores(const ListAnswer& answer, const LiveModel& model, const std::vector<std::string>& ids,
-                       const std::function<std::string(const Contribution&)>& item_of) {
-  ListReply reply;
-  reply.recommendation_id = new_id();
-  reply.scenario = model.name();
-  reply.version = model.version();
-  reply.served = answer.served;
-  reply.support = answer.support;
-  reply.adapt_seconds = answer.adapt_seconds;
-  for (size_t i = 0; i < ids.size(); ++i) {
-    const Answered& answered = answer.items[i];
-    ListReply::Item item{ids[i], answered.score, answered.low, answered.high, answered.prior, 0, false, {}};
-    for (const Contribution& part : answered.reasons) item.reasons.push_back({part.row, item_of(part), part.value});
-    reply.items.push_back(std::move(item));
-  }
+                       const std::function<std::string(const Contribution&)>& id_of) {
+  ListReply reply = reply_of(answer, &model);
+  for (size_t i = 0; i < ids.size(); ++i) reply.items.push_back(item_of(answer.items[i], ids[i], id_of));
   return reply;
 }
 
-/// The best of scored items that the rules admit, without a model.
-ListReply Shop::ranked(std::vector<Answered> candidates, const ListRules& rules, const std::string& served) {
-  ListAnswer answer;
-  answer.served = served;
-  std::unordered_set<int32_t> excluded(rules.exclude.begin(), rules.exclude.end());
-  for (const Pin& pin : rules.pins) excluded.insert(pin.item);
+/// A list that no model ranks, of items that may be shown.
+ListReply Shop::ranked(std::vector<Candidate> candidates, const ListRules& rules, const std::string& served) {
   {
     const ItemTable::Reader items(items_);
-    std::erase_if(candidates, [&](const Answered& a) {
-      return !items.at(a.item).shown || excluded.count(a.item) > 0 || (rules.filter && !rules.filter->contains(a.item));
-    });
+    std::erase_if(candidates, [&](const Candidate& one) { return !items.at(one.item).shown; });
   }
-  std::sort(candidates.begin(), candidates.end(), [](const Answered& a, const Answered& b) {
-    return a.score > b.score || (a.score == b.score && a.item < b.item);
-  });
-  std::vector<std::unordered_map<int32_t, int>> counts(rules.caps.size());
-  for (Answered& candidate : candidates) {
-    if (std::ssize(answer.items) >= rules.offset + rules.n) break;
-    bool admitted = true;
-    for (size_t c = 0; c < rules.caps.size() && admitted; ++c) {
-      const auto& values = *rules.caps[c].value_of;
-      const int32_t value = candidate.item < std::ssize(values) ? values[candidate.item] : -1;
-      admitted = value < 0 || counts[c][value] < rules.caps[c].most;
-    }
-    if (!admitted) continue;
-    for (size_t c = 0; c < rules.caps.size(); ++c) {
-      const auto& values = *rules.caps[c].value_of;
-      if (candidate.item < std::ssize(values) && values[candidate.item] >= 0) ++counts[c][values[candidate.item]];
-    }
-    candidate.low = candidate.high = candidate.score;
-    answer.items.push_back(std::move(candidate));
-  }
-  for (const Pin& pin : rules.pins)
-    answer.items.insert(answer.items.begin() + std::min<int64_t>(pin.place, std::ssize(answer.items)),
-                        Answered{.item = pin.item, .pinned = true, .reasons = {}});
-  if (std::ssize(answer.items) > rules.offset + rules.n) answer.items.resize(rules.offset + rules.n);
-  answer.items.erase(answer.items.begin(),
-                     answer.items.begin() + std::min<int64_t>(rules.offset, std::ssize(answer.items)));
-  return reply(answer, nullptr, false);
+  ListAnswer answer;
+  answer.served = served;
+  answer.items = rank_candidates(std::move(candidates), rules);
+  return reply(answer, nullptr);
 }
 
 ListReply Shop::popular(const ListRequest& request) {
-  std::vector<Answered> candidates;
+  std::vector<Candidate> candidates;
   {
     const ItemTable::Reader items(items_);
-    for (int32_t item = 0; item < items.size(); ++item)
-      candidates.push_back({.item = item, .score = items.at(item).events, .reasons = {}});
+    for (int32_t item = 0; item < items.size(); ++item) candidates.push_back({item, items.at(item).events});
   }
   return ranked(std::move(candidates), rules(request), "popular");
 }
 
 ListReply Shop::latest(const ListRequest& request) {
-  std::vector<Answered> candidates;
+  std::vector<Candidate> candidates;
   {
     const ItemTable::Reader items(items_);
     for (int32_t item = 0; item < items.size(); ++item)
-      candidates.push_back({.item = item, .score = static_cast<double>(items.at(item).time) / kSecond, .reasons = {}});
+      candidates.push_back({item, static_cast<double>(items.at(item).time) / kSecond});
   }
   return ranked(std::move(candidates), rules(request), "latest");
 }
@@ -244,7 +207,7 @@ ListReply Shop::item_to_item(const std::string& name, const std::string& item_id
   rules.exclude.push_back(item);
   if (name == "similar") {
     const auto model = this->model("");
-    return reply(similar_items(*model, item, rules), model.get(), false);
+    return reply(similar_items(*model, item, rules), model.get());
   }
   require(name == "also",
           "item-to-item: expected 'similar' (learned likeness) or 'also' (what the same people had to do "
@@ -260,14 +223,12 @@ ListReply Shop::item_to_item(const std::string& name, const std::string& item_id
     for (const LiveRow& row : rows)
       if (row.item >= 0 && row.item != item && seen.insert(row.item).second) ++together[row.item];
   }
-  std::vector<Answered> candidates;
+  std::vector<Candidate> candidates;
   {
     const ItemTable::Reader items(items_);
     for (const auto& [other, count] : together)
       candidates.push_back(
-          {.item = other,
-           .score = count / std::sqrt(static_cast<double>(actors.size()) * std::max(1.0, items.at(other).events)),
-           .reasons = {}});
+          {other, count / std::sqrt(static_cast<double>(actors.size()) * std::max(1.0, items.at(other).events))});
   }
   return ranked(std::move(candidates), rules, "also");
 }

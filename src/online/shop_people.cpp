@@ -326,7 +326,7 @@ json Shop::profile_of(const std::string& user_id, const LiveModel& model) {
   request.include_seen = true;
   ListReply best;
   if (model.ranking()) {
-    best = this->reply(fewshop::recommend(model, state.view(), rules(request), false, now()), &model, false);
+    best = this->reply(fewshop::recommend(model, state.view(), rules(request), false, now()), &model);
   } else {
     std::vector<std::string> ids;
     for (const auto& item : popular(request).items) ids.push_back(item.id);

@@ -26,11 +26,6 @@ int on_log(void* pages, sqlite3*, const char*, int in_log) {
   return SQLITE_OK;
 }
 
-Micros wall_clock() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 /// A new file is only there after a power loss when its folder is synced, too.
 void sync_folder_of(const std::string& path) {
   const auto folder = std::filesystem::absolute(path).parent_path();
@@ -62,7 +57,7 @@ class SqliteShopStore final : public ShopStore {
         options_{options.busy_ms, options.vfs, true},
         checkpoint_pages_(options.checkpoint_pages),
         reader_(path_, options_, queue_),
-        now_(wall_clock()) {
+        now_(system_time()) {
     open_connection();
     const bool created = connection_->database().created();
     checkpoint();
@@ -278,10 +273,7 @@ class SqliteShopStore final : public ShopStore {
 }  // namespace
 
 std::unique_ptr<ShopStore> ShopStore::open(const std::string& location, const Options& options) {
-  constexpr std::string_view kSqlite = "sqlite://";
-  const std::string path = location.starts_with(kSqlite) ? location.substr(kSqlite.size()) : location;
-  require(path.find("://") == std::string::npos, location,
-          ": unknown kind of database; give the path of a SQLite file, as in --data shop.db");
+  const std::string path = database_path(location);
   require(options.create || ::access(path.c_str(), F_OK) == 0, path, ": no such database");
   return std::make_unique<SqliteShopStore>(path, options);
 }

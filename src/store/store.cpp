@@ -59,12 +59,16 @@ bool Store::has_table(const std::string& name) {
   return false;
 }
 
-std::unique_ptr<Store> open_store(const std::string& location, Store::Access access, const StoreOptions& options) {
+std::string database_path(const std::string& location) {
   constexpr std::string_view kSqlite = "sqlite://";
-  if (location.starts_with(kSqlite)) return open_sqlite(location.substr(kSqlite.size()), access, options);
-  require(location.find("://") == std::string::npos, location,
+  std::string path = location.starts_with(kSqlite) ? location.substr(kSqlite.size()) : location;
+  require(path.find("://") == std::string::npos, location,
           ": unknown kind of database; give the path of a SQLite file, as in --data shop.db");
-  return open_sqlite(location, access, options);
+  return path;
+}
+
+std::unique_ptr<Store> open_store(const std::string& location, Store::Access access, const StoreOptions& options) {
+  return open_sqlite(database_path(location), access, options);
 }
 
 }  // namespace fewshop

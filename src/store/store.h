@@ -158,6 +158,9 @@ struct StoreOptions {
   int busy_ms = 5000;  // how long to wait for another program's lock
 };
 
+/// The file that a location names: a path, or sqlite://PATH. Throws InvalidInput for another kind of database.
+std::string database_path(const std::string& location);
+
 /// Opens the database at `location`, a path. kWrite creates the file when it is missing.
 std::unique_ptr<Store> open_store(const std::string& location, Store::Access access, const StoreOptions& options = {});
 

@@ -1,17 +1,12 @@
 #include "http/routes/api.h"
 
-#include <random>
-
 namespace fewshop::http {
 namespace {
 
 using nlohmann::json;
 
 Random& thread_random() {
-  thread_local Random random = [] {
-    std::random_device device;
-    return Random(static_cast<uint64_t>(device()) << 32 | device());
-  }();
+  thread_local Random random(entropy());
   return random;
 }
 
@@ -35,18 +30,47 @@ void submit(const Api& api, const Request& request, Change change, Reply reply,
       } else if (outcome.invalid) {
         reply(Response::error(HttpError(400, "invalid_request", outcome.error), id));
       } else {
-        HttpError error(
-            503, "unavailable",
-            (outcome.stored ? "it was stored and is not in effect yet: " : "nothing was stored: ") + outcome.error);
-        error.retry_after = 1;
-        reply(Response::error(error, id));
+        const char* what = outcome.stored ? "it was stored and is not in effect yet: " : "nothing was stored: ";
+        reply(Response::error(unavailable(what + outcome.error), id));
       }
     });
-  } catch (const Overloaded& overloaded) {
-    HttpError error(429, "overloaded", overloaded.what());
-    error.retry_after = 1;
-    throw error;
+  } catch (const Overloaded& problem) {
+    throw overloaded(problem.what());
   }
+}
+
+HttpError overloaded(const std::string& message) {
+  HttpError error(429, "overloaded", message);
+  error.retry_after = 1;
+  return error;
+}
+
+HttpError unavailable(const std::string& message) {
+  HttpError error(503, "unavailable", message);
+  error.retry_after = 1;
+  return error;
+}
+
+json reasons_json(const ListReply::Item& item) {
+  json reasons = json::array();
+  for (const auto& reason : item.reasons)
+    reasons.push_back({{"row", reason.row}, {"item", reason.item_id}, {"contribution", reason.contribution}});
+  return reasons;
+}
+
+json item_json(const ListReply::Item& item, bool explain, bool intervals) {
+  json entry = {{"Id", item.id}, {"Score", explain ? item.link : item.score}};
+  if (intervals) {
+    entry["low"] = item.low;
+    entry["high"] = item.high;
+  }
+  if (item.boost != 0) entry["boost"] = item.boost;
+  if (item.pinned) entry["pinned"] = true;
+  if (explain) {
+    entry["prior"] = item.prior;
+    entry["reasons"] = reasons_json(item);
+  }
+  return entry;
 }
 
 json to_json(const std::vector<Refusal>& refusals) {

@@ -31,6 +31,16 @@ void submit(const Api& api, const Request& request, Change change, Reply reply,
 Response rows_affected(int64_t rows, const std::vector<Refusal>& refusals = {});
 nlohmann::json to_json(const std::vector<Refusal>& refusals);
 
+/// An item of a list: {Id, Score, low, high, boost, pinned, prior, reasons}, where there is something to say.
+/// Explained, Score = prior + sum of the contributions.
+nlohmann::json item_json(const ListReply::Item& item, bool explain, bool intervals);
+/// [{row, item, contribution}]
+nlohmann::json reasons_json(const ListReply::Item& item);
+
+/// 429 and 503 that say when to come again.
+HttpError overloaded(const std::string& message);
+HttpError unavailable(const std::string& message);
+
 /// The change that parsed events ask for.
 Change change_of(Incoming& incoming);
 

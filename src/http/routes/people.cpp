@@ -29,15 +29,11 @@ void add_people_routes(Router& router, const Api& api) {
                  if (outcome.error.empty()) {
                    reply(Response::json({{"RowAffected", std::min<int64_t>(1, outcome.rows)}, {"receipt", receipt}}));
                  } else {
-                   HttpError error(503, "unavailable", "nobody was forgotten: " + outcome.error);
-                   error.retry_after = 1;
-                   reply(Response::error(error, id));
+                   reply(Response::error(unavailable("nobody was forgotten: " + outcome.error), id));
                  }
                });
-         } catch (const Overloaded& overloaded) {
-           HttpError error(429, "overloaded", overloaded.what());
-           error.retry_after = 1;
-           throw error;
+         } catch (const Overloaded& problem) {
+           throw overloaded(problem.what());
          }
        }});
   router.add({.method = Method::kGet,

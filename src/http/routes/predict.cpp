@@ -60,10 +60,8 @@ json predictions_json(const ListReply& reply, const LiveModel& model, bool expla
                        {"served", reply.served}};
     if (explain) {
       prediction["prior"] = item.prior;
-      json reasons = json::array();
-      for (const auto& reason : item.reasons)
-        reasons.push_back({{"row", reason.row}, {"item", reason.item_id}, {"contribution", reason.contribution}});
-      prediction["reasons"] = std::move(reasons);
+      prediction["link"] = item.link;
+      prediction["reasons"] = reasons_json(item);
     }
     predictions.push_back(std::move(prediction));
   }
@@ -117,17 +115,7 @@ json predict(const Api& api, const std::string& scenario, const json& body) {
 
 json entries(const ListReply& reply) {
   json list = json::array();
-  for (const auto& item : reply.items) {
-    json reasons = json::array();
-    for (const auto& reason : item.reasons)
-      reasons.push_back({{"row", reason.row}, {"item", reason.item_id}, {"contribution", reason.contribution}});
-    list.push_back({{"Id", item.id},
-                    {"Score", item.score},
-                    {"low", item.low},
-                    {"high", item.high},
-                    {"prior", item.prior},
-                    {"reasons", std::move(reasons)}});
-  }
+  for (const auto& item : reply.items) list.push_back(item_json(item, true, true));
   return list;
 }
 

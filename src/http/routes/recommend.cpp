@@ -3,6 +3,7 @@
 
 #include <charconv>
 
+#include "core/text.h"
 #include "core/time.h"
 #include "http/routes/api.h"
 #include "online/gorse.h"
@@ -38,17 +39,6 @@ std::vector<Parameter> recommend_parameters() {
   parameters.push_back({"write-back-type", "string", "store feedback of this type for what is answered"});
   parameters.push_back({"write-back-delay", "string", "counting from so much later: 10m, 1h"});
   return parameters;
-}
-
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  size_t begin = 0;
-  while (begin <= text.size()) {
-    const size_t end = std::min(text.find(separator, begin), text.size());
-    if (end > begin) parts.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return parts;
 }
 
 double number_of(const std::string& text, const std::string& name, double low, double high) {
@@ -93,7 +83,7 @@ ListRequest list_request(const Api& api, const Request& request) {
     list.diversity = number_of(*diversity, "diversity", 0, 1);
   for (const auto& [name, value] : request.query) {
     if (name == "exclude") {
-      for (auto& id : split(value, ',')) list.exclude.push_back(std::move(id));
+      for (auto& id : split_list(value, ',')) list.exclude.push_back(std::move(id));
     } else if (name == "cap") {
       const auto [column, most] = pair_of(value, "cap");
       list.caps.push_back({column, static_cast<int>(number_of(most, "cap", 1, 1e6))});
@@ -106,24 +96,6 @@ ListRequest list_request(const Api& api, const Request& request) {
     }
   }
   return limited(list);
-}
-
-json item_json(const ListReply::Item& item, bool explain, bool intervals) {
-  json entry = {{"Id", item.id}, {"Score", item.score}};
-  if (intervals) {
-    entry["low"] = item.low;
-    entry["high"] = item.high;
-  }
-  if (item.boost != 0) entry["boost"] = item.boost;
-  if (item.pinned) entry["pinned"] = true;
-  if (explain) {
-    entry["prior"] = item.prior;
-    json reasons = json::array();
-    for (const auto& reason : item.reasons)
-      reasons.push_back({{"row", reason.row}, {"item", reason.item_id}, {"contribution", reason.contribution}});
-    entry["reasons"] = std::move(reasons);
-  }
-  return entry;
 }
 
 void add_facts(Response& response, const ListReply& reply) {
