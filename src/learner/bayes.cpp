@@ -388,8 +388,8 @@ Distribution BayesModel::predict(const Adapted& adapted, const Rows& query) cons
   const Tensor u = at::cholesky_solve(x.transpose(1, 2), adapted.at("factor"));
   Tensor mean = bias + (x * adapted.at("weights").unsqueeze(1)).sum(2) + own_item_evidence(adapted, query.item).sum(2),
          variance = (x * u.transpose(1, 2)).sum(2);
-  if (ranking_) return {Distribution::Family::kScores, {{"mean", mean}, {"variance", variance}}};
-  return {Distribution::Family::kGaussian, {{"mean", mean + p_.offset}, {"variance", variance + p_.log_noise.exp()}}};
+  if (ranking_) return {Family::kScores, {{"mean", mean}, {"variance", variance}}};
+  return {Family::kGaussian, {{"mean", mean + p_.offset}, {"variance", variance + p_.log_noise.exp()}}};
 }
 
 Explains::Explanation BayesModel::explain(const Adapted& adapted, const Rows& query) const {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/family.h"
 #include "task/dataset.h"
 
 // The interface of everything that learns across tasks, in its batched torch form. Only this room and nn include
@@ -40,9 +41,8 @@ using Adapted = std::map<std::string, Tensor>;
 
 /// A predictive distribution per query row; parameters are [T, Q].
 struct Distribution {
-  enum class Family { kGaussian, kScores };
   Family family = Family::kGaussian;
-  std::map<std::string, Tensor> parameters;  // gaussian: mean, variance; scores: mean (the score), variance
+  std::map<std::string, Tensor> parameters;  // names as in runtime/family.h
 
   const Tensor& mean() const { return parameters.at("mean"); }
   const Tensor& variance() const { return parameters.at("variance"); }

@@ -14,7 +14,7 @@ namespace fewshop::learning {
 namespace {
 
 Distribution gaussian(const Tensor& mean, const Tensor& variance) {
-  return {Distribution::Family::kGaussian, {{"mean", mean}, {"variance", variance}}};
+  return {Family::kGaussian, {{"mean", mean}, {"variance", variance}}};
 }
 
 Distribution two() { return gaussian(at::tensor({1.0, -2.0}).view({1, 2}), at::tensor({4.0, 0.25}).view({1, 2})); }
@@ -57,7 +57,7 @@ TEST(DistributionTest, SamplesHaveTheMeanAndVarianceAndFollowTheSeed) {
 
 TEST(DistributionTest, ScoresHaveNoQuantilesAndNoDensity) {
   Distribution scores = two();
-  scores.family = Distribution::Family::kScores;
+  scores.family = Family::kScores;
   EXPECT_THROW(scores.quantile(0.5), InvalidInput);
   EXPECT_THROW(scores.log_prob(scores.mean()), InvalidInput);
 }
