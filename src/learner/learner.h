@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/network_input.h"
 #include "runtime/family.h"
 #include "task/dataset.h"
 
@@ -22,12 +23,14 @@ using at::Tensor;
 
 /// T tasks padded to the longest; every tensor has a leading task axis. Padding never changes a result.
 struct Rows {
-  Tensor item;    // [T, S] int64, index into the item table (0 where padded)
-  Tensor target;  // [T, S]; empty for query rows when serving
-  Tensor mask;    // [T, S] 1 = a row, 0 = padding
-  Tensor kind;    // [T, S] int64, kind of event
-  Tensor age;     // [T, S] seconds before the query
-  Tensor weight;  // [T, S] importance
+  nn::NetworkInput x;  // what networks read of each row; empty for learners that read items alone
+  Tensor item;         // [T, S] int64, index into the item table (0 where padded)
+  Tensor target;       // [T, S]; empty for query rows when serving
+  Tensor mask;         // [T, S] 1 = a row, 0 = padding
+  Tensor kind;         // [T, S] int64, kind of event
+  Tensor age;          // [T, S] seconds before the query
+  Tensor weight;       // [T, S] importance
+  Tensor offset;       // [T, S] what is added to the link value before learning (a shrunk item bias); undefined = 0
 };
 
 /// What is known of each task before any example.
@@ -39,14 +42,27 @@ struct Task {
 /// The state that adapting produces: named tensors [T, ...].
 using Adapted = std::map<std::string, Tensor>;
 
-/// A predictive distribution per query row; parameters are [T, Q].
+/// A predictive distribution per query row.
+///
+///   gaussian           mean, variance [T, Q]
+///   scores             mean (the score), variance [T, Q]
+///   bernoulli          logit [T, Q]
+///   categorical        logits [T, Q, C]
+///   ordinal            probabilities [T, Q, C], classes in rising order
+///   poisson            log_rate [T, Q]
+///   negative-binomial  log_mean [T, Q], log_dispersion [T, Q]: variance = mean + mean^2 / dispersion
+///
+/// Targets are values; of classes their numbers 0 .. C - 1.
 struct Distribution {
   Family family = Family::kGaussian;
-  std::map<std::string, Tensor> parameters;  // names as in runtime/family.h
+  std::map<std::string, Tensor> parameters;
 
-  const Tensor& mean() const { return parameters.at("mean"); }
-  const Tensor& variance() const { return parameters.at("variance"); }
-  /// Gaussian only; p in (0, 1).
+  /// [T, Q]: the expected target; of categorical and ordinal the expected class number.
+  Tensor mean() const;
+  Tensor variance() const;
+  /// [T, Q, C] of bernoulli (C = 2), categorical and ordinal.
+  Tensor probabilities() const;
+  /// Gaussian: the quantile; others: the smallest target whose cumulative probability reaches p. p in (0, 1).
   Tensor quantile(double p) const;
   Tensor log_prob(const Tensor& target) const;
   Tensor sample(uint64_t seed) const;

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "learner/learner.h"
+#include "learner/likelihood.h"
+#include "learner/meta_train.h"
+#include "nn/network.h"
+
+namespace fewshop::learning {
+
+/// The problem as a learner that trains by episodes sees it.
+struct EpisodicProblem {
+  Family family = Family::kGaussian;
+  int64_t classes = 0;            // categorical, ordinal
+  std::vector<nn::Field> fields;  // of Rows::x; an input of other fields is refused
+  double target_variance = 1;     // of training targets behind their offset
+  int64_t known_tasks = 0;        // tasks of training: Task::known is in [0, known_tasks) or -1 (multitask heads)
+  at::ScalarType type = at::kFloat;
+};
+
+/// A learner that trains by episodes, as a model whose parameters can still move: maml, reptile, cavia, protonet ...
+///
+/// Life cycle: made with starting values; meta_train moves parameters() in place; from then on immutable. adapt and
+/// predict may be called from several threads at once.
+class EpisodicModel : public Model {
+ public:
+  /// Everything that is trained by the outer loop, in a fixed order; values require gradients.
+  virtual std::vector<Parameter> parameters() const = 0;
+
+  /// The outer loss of one meta-batch, a scalar, differentiable in parameters(): by default the mean over tasks of the
+  /// mean over query rows of -log p after adapting.
+  virtual Tensor query_loss(const Batch& batch, const Random& random) const;
+
+  /// The outer gradient where it is not the derivative of query_loss (reptile): in the order of parameters(), undefined
+  /// tensors are zeros. Empty = derive query_loss.
+  virtual std::vector<Tensor> outer_gradient(const Batch& /*batch*/, const Random& /*random*/) const { return {}; }
+
+  /// Numbers that the state of one task holds, for reports.
+  virtual int64_t state_size() const = 0;
+};
+
+/// Makes a learner by its name of the catalogue. `options` as in [learner], `encoder` as in [learner.encoder]; both
+/// checked. Throws InvalidInput for an unknown name or option.
+std::unique_ptr<EpisodicModel> make_episodic(const std::string& name, const nlohmann::json& options,
+                                             const nlohmann::json& encoder, const EpisodicProblem& problem,
+                                             Random random);
+
+}  // namespace fewshop::learning
