@@ -25,7 +25,10 @@ struct EpisodicProblem {
 /// A learner that trains by episodes, as a model whose parameters can still move: maml, reptile, cavia, protonet ...
 ///
 /// Life cycle: made with starting values; meta_train moves parameters() in place; from then on immutable. adapt and
-/// predict may be called from several threads at once.
+/// predict may be called from several threads at once; under at::NoGradGuard, too (serving, validation): a learner that
+/// derives while it adapts enables gradients itself and returns a state without a graph.
+///
+/// The outer loop's own options (epochs, lr ...: EpisodicOptions) are not a learner's: its options are what is left.
 class EpisodicModel : public Model {
  public:
   /// Everything that is trained by the outer loop, in a fixed order; values require gradients.
