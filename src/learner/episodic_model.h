@@ -9,6 +9,7 @@
 #include "learner/likelihood.h"
 #include "learner/meta_train.h"
 #include "nn/network.h"
+#include "runtime/task_head.h"
 
 namespace fewshop::learning {
 
@@ -44,6 +45,17 @@ class EpisodicModel : public Model {
 
   /// Numbers that the state of one task holds, for reports.
   virtual int64_t state_size() const = 0;
+};
+
+/// Optional ability of an EpisodicModel: adapting is a head on features of a network that does not adapt, so that it
+/// has a runtime form: the network's runtime encoder, and this head (runtime/task_head.h). The member around the two is
+/// made by who knows where the rows come from.
+class HasTaskHead {
+ public:
+  virtual ~HasTaskHead() = default;
+  virtual const nn::Network& encoder() const = 0;
+  virtual std::vector<Tensor> encoder_parameters() const = 0;  // in the order of encoder().parameters()
+  virtual std::unique_ptr<TaskHead> task_head() const = 0;
 };
 
 /// Makes a learner by its name of the catalogue. `options` as in [learner], `encoder` as in [learner.encoder]; both
