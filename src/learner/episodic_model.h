@@ -21,6 +21,7 @@ struct EpisodicProblem {
   double target_variance = 1;     // of training targets behind their offset
   int64_t known_tasks = 0;        // tasks of training: Task::known is in [0, known_tasks) or -1 (multitask heads)
   at::ScalarType type = at::kFloat;
+  std::vector<nn::Field> description = {};  // of Task::descriptions; empty = there are none
 };
 
 /// A learner that trains by episodes, as a model whose parameters can still move: maml, reptile, cavia, protonet ...
@@ -42,6 +43,12 @@ class EpisodicModel : public Model {
   /// The outer gradient where it is not the derivative of query_loss (reptile): in the order of parameters(), undefined
   /// tensors are zeros. Empty = derive query_loss.
   virtual std::vector<Tensor> outer_gradient(const Batch& /*batch*/, const Random& /*random*/) const { return {}; }
+
+  /// What is left to choose once parameters() are trained, by the metric on meta-validation tasks: the candidates, best
+  /// guess first (finetune: inner steps and step size). Empty for most learners.
+  virtual std::vector<nlohmann::json> candidates() const { return {}; }
+  /// Takes one of candidates(); it is part of parameters() from then on, so that it is saved with them.
+  virtual void choose(const nlohmann::json& /*candidate*/) {}
 
   /// Numbers that the state of one task holds, for reports.
   virtual int64_t state_size() const = 0;

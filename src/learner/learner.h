@@ -37,6 +37,7 @@ struct Rows {
 struct Task {
   Tensor description;  // [T] int64, row of the task features; -1 = nothing known
   Tensor known;        // [T] int64, index of a task seen in training, -1 = new (all validation and test tasks)
+  std::shared_ptr<const nn::InputTable> descriptions = nullptr;  // the task features; null = there are none
 };
 
 /// The state that adapting produces: named tensors [T, ...].
