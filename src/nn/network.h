@@ -30,7 +30,8 @@ struct ParameterInfo {
   std::string name;  // "embedding.items.genres", "body.0.weight", "head.bias"
   std::vector<int64_t> shape;
   Layer layer = Layer::kBody;
-  double deviation = 0;  // of the normal that it starts from; 0 = zeros
+  double deviation = 0;  // of the normal that it starts from
+  double mean = 0;
 };
 
 /// Dense layers of a body that is a plain multilayer perceptron on one input [T, S, sizes.front()]: weights
@@ -51,7 +52,7 @@ class Network {
 
   /// Everything before the first dense layer: what stays the same while only dense layers adapt.
   virtual std::vector<at::Tensor> embed(std::span<const at::Tensor> p, const NetworkInput& input) const = 0;
-  /// The dense layers but the last: [T, S, D].
+  /// The dense layers but the last: [T, S, D]. `embedded` is what embed gave.
   virtual at::Tensor features(std::span<const at::Tensor> p, std::span<const at::Tensor> embedded) const = 0;
   /// The last linear layer: features [T, S, D] -> [T, S, O].
   at::Tensor head(std::span<const at::Tensor> p, const at::Tensor& features) const;
@@ -65,7 +66,7 @@ class Network {
 /// Starting values of all parameters.
 std::vector<at::Tensor> initial_parameters(const Network& network, Random random, at::ScalarType type = at::kFloat);
 
-/// The network that [learner.encoder] asks for (EncoderOptions, learner/encoder_options.h: name = "linear", "mf",
+/// The network that [learner.encoder] asks for (EncoderOptions, nn/encoder_options.h: name = "linear", "mf",
 /// "mlp", "deepfm", "dcn", "gru", "lstm", "transformer", and its sizes), on these fields. Throws InvalidInput for an
 /// unknown name, option, or fields that the network cannot read (gru without a sequence).
 std::unique_ptr<Network> make_network(const nlohmann::json& options, std::vector<Field> fields, int64_t outputs);

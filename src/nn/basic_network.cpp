@@ -1,0 +1,50 @@
+#include "nn/basic_network.h"
+
+#include <cmath>
+
+#include "core/error.h"
+
+namespace fewshop::nn {
+
+FieldInputs BasicNetwork::read(std::span<const at::Tensor> p, const NetworkInput& input) const {
+  require(p.size() == parameters_.size(), "network: expected ", parameters_.size(), " parameters, got ", p.size());
+  FieldInputs inputs(fields_, input);
+  for (size_t i = 0; i < p.size(); ++i) {
+    const auto& shape = parameters_[i].shape;
+    const bool per_task = p[i].dim() == static_cast<int64_t>(shape.size()) + 1;
+    const at::IntArrayRef sizes = per_task ? p[i].sizes().slice(1) : p[i].sizes();
+    require(sizes == at::IntArrayRef(shape) && (!per_task || p[i].size(0) == inputs.tasks()), "network: parameter ",
+            parameters_[i].name, ": expected ", at::IntArrayRef(shape), ", or a leading axis of ", inputs.tasks(),
+            " tasks before it, got ", p[i].sizes());
+  }
+  return inputs;
+}
+
+void BasicNetwork::add_head(int64_t features) {
+  features_ = features;
+  parameters_.push_back(
+      {"head.weight", {outputs_, features}, Layer::kHead, 1 / std::sqrt(std::max<double>(1, features))});
+  parameters_.push_back({"head.bias", {outputs_}, Layer::kHead});
+}
+
+Perceptron::Perceptron(const std::string& prefix, int64_t inputs, const std::vector<int64_t>& hidden,
+                       Activation activation, std::vector<ParameterInfo>& parameters)
+    : sizes_{inputs}, activation_(activation), first_(parameters.size()) {
+  // Keeps the size of activations from layer to layer (He et al., ICCV 2015; Glorot, Bengio, AISTATS 2010).
+  const double gain = activation == Activation::kRelu ? 2 : 1;
+  for (size_t l = 0; l < hidden.size(); ++l) {
+    const std::string name = prefix + "." + std::to_string(l);
+    const double deviation = std::sqrt(gain / std::max<double>(1, sizes_.back()));
+    parameters.push_back({name + ".weight", {hidden[l], sizes_.back()}, Layer::kBody, deviation});
+    parameters.push_back({name + ".bias", {hidden[l]}, Layer::kBody});
+    sizes_.push_back(hidden[l]);
+  }
+}
+
+at::Tensor Perceptron::operator()(std::span<const at::Tensor> p, at::Tensor x) const {
+  for (size_t l = 0; l + 1 < sizes_.size(); ++l)
+    x = activate(dense(x, p[first_ + 2 * l], p[first_ + 2 * l + 1]), activation_);
+  return x;
+}
+
+}  // namespace fewshop::nn

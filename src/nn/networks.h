@@ -1,0 +1,16 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "nn/encoder_options.h"
+#include "nn/network.h"
+
+namespace fewshop::nn {
+
+// The networks, one file each; `options` are checked. docs/networks.md has formulas, sizes and papers.
+
+std::unique_ptr<Network> make_linear(const EncoderOptions& options, std::vector<Field> fields, int64_t outputs);
+std::unique_ptr<Network> make_mlp(const EncoderOptions& options, std::vector<Field> fields, int64_t outputs);
+
+}  // namespace fewshop::nn
