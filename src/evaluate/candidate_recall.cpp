@@ -57,7 +57,7 @@ class Asker {
       if (item_of_[item] >= 0) exclude.push_back(item_of_[item]);
     std::sort(exclude.begin(), exclude.end());
     auto& candidates = scratch.candidates;
-    model_.candidates(*scratch.session, best_, exclude, candidates);
+    model_.candidates(*scratch.session, best_, ItemSet::of(exclude), candidates);
     std::sort(candidates.begin(), candidates.end());
     auto& score = scratch.score;
     auto& order = scratch.order;

@@ -9,8 +9,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "online/item_set.h"
 #include "online/item_table.h"
+#include "runtime/item_set.h"
 #include "store/shop_store.h"
 
 namespace fewshop {

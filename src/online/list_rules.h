@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "online/item_set.h"
+#include "runtime/item_set.h"
 
 namespace fewshop {
 

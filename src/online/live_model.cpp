@@ -47,9 +47,8 @@ LiveModel::LiveModel(std::string version, std::string folder, std::shared_ptr<Mo
   }
   if (!s.positive.empty()) positive_ = parse_condition(s.positive);
   shop_item_.assign(model_->item_ids().size(), -1);
-  shown_.assign(shop_item_.size(), 0);
+  not_shown_.add_absent({}, std::ssize(shop_item_));
   encoded_.resize(shop_item_.size());
-  collect_not_shown();
 }
 
 void LiveModel::put_item_locked(int32_t item, const std::string& id, const ColumnValues& columns, bool shown) {
@@ -59,33 +58,47 @@ void LiveModel::put_item_locked(int32_t item, const std::string& id, const Colum
   if (own < 0) own = model_->find_item(id);
   if (own < 0) {
     own = model_->add_item(id, encoded.views);
-    shop_item_.push_back(item);
-    shown_.push_back(0);
+    shop_item_.push_back(-1);
     encoded_.emplace_back();
   } else if (!encoded_[own].views.empty() && !encoded.views.empty()) {
     const EncodedEntity& before = encoded_[own];
     if (before.dense != encoded.dense || before.ids != encoded.ids)
       model_->change_item(own, before.views, encoded.views);
   }
-  shop_item_[own] = item;
-  shown_[own] = shown;
+  not_shown_.set(own, !shown);
+  if (shop_item_[own] != item) {
+    shop_item_[own] = item;
+    for (auto& [filter, items] : passing_) items->set(own, filter->contains(item));
+  }
   encoded_[own] = std::move(encoded);
 }
 
-void LiveModel::collect_not_shown() {
-  not_shown_.clear();
-  for (int32_t item = 0; item < std::ssize(shown_); ++item)
-    if (!shown_[item]) not_shown_.push_back(item);
+std::shared_ptr<const ItemSet> LiveModel::passing(const std::shared_ptr<const ItemSet>& filter) const {
+  constexpr size_t kMost = 64;
+  const auto kept = [&] {
+    return std::find_if(passing_.begin(), passing_.end(), [&](const Passing& one) { return one.filter == filter; });
+  };
+  {
+    const std::lock_guard lock(passing_mutex_);
+    if (const auto found = kept(); found != passing_.end()) {
+      passing_.splice(passing_.begin(), passing_, found);
+      return found->items;
+    }
+  }
+  auto items = std::make_shared<ItemSet>();
+  items->reserve(std::ssize(shop_item_));
+  for (int32_t own = 0; own < std::ssize(shop_item_); ++own)
+    if (filter->contains(shop_item_[own])) items->set(own, true);
+  const std::lock_guard lock(passing_mutex_);
+  if (const auto found = kept(); found != passing_.end()) return found->items;
+  passing_.push_front({filter, items});
+  if (passing_.size() > kMost) passing_.pop_back();
+  return items;
 }
 
 void LiveModel::put_item(int32_t item, const std::string& id, const ColumnValues& columns, bool shown) {
   const std::unique_lock lock(mutex_);
   put_item_locked(item, id, columns, shown);
-  const int32_t own = model_item_[item];
-  const auto at = std::lower_bound(not_shown_.begin(), not_shown_.end(), own);
-  const bool listed = at != not_shown_.end() && *at == own;
-  if (shown && listed) not_shown_.erase(at);
-  if (!shown && !listed) not_shown_.insert(at, own);
 }
 
 void LiveModel::put_items(
@@ -95,7 +108,6 @@ void LiveModel::put_items(
   each([&](int32_t item, const std::string& id, const ColumnValues& columns, bool shown) {
     put_item_locked(item, id, columns, shown);
   });
-  collect_not_shown();
 }
 
 EncodedEntity LiveModel::describe(const ColumnValues& columns) const {

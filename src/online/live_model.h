@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -60,8 +61,13 @@ class LiveModel {
       return item >= 0 && item < std::ssize(live_.model_item_) ? live_.model_item_[item] : -1;
     }
     int32_t shop_item(int32_t model_item) const { return live_.shop_item_[model_item]; }
-    /// Items of the model that are never an answer, ascending.
-    std::span<const int32_t> not_shown() const { return live_.not_shown_; }
+    /// Items of the model that are never an answer.
+    const ItemSet& not_shown() const { return live_.not_shown_; }
+    /// What a filter (a set of shop items) leaves of the model's items. Worked out once for each filter, then follows
+    /// the items.
+    std::shared_ptr<const ItemSet> passing(const std::shared_ptr<const ItemSet>& filter) const {
+      return live_.passing(filter);
+    }
 
     /// The support of a task from its rows, in episode order; row.source is the position in `rows`.
     void support(std::span<const LiveRow> rows, Micros now, std::vector<ArrivedRow>& out) const;
@@ -86,7 +92,7 @@ class LiveModel {
   };
 
   void put_item_locked(int32_t item, const std::string& id, const ColumnValues& columns, bool shown);
-  void collect_not_shown();
+  std::shared_ptr<const ItemSet> passing(const std::shared_ptr<const ItemSet>& filter) const;
   std::optional<float> target(const KindUse& use, const LiveRow& row) const;
 
   std::string version_, folder_;
@@ -94,12 +100,19 @@ class LiveModel {
   std::vector<KindUse> uses_;  // [kinds of event]
   std::optional<Condition> positive_;
 
-  mutable std::shared_mutex mutex_;  // of what follows, and of the model's items
-  std::vector<int32_t> model_item_;  // [shop items] -1 = not yet known
-  std::vector<int32_t> shop_item_;   // [model items] -1 = the shop has no such item
-  std::vector<uint8_t> shown_;       // [model items]
-  std::vector<int32_t> not_shown_;
+  mutable std::shared_mutex mutex_;     // of what follows, and of the model's items
+  std::vector<int32_t> model_item_;     // [shop items] -1 = not yet known
+  std::vector<int32_t> shop_item_;      // [model items] -1 = the shop has no such item
+  ItemSet not_shown_;                   // model items
   std::vector<EncodedEntity> encoded_;  // [model items] features as they were last put; empty where never
+
+  /// A filter in the numbers of both. Kept while the shop's set is the one that requests come with.
+  struct Passing {
+    std::shared_ptr<const ItemSet> filter;
+    std::shared_ptr<ItemSet> items;
+  };
+  mutable std::mutex passing_mutex_;
+  mutable std::list<Passing> passing_;  // used last first
 
   mutable std::mutex sessions_mutex_;
   mutable std::vector<std::unique_ptr<ModelSession>> sessions_;

@@ -61,7 +61,7 @@ class Answering {
     answer.adapt_seconds = adapt_seconds_;
     exclude(rules);
     const auto items = static_cast<int64_t>(access_.model().item_ids().size());
-    const auto passing = static_cast<int>(items - std::ssize(exclude_));
+    const auto passing = static_cast<int>(items - excluded_.count(items));
     const int wanted = rules.wanted();
     int fetch = std::min(passing, wanted);
     if (!rules.caps.empty()) fetch = std::min(passing, 4 * wanted + kLeastPool);
@@ -103,29 +103,20 @@ class Answering {
   }
 
  private:
-  /// What may not be in the list, as ascending numbers of the model.
+  /// What may not be in the list, by the model's numbers.
   void exclude(const ListRules& rules) {
-    const auto not_shown = access_.not_shown();
-    exclude_.assign(not_shown.begin(), not_shown.end());
-    const auto add = [&](int32_t model_item) {
-      if (model_item >= 0) exclude_.push_back(model_item);
-    };
+    excluded_ = access_.not_shown();
+    const auto add = [&](int32_t model_item) { excluded_.set(model_item, true); };
+    if (rules.filter) excluded_.add_absent(*access_.passing(rules.filter), std::ssize(access_.model().item_ids()));
     if (access_.model().scenario().exclude_seen && !rules.include_seen)
       for (const SupportRow& row : support_) add(row.item);
     for (const int32_t item : rules.exclude) add(access_.model_item(item));
     for (const Pin& pin : rules.pins) add(access_.model_item(pin.item));
-    if (rules.filter)
-      for (int32_t m = 0; m < std::ssize(access_.model().item_ids()); ++m)
-        if (!rules.filter->contains(access_.shop_item(m))) exclude_.push_back(m);
-    if (std::ssize(exclude_) > std::ssize(not_shown)) {
-      std::sort(exclude_.begin(), exclude_.end());
-      exclude_.erase(std::unique(exclude_.begin(), exclude_.end()), exclude_.end());
-    }
   }
 
   std::vector<Answered> best(int n) {
     std::vector<Model::Scored> scored;
-    access_.model().recommend(access_.session(), n, exclude_, scored);
+    access_.model().recommend(access_.session(), n, excluded_, scored);
     std::vector<Answered> pool;
     for (const Model::Scored& s : scored)
       pool.push_back({.item = access_.shop_item(s.item),
@@ -141,11 +132,7 @@ class Answering {
   /// With boosts every passing item is scored: what a boost lifts may stand anywhere.
   std::vector<Answered> boosted(const std::vector<Boost>& boosts, int n) {
     std::vector<int32_t> items;
-    auto excluded = exclude_.begin();
-    for (int32_t m = 0; m < std::ssize(access_.model().item_ids()); ++m) {
-      while (excluded != exclude_.end() && *excluded < m) ++excluded;
-      if (excluded == exclude_.end() || *excluded != m) items.push_back(m);
-    }
+    excluded_.each_absent(std::ssize(access_.model().item_ids()), [&](int32_t item) { items.push_back(item); });
     std::vector<float> score(items.size());
     access_.model().score(access_.session(), Model::kServed, items, score, {});
     const Booster booster(boosts, std::vector<double>(score.begin(), score.end()));
@@ -264,7 +251,7 @@ class Answering {
   TaskInput input_;
   std::vector<ArrivedRow> arrived_;
   std::vector<SupportRow> support_;
-  std::vector<int32_t> exclude_;
+  ItemSet& excluded_ = access_.session().excluded;
 };
 
 }  // namespace
@@ -292,10 +279,10 @@ ListAnswer similar_items(const LiveModel& live, int32_t item, const ListRules& r
   const int32_t own = access.model_item(item);
   if (!vectors || own < 0) return answer;
   std::vector<Candidate> candidates;
-  const auto not_shown = access.not_shown();
+  const ItemSet& not_shown = access.not_shown();
   for (int32_t other = 0; other < vectors->items(); ++other) {
     const int32_t shop = access.shop_item(other);
-    if (other == own || shop < 0 || std::binary_search(not_shown.begin(), not_shown.end(), other)) continue;
+    if (other == own || shop < 0 || not_shown.contains(other)) continue;
     candidates.push_back({shop, cosine(*vectors, own, other)});
   }
   answer.items = rank_candidates(std::move(candidates), rules);

@@ -186,21 +186,22 @@ double BayesMember::explain(const Workspace& workspace, int32_t item, std::span<
   return prior;
 }
 
-void BayesMember::candidates(const Workspace& workspace, int n, std::vector<int32_t>& out) const {
+void BayesMember::candidates(const Workspace& workspace, int n, const ItemSet& excluded,
+                             std::vector<int32_t>& out) const {
   // The workspace is one thread's own; its buffers are scratch.
   auto& w = const_cast<BayesWorkspace&>(static_cast<const BayesWorkspace&>(workspace));
-  // The search knows the head alone; items that the support adds to stand aside and are put in their place.
-  w.own.assign(w.items.begin(), w.items.end());
+  // The search knows the head alone. Items that the support adds to may rank lower or higher than it says: as many more
+  // are sought, and those of the support put in their place among them.
+  w.own.clear();
+  for (const int32_t item : w.items)
+    if (item >= 0 && !excluded.contains(item)) w.own.push_back(item);
   std::sort(w.own.begin(), w.own.end());
   w.own.erase(std::unique(w.own.begin(), w.own.end()), w.own.end());
-  search_.top(w.posterior.weights().data(), n, w.own, w.search, w.best);
-  bool added = false;
-  for (const int32_t item : w.own) {
-    if (item < 0) continue;
-    w.best.push_back({item, score_of(a_, w, item)});
-    added = true;
-  }
-  if (added) {
+  search_.top(w.posterior.weights().data(), n + static_cast<int>(w.own.size()), excluded, w.search, w.best);
+  if (!w.own.empty()) {
+    std::erase_if(w.best,
+                  [&](const ItemSearch::Hit& hit) { return std::binary_search(w.own.begin(), w.own.end(), hit.item); });
+    for (const int32_t item : w.own) w.best.push_back({item, 0});
     for (auto& hit : w.best) hit.score = score_of(a_, w, hit.item);
     std::sort(w.best.begin(), w.best.end(), [](const ItemSearch::Hit& a, const ItemSearch::Hit& b) {
       return a.score > b.score || (a.score == b.score && a.item < b.item);

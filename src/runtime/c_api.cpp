@@ -40,7 +40,8 @@ struct fewshop_session {
   std::shared_ptr<const fewshop::EncodedEntity> description;
   // Reused from call to call.
   std::string id;
-  std::vector<int32_t> items, exclude;
+  std::vector<int32_t> items;
+  fewshop::ItemSet excluded;
   std::vector<float> score, variance;
   std::vector<fewshop::Model::Scored> found;
 };
@@ -280,14 +281,15 @@ fewshop_status fewshop_recommend(fewshop_session* session, const int32_t* exclud
     require(count && (items || *count == 0), "fewshop_recommend: items or count is NULL");
     require(exclude || excluded == 0, "exclude: expected ", excluded, " items, got NULL");
     const Model& model = *session->owner->model;
-    auto& leave_out = session->exclude;
-    leave_out.assign(exclude, exclude + excluded);
-    if (model.scenario().exclude_seen) {
-      for (const SupportRow& row : session->rows) {
-        if (row.item >= 0) leave_out.push_back(row.item);
-      }
-    }
-    std::sort(leave_out.begin(), leave_out.end());
+    auto& leave_out = session->excluded;
+    leave_out.clear();
+    const auto items_known = std::ssize(model.item_ids());
+    const auto add = [&](int32_t item) {
+      if (item < items_known) leave_out.set(item, true);
+    };
+    for (size_t i = 0; i < excluded; ++i) add(exclude[i]);
+    if (model.scenario().exclude_seen)
+      for (const SupportRow& row : session->rows) add(row.item);
     const int wanted = static_cast<int>(std::min<size_t>(*count, model.item_ids().size()));
     model.recommend(*session->session, wanted, leave_out, session->found);
     *count = session->found.size();

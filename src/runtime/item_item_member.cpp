@@ -87,10 +87,11 @@ double ItemItemMember::explain(const Workspace& workspace, int32_t item, std::sp
   return parts_.prior[item];
 }
 
-void ItemItemMember::candidates(const Workspace& workspace, int n, std::vector<int32_t>& items) const {
+void ItemItemMember::candidates(const Workspace& workspace, int n, const ItemSet& excluded,
+                                std::vector<int32_t>& items) const {
   const auto& state = static_cast<const State&>(workspace);
   const auto found = [&](int32_t item) { return state.sum[item] > 0 ? score_of(state, item) : 0.0f; };
-  append_best(state.touched, n, found, state.scratch, items);
+  append_best(state.touched, n, excluded, found, state.scratch, items);
 }
 
 nlohmann::json ItemItemMember::facts() const {

@@ -36,7 +36,8 @@ class ItemItemMember final : public Member {
              std::span<float> variance) const override;
   void score_all(const Workspace& workspace, std::span<float> score) const override;
   double explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const override;
-  void candidates(const Workspace& workspace, int n, std::vector<int32_t>& items) const override;
+  void candidates(const Workspace& workspace, int n, const ItemSet& excluded,
+                  std::vector<int32_t>& items) const override;
   /// {kept_squared_weight: share}; null where all weights were kept.
   nlohmann::json facts() const override;
   void save(TensorFile& file) const override;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "feature/columns.h"
+#include "runtime/item_set.h"
 
 namespace fewshop {
 
@@ -62,9 +63,11 @@ class Member {
   /// of the sum of their magnitudes.
   virtual double explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const = 0;
 
-  /// Appends up to n items that this member would rank first, in no order, where it can find them without scoring
-  /// everything (the sparse rows of the support's items, a search); the default appends none.
-  virtual void candidates(const Workspace&, int /*n*/, std::vector<int32_t>& /*items*/) const {}
+  /// Appends up to n items that this member would rank first among those that are not excluded, in no order, where it
+  /// can find them without scoring everything (the sparse rows of the support's items, a search); the default appends
+  /// none.
+  virtual void candidates(const Workspace&, int /*n*/, const ItemSet& /*excluded*/,
+                          std::vector<int32_t>& /*items*/) const {}
 
   /// Makes an item that came after training known, from its encoded features; its index is the next free one. Members
   /// that know items only by their training rows treat it as unseen.

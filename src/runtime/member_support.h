@@ -50,21 +50,33 @@ inline double evidence(const SupportRow& row) {
   return value > 0 && std::isfinite(value) ? value : 0;
 }
 
-/// Appends the n items of `found` with the highest positive evidence(item), in no order; ties go to the smaller index.
+/// Appends the n items of `found` with the highest positive evidence(item) that are not excluded, in no order; ties go
+/// to the smaller index.
 /// `scratch` keeps its memory from call to call.
 template <class Evidence>
-void append_best(std::span<const int32_t> found, int n, const Evidence& evidence,
+void append_best(std::span<const int32_t> found, int n, const ItemSet& excluded, const Evidence& evidence,
                  std::vector<std::pair<float, int32_t>>& scratch, std::vector<int32_t>& items) {
   // Evidence lies all over memory: it is looked up once, not in every comparison.
   scratch.clear();
   for (const int32_t item : found)
-    if (const float value = evidence(item); value > 0) scratch.emplace_back(value, item);
+    if (const float value = evidence(item); value > 0 && !excluded.contains(item)) scratch.emplace_back(value, item);
   const auto count = std::min<std::ptrdiff_t>(std::max(n, 0), std::ssize(scratch));
   if (count < std::ssize(scratch))
     std::nth_element(scratch.begin(), scratch.begin() + count, scratch.end(), [](const auto& a, const auto& b) {
       return a.first != b.first ? a.first > b.first : a.second < b.second;
     });
   for (std::ptrdiff_t i = 0; i < count; ++i) items.push_back(scratch[i].second);
+}
+
+/// Appends the first n of `best_first` that are not excluded.
+inline void append_first(std::span<const int32_t> best_first, int64_t n, const ItemSet& excluded,
+                         std::vector<int32_t>& items) {
+  for (const int32_t item : best_first) {
+    if (n <= 0) return;
+    if (excluded.contains(item)) continue;
+    items.push_back(item);
+    --n;
+  }
 }
 
 }  // namespace fewshop

@@ -6,7 +6,7 @@
 #include <tuple>
 
 #include "core/error.h"
-#include "runtime/bayes_member.h"
+#include "runtime/member_support.h"
 
 namespace fewshop {
 namespace {
@@ -270,48 +270,37 @@ std::pair<float, float> Model::interval(float score, float variance) {
   return {score - half, score + half};
 }
 
-void Model::candidates(ModelSession& session, int n, std::span<const int32_t> exclude,
-                       std::vector<int32_t>& out) const {
+void Model::candidates(ModelSession& session, int n, const ItemSet& excluded, std::vector<int32_t>& out) const {
   out.clear();
-  const auto items = static_cast<int32_t>(p_.item_ids.size());
-  auto& seen = session.seen;
-  seen.assign((static_cast<size_t>(items) + 63) / 64, 0);
-  const auto first_time = [&](int32_t item) {
-    const uint64_t bit = uint64_t{1} << (item % 64);
-    const bool is_new = (seen[item / 64] & bit) == 0;
-    seen[item / 64] |= bit;
-    return is_new;
-  };
-  for (const int32_t item : exclude)
-    if (item >= 0 && item < items) first_time(item);
-  if (!ranking() || items <= kHeadCandidates + kPopularCandidates) {
-    for (int32_t item = 0; item < items; ++item)
-      if (first_time(item)) out.push_back(item);
+  const auto items = std::ssize(p_.item_ids);
+  if (!ranking() || items - excluded.count(items) <= kHeadCandidates + kPopularCandidates) {
+    excluded.each_absent(items, [&](int32_t item) { out.push_back(item); });
     return;
   }
   for (size_t m = 0; m < p_.members.size(); ++m) {
     if (!needed_[m]) continue;
     member_scores(session, static_cast<int>(m), {}, {}, {});
-    p_.members[m]->candidates(*session.workspaces[m],
-                              static_cast<int>(m) == learner_ ? kHeadCandidates : kSparseCandidates, out);
+    const int most = static_cast<int>(m) == learner_ ? kHeadCandidates : kSparseCandidates;
+    p_.members[m]->candidates(*session.workspaces[m], std::max(most, n), excluded, out);
   }
-  // What is excluded takes no candidate's place.
-  const size_t popular = std::min<size_t>(popular_.size(), kPopularCandidates + exclude.size() + n);
-  out.insert(out.end(), popular_.begin(), popular_.begin() + static_cast<int64_t>(popular));
-  std::erase_if(out, [&](int32_t item) { return !first_time(item); });
+  append_first(popular_, int64_t{kPopularCandidates} + n, excluded, out);
+  auto& seen = session.seen;
+  seen.clear();
+  seen.reserve(items);
+  std::erase_if(out, [&](int32_t item) {
+    if (seen.contains(item)) return true;
+    seen.set(item, true);
+    return false;
+  });
 }
 
-void Model::recommend(ModelSession& session, int n, std::span<const int32_t> exclude, std::vector<Scored>& out) const {
+void Model::recommend(ModelSession& session, int n, const ItemSet& excluded, std::vector<Scored>& out) const {
   auto& candidates = session.candidates;
   if (ranking() && served_adapted(session, -1)) {
-    this->candidates(session, n, exclude, candidates);
+    this->candidates(session, n, excluded, candidates);
   } else {
     candidates.clear();
-    auto excluded = exclude.begin();
-    for (int32_t item = 0; item < static_cast<int32_t>(p_.item_ids.size()); ++item) {
-      while (excluded != exclude.end() && *excluded < item) ++excluded;
-      if (excluded == exclude.end() || *excluded != item) candidates.push_back(item);
-    }
+    excluded.each_absent(std::ssize(p_.item_ids), [&](int32_t item) { candidates.push_back(item); });
   }
   session.scores.resize(candidates.size());
   score(session, kServed, candidates, session.scores, {});

@@ -77,19 +77,18 @@ class Model {
   /// The score of one method before clipping, as prior (returned) plus contribution [support rows].
   double explain(ModelSession& session, int method, int32_t item, std::span<double> contribution) const;
 
-  /// What the full stack ranks for a list of n: the best 500 of the learner's head, the best 500 of every sparse
-  /// member, the 200 most frequent items; all items where a shop has no more than 700 or the problem is no ranking.
-  /// Each once, in no order. `exclude` holds item indices in ascending order; those are left out.
-  /// docs/stack-and-gate.md.
-  void candidates(ModelSession& session, int n, std::span<const int32_t> exclude, std::vector<int32_t>& out) const;
+  /// What the full stack ranks for a list of n, of the items that are not excluded: the best 500 of the learner's head,
+  /// the best 500 of every sparse member (n where n is more), the 200 + n most frequent; all of them where no more than
+  /// 700 are left or the problem is no ranking. Each once, in no order. docs/stack-and-gate.md.
+  void candidates(ModelSession& session, int n, const ItemSet& excluded, std::vector<int32_t>& out) const;
 
   /// The best n items by the served score, best first: of the candidates where the stack is served, of all items where
-  /// a baseline is. `exclude` as above.
+  /// a baseline is.
   struct Scored {
     int32_t item;
     float score, low, high;  // low, high: central 95 % interval
   };
-  void recommend(ModelSession& session, int n, std::span<const int32_t> exclude, std::vector<Scored>& out) const;
+  void recommend(ModelSession& session, int n, const ItemSet& excluded, std::vector<Scored>& out) const;
 
   /// The central 95 % interval of a score with the variance that score() stated.
   static std::pair<float, float> interval(float score, float variance);
@@ -144,7 +143,8 @@ struct ModelSession {
   std::vector<float> buffer, buffer_variance;
   std::vector<double> terms;
   std::vector<int32_t> candidates;
-  std::vector<uint64_t> seen;  // [items / 64] a bit for every item that is a candidate already, or excluded
+  ItemSet seen;      // candidates so far
+  ItemSet excluded;  // for callers that gather what may not be an answer
   std::vector<float> scores, variances;
   std::vector<Model::Scored> found;
 };

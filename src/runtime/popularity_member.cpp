@@ -35,9 +35,8 @@ double PopularityMember::explain(const Workspace&, int32_t item, std::span<doubl
   return score_of(item);
 }
 
-void PopularityMember::candidates(const Workspace&, int n, std::vector<int32_t>& items) const {
-  const auto count = std::min<size_t>(std::max(n, 0), best_first_.size());
-  items.insert(items.end(), best_first_.begin(), best_first_.begin() + static_cast<std::ptrdiff_t>(count));
+void PopularityMember::candidates(const Workspace&, int n, const ItemSet& excluded, std::vector<int32_t>& items) const {
+  append_first(best_first_, n, excluded, items);
 }
 
 void PopularityMember::save(TensorFile& file) const {

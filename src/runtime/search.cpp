@@ -253,23 +253,23 @@ float ItemSearch::drop_impossible(const double* query, size_t n, size_t at_most,
 /// least is the threshold, brought up to date whenever the pool is full: a later item with an equal score is ranked
 /// lower, so only what may be above the threshold can enter.
 template <class Estimate>
-void ItemSearch::scan(Estimate&& estimate, float slack, const double* query, size_t n, std::span<const int32_t> exclude,
+void ItemSearch::scan(Estimate&& estimate, float slack, const double* query, size_t n, const ItemSet& excluded,
                       std::vector<Buffers::Possible>& pool) const {
   const size_t room = 2 * n + 64;
   pool.reserve(room);
   float threshold = -kInfinity;
-  auto excluded = exclude.begin();
   const int64_t blocks = (count_ + kRows - 1) / kRows;
   for (int64_t block = 0; block < blocks; ++block) {
+    static_assert(64 % kRows == 0);
+    const auto out = static_cast<unsigned>(excluded.word(block * kRows / 64) >> (block * kRows % 64)) & kAllRows;
+    if (out == kAllRows) continue;
     const FloatLanes middle = estimate(block);
     const FloatLanes error = all(slack) * load(scale_.data() + block * kRows);
     const FloatLanes most = middle + (error + load(upper_bias_.data() + block * kRows));
-    for (unsigned bits = above(most, threshold); bits; bits &= bits - 1) {
+    for (unsigned bits = above(most, threshold) & ~out; bits; bits &= bits - 1) {
       const int lane = __builtin_ctz(bits);
       const int64_t item = block * kRows + lane;
       if (item >= count_) break;
-      excluded = std::lower_bound(excluded, exclude.end(), static_cast<int32_t>(item));
-      if (excluded != exclude.end() && *excluded == item) continue;
       Buffers::Possible possible{static_cast<int32_t>(item), -kInfinity, kInfinity};
       if (std::isfinite(most[lane])) {
         const float bias = bias_ ? bias_[item] : 0.0f;
@@ -283,9 +283,8 @@ void ItemSearch::scan(Estimate&& estimate, float slack, const double* query, siz
   }
 }
 
-void ItemSearch::top(const float* query, int n, std::span<const int32_t> exclude, Buffers& buffers,
+void ItemSearch::top(const float* query, int n, const ItemSet& excluded, Buffers& buffers,
                      std::vector<Hit>& out) const {
-  assert(std::is_sorted(exclude.begin(), exclude.end()));
   auto& pool = buffers.pool_;
   pool.clear();
   out.clear();
@@ -323,14 +322,14 @@ void ItemSearch::top(const float* query, int n, std::span<const int32_t> exclude
       return code_dots(codes, codes_.get() + block * block_bytes, pairs_) * all(q.scale) *
              load(scale_.data() + block * kRows);
     };
-    scan(estimate, q.slack, buffers.query_.data(), wanted, exclude, pool);
+    scan(estimate, q.slack, buffers.query_.data(), wanted, excluded, pool);
   } else {
     const auto estimate = [&](int64_t block) {
       const int64_t first = block * kRows;
       if (first + kRows > count_) return all(kInfinity);  // the last few: all possible
       return float_dots(query, row(first), stride_, d_);
     };
-    scan(estimate, usable(rounding), buffers.query_.data(), wanted, exclude, pool);
+    scan(estimate, usable(rounding), buffers.query_.data(), wanted, excluded, pool);
   }
   if (pool.size() > wanted) drop_impossible(buffers.query_.data(), wanted, pool.size(), pool);
   compute(buffers.query_.data(), pool);

@@ -2,8 +2,9 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <vector>
+
+#include "runtime/item_set.h"
 
 namespace fewshop {
 
@@ -55,8 +56,8 @@ class ItemSearch {
   int64_t size() const { return count_; }
 
   /// The n best items (fewer where there are fewer), best first.
-  ///   query [d]; exclude: ascending indices of items to leave out (others are ignored)
-  void top(const float* query, int n, std::span<const int32_t> exclude, Buffers& buffers, std::vector<Hit>& out) const;
+  ///   query [d]; excluded: items to leave out. Blocks of which none is left are not read.
+  void top(const float* query, int n, const ItemSet& excluded, Buffers& buffers, std::vector<Hit>& out) const;
 
   /// The score by which items are ranked.
   float score(const float* query, int32_t item) const;
@@ -65,6 +66,7 @@ class ItemSearch {
   // Rows are scanned in blocks of 8. In a block, codes lie as [pairs of dimensions][8 rows][2]: one vector instruction
   // multiplies two dimensions of eight rows.
   static constexpr int kRows = 8;
+  static constexpr unsigned kAllRows = (1U << kRows) - 1;
   struct Free {
     void operator()(void* p) const;
   };
@@ -72,7 +74,7 @@ class ItemSearch {
   void encode(int64_t from);
   void encode_row(int64_t item);
   template <class Estimate>
-  void scan(Estimate&& estimate, float slack, const double* query, size_t n, std::span<const int32_t> exclude,
+  void scan(Estimate&& estimate, float slack, const double* query, size_t n, const ItemSet& excluded,
             std::vector<Buffers::Possible>& pool) const;
   float drop_impossible(const double* query, size_t n, size_t at_most, std::vector<Buffers::Possible>& pool) const;
   void compute(const double* query, std::vector<Buffers::Possible>& pool) const;

@@ -194,10 +194,11 @@ double SessionKnnMember::explain(const Workspace& workspace, int32_t item, std::
   return parts_.prior[item];
 }
 
-void SessionKnnMember::candidates(const Workspace& workspace, int n, std::vector<int32_t>& items) const {
+void SessionKnnMember::candidates(const Workspace& workspace, int n, const ItemSet& excluded,
+                                  std::vector<int32_t>& items) const {
   const auto& state = static_cast<const State&>(workspace);
   const auto voted = [&](int32_t item) { return state.sum[item] > 0 ? score_of(state, item) : 0.0f; };
-  append_best(state.touched, n, voted, state.scratch, items);
+  append_best(state.touched, n, excluded, voted, state.scratch, items);
 }
 
 void SessionKnnMember::save(TensorFile& file) const {

@@ -44,7 +44,8 @@ class SessionKnnMember final : public Member {
              std::span<float> variance) const override;
   void score_all(const Workspace& workspace, std::span<float> score) const override;
   double explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const override;
-  void candidates(const Workspace& workspace, int n, std::vector<int32_t>& items) const override;
+  void candidates(const Workspace& workspace, int n, const ItemSet& excluded,
+                  std::vector<int32_t>& items) const override;
   void save(TensorFile& file) const override;
   static std::unique_ptr<Member> load(const TensorFile& file);
 

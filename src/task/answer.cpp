@@ -6,16 +6,12 @@
 namespace fewshop {
 namespace {
 
-/// Items that are no answers, in ascending order: those of the support where the scenario says so, and hidden ones.
-std::vector<int32_t> excluded_items(const Model& model, const TaskInput& input,
-                                    const std::vector<std::string>& hidden) {
-  std::vector<int32_t> items;
+/// Items that are no answers: those of the support where the scenario says so, and hidden ones.
+ItemSet excluded_items(const Model& model, const TaskInput& input, const std::vector<std::string>& hidden) {
+  ItemSet items;
   if (model.scenario().exclude_seen)
-    for (const SupportRow& row : input.support) items.push_back(row.item);
-  for (const std::string& id : hidden) items.push_back(model.find_item(id));
-  std::sort(items.begin(), items.end());
-  items.erase(std::unique(items.begin(), items.end()), items.end());
-  std::erase_if(items, [](int32_t item) { return item < 0; });
+    for (const SupportRow& row : input.support) items.set(row.item, true);
+  for (const std::string& id : hidden) items.set(model.find_item(id), true);
   return items;
 }
 

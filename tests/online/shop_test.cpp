@@ -325,6 +325,46 @@ TEST(Shop, AChangedItemIsScoredAsOneThatCameSo) {
   EXPECT_NEAR(score("a"), score("b"), 1e-5);
 }
 
+TEST(Shop, WhatAFilterLeavesFollowsTheItems) {
+  LiveShop live(900);
+  live.put_items();
+  live.publish("1");
+  live.event("e1", "u", "item-1");
+  ListRequest request;
+  request.n = 20;
+  request.filter = "price >= 860 and colour = 'red'";
+  const auto passing = [&] {
+    const auto ids = LiveShop::ids(live.recommend("u", request));
+    return std::set(ids.begin(), ids.end());
+  };
+  const auto put = [&](const std::string& id, int price, bool hidden = false) {
+    ItemRecord item;
+    item.item_id = id;
+    item.labels = {{"colour", "red"}, {"price", price}};
+    item.hidden = hidden;
+    Change change;
+    change.items.push_back(std::move(item));
+    live.shop->change(std::move(change));
+  };
+  const auto before = passing();
+  ASSERT_EQ(before.size(), 13);
+  put("new", 900);
+  auto expected = before;
+  expected.insert("new");
+  EXPECT_EQ(passing(), expected);
+  put("cheap", 1);
+  EXPECT_EQ(passing(), expected);
+  put("cheap", 861);
+  expected.insert("cheap");
+  EXPECT_EQ(passing(), expected);
+  put("item-870", 1);
+  expected.erase("item-870");
+  EXPECT_EQ(passing(), expected);
+  put("new", 900, true);
+  expected.erase("new");
+  EXPECT_EQ(passing(), expected);
+}
+
 TEST(Shop, RulesHoldInsideTheSearch) {
   LiveShop live(900);
   live.put_items();

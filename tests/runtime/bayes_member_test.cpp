@@ -73,7 +73,7 @@ TEST(BayesMemberRepeatTest, WhatIsBoughtAgainIsACandidate) {
     const auto all = testing::all_scores(member, support, kItems, *workspace);
     ASSERT_EQ(std::max_element(all.begin(), all.begin() + kItems) - all.begin(), item);
     std::vector<int32_t> found;
-    member.candidates(*workspace, 5, found);
+    member.candidates(*workspace, 5, {}, found);
     EXPECT_NE(std::find(found.begin(), found.end(), item), found.end()) << item;
   }
 }

@@ -104,7 +104,7 @@ TEST_P(CApi, AnswersAsTheModelDoes) {
   }
 
   std::vector<Model::Scored> best;
-  plain_->recommend(*session, 10, std::vector<int32_t>{3, 42, 100, 700, 701}, best);
+  plain_->recommend(*session, 10, ItemSet::of(std::vector<int32_t>{3, 42, 100, 700, 701}), best);
   std::vector<fewshop_item> found(10);
   size_t count = found.size();
   const int32_t exclude[] = {100};

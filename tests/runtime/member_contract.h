@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <numeric>
@@ -99,7 +100,7 @@ inline MemberAnswers member_answers(const Member& member, const std::vector<Supp
     out.explanations.push_back(member.explain(workspace, item, contribution));
     out.explanations.insert(out.explanations.end(), contribution.begin(), contribution.end());
   }
-  member.candidates(workspace, 10, out.candidates);
+  member.candidates(workspace, 10, {}, out.candidates);
   return out;
 }
 
@@ -129,7 +130,7 @@ inline void expect_candidates_are_the_best(const Member& member, const std::vect
                                            Workspace& workspace) {
   const auto all = all_scores(member, support, items, workspace);
   std::vector<int32_t> found{7};
-  member.candidates(workspace, 3, found);
+  member.candidates(workspace, 3, {}, found);
   ASSERT_GE(found.size(), 1u);
   ASSERT_LE(found.size(), 4u);
   EXPECT_EQ(found[0], 7) << "candidates are appended";
@@ -137,6 +138,24 @@ inline void expect_candidates_are_the_best(const Member& member, const std::vect
     int better = 0;
     for (int32_t item = 0; item < items; ++item) better += all[item] > all[found[i]];
     EXPECT_LT(better, 3) << member.name();
+  }
+}
+
+/// What is excluded is not named, and takes nobody's place.
+inline void expect_excluded_items_are_passed_over(const Member& member, const std::vector<SupportRow>& support,
+                                                  int32_t items, Workspace& workspace) {
+  const auto all = all_scores(member, support, items, workspace);
+  std::vector<int32_t> free, found;
+  member.candidates(workspace, items, {}, free);
+  ItemSet excluded;
+  for (int32_t item = 0; item < items + 2; item += 2) excluded.set(item, true);
+  member.candidates(workspace, 3, excluded, found);
+  std::erase_if(free, [&](int32_t item) { return excluded.contains(item); });
+  EXPECT_EQ(found.size(), std::min<size_t>(3, free.size())) << member.name();
+  for (const int32_t item : found) {
+    EXPECT_FALSE(excluded.contains(item)) << member.name();
+    EXPECT_LT(std::count_if(free.begin(), free.end(), [&](int32_t other) { return all[other] > all[item]; }), 3)
+        << member.name();
   }
 }
 
@@ -179,6 +198,7 @@ inline void expect_member_contract(const Member& member, int32_t items, bool ran
     expect_explanation_adds_up(member, support, items, *workspace);
     expect_forgetting_is_exact(member, support, items, *workspace);
     expect_candidates_are_the_best(member, support, items, *workspace);
+    expect_excluded_items_are_passed_over(member, support, items, *workspace);
   }
   expect_survives_files(member, random_support(random, items, 12, ranking), items);
 }

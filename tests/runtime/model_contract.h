@@ -67,7 +67,7 @@ inline Answers answers(const Model& model, ModelSession& session, const TaskView
   out.served.push_back(model.served_baseline(session));
   model.adapt_served(task, session);
   std::vector<Model::Scored> best;
-  model.recommend(session, 30, exclude, best);
+  model.recommend(session, 30, ItemSet::of(exclude), best);
   for (const auto& s : best) {
     out.recommended.push_back(s.item);
     for (const float x : {s.score, s.low, s.high}) out.recommended.push_back(std::bit_cast<int32_t>(x));

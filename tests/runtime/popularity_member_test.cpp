@@ -13,9 +13,9 @@ TEST(PopularityMemberTest, CandidatesAreTheMostPopularItems) {
   const PopularityMember member({-1, -3, -0.5f, -2}, -7);
   const auto workspace = member.workspace();
   std::vector<int32_t> items;
-  member.candidates(*workspace, 2, items);
+  member.candidates(*workspace, 2, {}, items);
   EXPECT_EQ(items, (std::vector<int32_t>{2, 0}));
-  member.candidates(*workspace, 100, items);
+  member.candidates(*workspace, 100, {}, items);
   EXPECT_EQ(items.size(), 6u);
 }
 

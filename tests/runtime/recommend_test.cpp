@@ -45,33 +45,33 @@ TEST(Recommend, RanksWhatTheMembersName) {
   Random random(4);
   for (int draw = 0; draw < 30; ++draw) {
     const auto support = testing::random_support(random, items, 1 + draw, true);
-    const auto exclude = some_items(random, items, 3 * (draw % 5));
+    const auto excluded = ItemSet::of(some_items(random, items, 3 * (draw % 5)));
     constexpr int kWanted = 12;
     std::set<int32_t> named;
     for (const auto& member : model->parts().members) {
       const auto workspace = member->workspace();
       member->adapt({support, {}}, *workspace);
       std::vector<int32_t> best;
-      member->candidates(*workspace, 500, best);
+      member->candidates(*workspace, 500, excluded, best);
       EXPECT_LE(best.size(), 500u);
       named.insert(best.begin(), best.end());
     }
     std::vector<int32_t> popular(items);
     std::iota(popular.begin(), popular.end(), 0);
     std::stable_sort(popular.begin(), popular.end(), [&](int32_t a, int32_t b) { return counts[a] > counts[b]; });
-    named.insert(popular.begin(), popular.begin() + 200 + static_cast<int64_t>(exclude.size()) + kWanted);
-    for (const int32_t item : exclude) named.erase(item);
+    std::erase_if(popular, [&](int32_t item) { return excluded.contains(item); });
+    named.insert(popular.begin(), popular.begin() + 200 + kWanted);
 
     model->adapt({support, {}}, *session);
     ASSERT_TRUE(model->served_adapted(*session, -1));
     std::vector<int32_t> candidates;
-    model->candidates(*session, kWanted, exclude, candidates);
-    EXPECT_LT(candidates.size(), static_cast<size_t>(items) - exclude.size());
+    model->candidates(*session, kWanted, excluded, candidates);
+    EXPECT_LT(candidates.size(), static_cast<size_t>(items - excluded.count(items)));
     std::sort(candidates.begin(), candidates.end());
     EXPECT_EQ(candidates, std::vector<int32_t>(named.begin(), named.end())) << "each once";
 
     std::vector<Model::Scored> found;
-    model->recommend(*session, kWanted, exclude, found);
+    model->recommend(*session, kWanted, excluded, found);
     const auto expected = full_sort(*model, *session, named, kWanted);
     ASSERT_EQ(found.size(), expected.size());
     for (size_t i = 0; i < found.size(); ++i) {
@@ -96,9 +96,70 @@ TEST(Recommend, TheLearnersCandidatesAreTheBestOfItsHeadExactly) {
     bayes.score(*workspace, all, score, {});
     std::vector<float> sorted = score;
     std::nth_element(sorted.begin(), sorted.begin() + 499, sorted.end(), std::greater<>());
-    bayes.candidates(*workspace, 500, found);
+    bayes.candidates(*workspace, 500, {}, found);
     ASSERT_EQ(std::set<int32_t>(found.begin(), found.end()).size(), 500U);
     for (const int32_t item : found) EXPECT_GE(score[item], sorted[499] - 1e-5F) << item;
+  }
+}
+
+TEST(Recommend, UnderAFilterTheBestThatPassAreFoundHoweverFewPass) {
+  constexpr int kItems = 20'000;
+  const auto model = testing::small_model({.items = kItems, .d = 24});
+  const auto& bayes = dynamic_cast<const BayesMember&>(*model->parts().members[0]);
+  const auto session = model->session();
+  const auto workspace = bayes.workspace();
+  Random random(8);
+  for (const double share : {0.5, 0.05, 0.005}) {
+    ItemSet excluded;
+    std::set<int32_t> passing;
+    for (int32_t item = 0; item < kItems; ++item)
+      if (random.uniform() < share)
+        passing.insert(item);
+      else
+        excluded.set(item, true);
+    int64_t wanted = 0, contained = 0;
+    for (int draw = 0; draw < 20; ++draw) {
+      const auto support = testing::random_support(random, kItems, 3 + draw, true);
+      // The head names its best of those that pass, as many as there are up to the number asked for.
+      bayes.adapt({support, {}}, *workspace);
+      std::vector<int32_t> named, order(passing.begin(), passing.end());
+      bayes.candidates(*workspace, 500, excluded, named);
+      std::vector<float> score(kItems);
+      bayes.score_all(*workspace, score);
+      std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return score[a] > score[b]; });
+      const size_t most = std::min<size_t>(500, order.size());
+      ASSERT_EQ(named.size(), most);
+      for (const int32_t item : named) {
+        EXPECT_TRUE(passing.contains(item));
+        EXPECT_GE(score[item], score[order[most - 1]] - 1e-5F);
+      }
+      // So the full stack's best of all that pass are in the list.
+      model->adapt({support, {}}, *session);
+      ASSERT_TRUE(model->served_adapted(*session, -1));
+      std::vector<Model::Scored> found;
+      model->recommend(*session, 10, excluded, found);
+      ASSERT_EQ(found.size(), 10U);
+      for (const auto& best : full_sort(*model, *session, passing, 10)) {
+        ++wanted;
+        contained += std::any_of(found.begin(), found.end(), [&](const auto& f) { return f.item == best.item; });
+      }
+    }
+    EXPECT_GE(contained, 0.99 * static_cast<double>(wanted)) << "share that passes " << share;
+  }
+}
+
+TEST(Recommend, ALongListIsAsLongAsWhatPasses) {
+  const auto model = testing::small_model({.items = 3000});
+  const auto session = model->session();
+  Random random(9);
+  ItemSet excluded;
+  for (int32_t item = 0; item < 3000; ++item) excluded.set(item, item % 3 != 0);
+  model->adapt({testing::random_support(random, 3000, 5, true), {}}, *session);
+  ASSERT_TRUE(model->served_adapted(*session, -1));
+  std::vector<Model::Scored> found;
+  for (const int n : {700, 900, 1000, 1500}) {
+    model->recommend(*session, n, excluded, found);
+    EXPECT_EQ(found.size(), std::min<size_t>(n, 1000));
   }
 }
 
@@ -143,7 +204,7 @@ TEST(Recommend, WhereABaselineIsServedAllItemsAreRanked) {
   for (const int32_t item : {0, 7, 1499}) all.erase(item);
   std::vector<Model::Scored> found;
   // Numbers that are no items do no harm.
-  model->recommend(*session, 2000, std::vector<int32_t>{-1, 0, 7, 1499, 1500, 9999}, found);
+  model->recommend(*session, 2000, ItemSet::of(std::vector<int32_t>{-1, 0, 7, 1499, 1500, 9999}), found);
   ASSERT_EQ(found.size(), 1497u);
   const auto expected = full_sort(*model, *session, all, 1497);
   for (size_t i = 0; i < found.size(); ++i) EXPECT_EQ(found[i].item, expected[i].item);

@@ -73,7 +73,7 @@ void expect_equals_full_sort(const Items& items, const std::vector<float>& query
     search.assign(items.vectors.data(), items.stride, items.count, items.d, items.bias_or_null());
     ItemSearch::Buffers buffers;
     std::vector<ItemSearch::Hit> found;
-    search.top(query.data(), n, exclude, buffers, found);
+    search.top(query.data(), n, ItemSet::of(exclude), buffers, found);
     EXPECT_TRUE(found == full_sort(search, items, query, n, exclude)) << "d = " << items.d << ", codes " << codes;
   }
 }
@@ -120,7 +120,7 @@ TEST(ItemSearch, EqualScoresAreRankedByTheSmallerIndex) {
     search.assign(items.vectors.data(), items.stride, items.count, items.d, items.bias.data());
     ItemSearch::Buffers buffers;
     std::vector<ItemSearch::Hit> found;
-    search.top(query.data(), 5, std::vector<int32_t>{0, 3}, buffers, found);
+    search.top(query.data(), 5, ItemSet::of(std::vector<int32_t>{0, 3}), buffers, found);
     std::vector<int32_t> order;
     for (const auto& hit : found) order.push_back(hit.item);
     EXPECT_EQ(order, (std::vector<int32_t>{1, 2, 4, 5, 6}));
@@ -251,11 +251,11 @@ TEST(ItemSearch, NothingIsFoundWhereThereIsNothing) {
   search.top(query, 5, {}, buffers, found);
   EXPECT_TRUE(found.empty());
   search.assign(query, 4, 1, 4, nullptr);
-  search.top(query, 5, std::vector<int32_t>{0}, buffers, found);
+  search.top(query, 5, ItemSet::of(std::vector<int32_t>{0}), buffers, found);
   EXPECT_TRUE(found.empty());
   search.top(query, 0, {}, buffers, found);
   EXPECT_TRUE(found.empty());
-  search.top(query, 5, std::vector<int32_t>{1, 9}, buffers, found);
+  search.top(query, 5, ItemSet::of(std::vector<int32_t>{1, 9}), buffers, found);
   EXPECT_EQ(found, (std::vector<ItemSearch::Hit>{{0, 30}}));
 }
 

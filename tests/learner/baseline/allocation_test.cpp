@@ -49,7 +49,7 @@ TEST(AllocationTest, AWarmWorkspaceIsReusedWithoutAllocation) {
         member->score(*workspace, items, score, variance);
         member->explain(*workspace, 3, std::span(contribution).first(rows));
         found.clear();
-        member->candidates(*workspace, 5, found);
+        member->candidates(*workspace, 5, {}, found);
       };
       answer(20);
       const int64_t before = allocations;
