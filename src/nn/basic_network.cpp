@@ -20,10 +20,10 @@ FieldInputs BasicNetwork::read(std::span<const at::Tensor> p, const NetworkInput
   return inputs;
 }
 
-void BasicNetwork::add_head(int64_t features) {
+void BasicNetwork::add_head(int64_t features, bool ones) {
   features_ = features;
-  parameters_.push_back(
-      {"head.weight", {outputs_, features}, Layer::kHead, 1 / std::sqrt(std::max<double>(1, features))});
+  const double deviation = ones ? 0 : 1 / std::sqrt(std::max<double>(1, static_cast<double>(features)));
+  parameters_.push_back({"head.weight", {outputs_, features}, Layer::kHead, deviation, ones ? 1.0 : 0.0});
   parameters_.push_back({"head.bias", {outputs_}, Layer::kHead});
 }
 

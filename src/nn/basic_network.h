@@ -23,8 +23,8 @@ class BasicNetwork : public Network {
   /// The input as single fields, after a check that it is of this network's fields and that parameters fit it.
   FieldInputs read(std::span<const at::Tensor> p, const NetworkInput& input) const;
 
-  /// Adds "head.weight" [O, D] and "head.bias" [O], the last parameters.
-  void add_head(int64_t features);
+  /// Adds "head.weight" [O, D] and "head.bias" [O], the last parameters: random weights, or all 1.
+  void add_head(int64_t features, bool ones = false);
 
   std::vector<Field> fields_;
   std::vector<ParameterInfo> parameters_;
@@ -43,6 +43,8 @@ class Perceptron {
   at::Tensor operator()(std::span<const at::Tensor> p, at::Tensor x) const;
 
   int64_t outputs() const { return sizes_.back(); }
+  /// Number of layers; 0 = the input is the output.
+  int64_t hidden() const { return static_cast<int64_t>(sizes_.size()) - 1; }
   DenseBody dense_body() const { return {sizes_, activation_ == Activation::kTanh}; }
 
  private:

@@ -9,16 +9,14 @@
 
 namespace fewshop::nn {
 
-FieldEmbedding::FieldEmbedding(const std::vector<Field>& fields, int64_t k, Numbers numbers, bool sequences,
-                               std::vector<ParameterInfo>& parameters) {
+FieldEmbedding::FieldEmbedding(const std::vector<Field>& fields, const std::vector<size_t>& which, int64_t k,
+                               Numbers numbers, std::vector<ParameterInfo>& parameters) {
   // Vectors of length about 1, so that products of them and dense layers on them are of that size too.
   const auto deviation = [&](int64_t terms) { return 1 / std::sqrt(static_cast<double>(k * terms)); };
-  for (size_t f = 0; f < fields.size(); ++f) {
+  for (const size_t f : which) {
     const Field& field = fields[f];
-    if (field.kind == Field::Kind::kSequence && !sequences) continue;
     const bool is_numbers = field.kind == Field::Kind::kNumbers, straight = is_numbers && numbers == Numbers::kStraight;
     entries_.push_back({f, is_numbers, straight ? kNone : parameters.size()});
-    used_.push_back(f);
     width_ += straight ? field.width : k;
     if (straight) continue;
     const std::vector<int64_t> shape =

@@ -13,7 +13,7 @@ class MlpNetwork : public BasicNetwork {
   MlpNetwork(const EncoderOptions& options, const std::vector<int64_t>& hidden, std::vector<Field> fields,
              int64_t outputs)
       : BasicNetwork(std::move(fields), outputs),
-        embedding_(fields_, options.embedding, FieldEmbedding::Numbers::kStraight, true, parameters_),
+        embedding_(fields_, all_fields(fields_), options.embedding, FieldEmbedding::Numbers::kStraight, parameters_),
         body_("body", embedding_.width(), hidden, activation_from_name(options.activation), parameters_) {
     add_head(body_.outputs());
   }

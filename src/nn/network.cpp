@@ -18,8 +18,8 @@ struct Maker {
 };
 
 constexpr Maker kMakers[] = {
-    {"linear", make_linear},
-    {"mlp", make_mlp},
+    {"linear", make_linear}, {"mf", make_mf},   {"mlp", make_mlp},   {"deepfm", make_deepfm},
+    {"dcn", make_dcn},       {"gru", make_gru}, {"lstm", make_lstm}, {"transformer", make_transformer},
 };
 
 void check_fields(const std::vector<Field>& fields) {

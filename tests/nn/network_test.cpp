@@ -15,10 +15,10 @@ namespace {
 using at::Tensor;
 using nlohmann::json;
 
-const char* const kNames[] = {"linear", "mlp"};
+const char* const kNames[] = {"linear", "mf", "mlp", "deepfm", "dcn", "gru", "lstm", "transformer"};
 
 json small(const std::string& name) {
-  return {{"name", name}, {"embedding", 4}, {"hidden", "6-5"}, {"activation", "tanh"}};
+  return {{"name", name}, {"embedding", 4}, {"hidden", "6-5"}, {"activation", "tanh"}, {"state", 3}};
 }
 
 class NetworkTest : public ::testing::TestWithParam<const char*> {
