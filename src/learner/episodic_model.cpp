@@ -4,6 +4,9 @@
 #include <ATen/TensorOperators.h>
 
 #include "core/error.h"
+#include "learner/cavia.h"
+#include "learner/maml.h"
+#include "learner/reptile.h"
 
 namespace fewshop::learning {
 namespace {
@@ -16,7 +19,11 @@ struct Entry {
 
 /// All learners that train by episodes through EpisodicModel, in the order of their names.
 const std::vector<Entry>& entries() {
-  static const std::vector<Entry> all{};
+  static const std::vector<Entry> all{
+      {"cavia", make_cavia},
+      {"maml", make_maml},
+      {"reptile", make_reptile},
+  };
   return all;
 }
 
