@@ -5,7 +5,14 @@
 
 #include "core/error.h"
 #include "learner/cavia.h"
+#include "learner/finetune.h"
+#include "learner/learned_optimizer.h"
+#include "learner/lwa.h"
 #include "learner/maml.h"
+#include "learner/mamo.h"
+#include "learner/multitask.h"
+#include "learner/nlba.h"
+#include "learner/pooled.h"
 #include "learner/reptile.h"
 
 namespace fewshop::learning {
@@ -21,7 +28,14 @@ struct Entry {
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> all{
       {"cavia", make_cavia},
+      {"finetune", make_finetune},
+      {"learned-optimizer", make_learned_optimizer},
+      {"lwa", make_lwa},
       {"maml", make_maml},
+      {"mamo", make_mamo},
+      {"multitask", make_multitask},
+      {"nlba", make_nlba},
+      {"pooled", make_pooled},
       {"reptile", make_reptile},
   };
   return all;

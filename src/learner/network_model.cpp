@@ -3,11 +3,13 @@
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 
+#include <cmath>
+
 namespace fewshop::learning {
 
 NetworkModel::NetworkModel(const nlohmann::json& encoder, const EpisodicProblem& problem, int64_t outputs,
-                           const Random& random)
-    : likelihood_(problem.family, problem.classes) {
+                           const Random& random, double scale)
+    : scale_(scale), likelihood_(problem.family, problem.classes) {
   network_ = nn::make_network(encoder, problem.fields, outputs > 0 ? outputs : likelihood_.outputs());
   weights_ = nn::initial_parameters(*network_, random.fork("network"), problem.type);
   for (auto& weight : weights_) weight.requires_grad_();
@@ -30,7 +32,8 @@ void NetworkModel::add_parameter(std::string name, Tensor value, Tensor decay) {
 }
 
 Tensor NetworkModel::link(const Tensor& output, const Rows& rows) const {
-  return rows.offset.defined() ? output + rows.offset.unsqueeze(-1) : output;
+  const Tensor scaled = scale_ == 1 ? output : output * scale_;
+  return rows.offset.defined() ? scaled + rows.offset.unsqueeze(-1) : scaled;
 }
 
 Distribution NetworkModel::predict(const Adapted& adapted, const Rows& query) const {
@@ -44,6 +47,10 @@ Tensor NetworkModel::row_loss(const Tensor& output, const Rows& rows) const {
 Tensor NetworkModel::task_loss(const Tensor& output, const Rows& rows) const {
   const Tensor importance = rows.mask * rows.weight;
   return (row_loss(output, rows) * importance).sum(1) / importance.sum(1).clamp_min(1e-6);
+}
+
+double output_scale(const EpisodicProblem& problem) {
+  return problem.family == Family::kGaussian ? std::sqrt(problem.target_variance) : 1;
 }
 
 int64_t task_count(const Rows& rows) { return rows.mask.size(0); }

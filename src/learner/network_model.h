@@ -20,8 +20,10 @@ class NetworkModel : public EpisodicModel {
   std::vector<Parameter> parameters() const final;
 
  protected:
-  /// `outputs` of the network: 0 = those of the likelihood. Throws InvalidInput for what make_network refuses.
-  NetworkModel(const nlohmann::json& encoder, const EpisodicProblem& problem, int64_t outputs, const Random& random);
+  /// `outputs` of the network: 0 = those of the likelihood. Link values are offset + scale * outputs. Throws
+  /// InvalidInput for what make_network refuses.
+  NetworkModel(const nlohmann::json& encoder, const EpisodicProblem& problem, int64_t outputs, const Random& random,
+               double scale = 1);
 
   /// Outputs of rows for adapted tasks, their offset not added: [T, S, O].
   virtual Tensor output(const Adapted& adapted, const Rows& rows) const = 0;
@@ -41,11 +43,16 @@ class NetworkModel : public EpisodicModel {
  private:
   Tensor link(const Tensor& output, const Rows& rows) const;
 
+  double scale_;
   std::unique_ptr<const nn::Network> network_;
   Likelihood likelihood_;
   std::vector<Tensor> weights_, beside_;
   std::vector<Parameter> own_;
 };
+
+/// What outputs count in: the deviation of targets that are numbers, so that networks and step sizes do not depend on
+/// their unit; 1 for other families.
+double output_scale(const EpisodicProblem& problem);
 
 /// T, the number of tasks, of support or query.
 int64_t task_count(const Rows& rows);

@@ -113,7 +113,7 @@ double gradient_error(const learning::EpisodicModel& model, const Batch& batch, 
       };
       const double numeric = (loss_at(start + step) - loss_at(start - step)) / (2 * step);
       *x = start;
-      const double exact = gradient[i].defined() ? gradient[i].view(-1)[j].item<double>() : 0;
+      const double exact = gradient[i].defined() ? gradient[i].reshape(-1)[j].item<double>() : 0;
       worst = std::max(worst, std::abs(exact - numeric) / (1 + std::abs(numeric)));
     }
   }
