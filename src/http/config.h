@@ -62,6 +62,7 @@ struct ModelsSection {
   int keep = 5;
   double retrain_hours = 0;
   int train_threads = 0;
+  int index_from = 100'000;
 };
 template <class Visitor>
 void fields(ModelsSection& o, Visitor&& visit) {
@@ -69,6 +70,8 @@ void fields(ModelsSection& o, Visitor&& visit) {
   visit("keep", o.keep, Field{1, 1000, "versions kept of every scenario"});
   visit("retrain_hours", o.retrain_hours, Field{0, 8760, "a live model older than this is trained anew; 0 = never"});
   visit("train_threads", o.train_threads, Field{0, 1024, "threads of a training; 0 = all cores"});
+  visit("index_from", o.index_from,
+        Field{1000, 2e9, "items from which lists are searched through an index, where it finds 99 % of the best"});
 }
 
 struct RecommendSection {

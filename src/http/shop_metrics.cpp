@@ -47,6 +47,9 @@ struct ShopMetrics::Impl {
         process_bytes(memory.Add({{"data", "process"}})),
         rows(gauges(registry, "fewshop_live_rows", "Rows of users in memory.").Add({})),
         models(gauges(registry, "fewshop_models_live", "Models that answer.").Add({})),
+        index_recall(gauges(registry, "fewshop_index_recall_ratio",
+                            "Share of the best items that a search through the index finds; 1 without one.")),
+        index_read(gauges(registry, "fewshop_index_read_ratio", "Share of the rows that a search reads.")),
         ready(gauges(registry, "fewshop_ready", "1 while requests should be sent here.").Add({})),
         cold(gauges(registry, "fewshop_cold_requests_ratio", "Answers for whom nothing was known.")
                  .Add({{"kind", "user"}})),
@@ -78,7 +81,9 @@ struct ShopMetrics::Impl {
 
   Gauge &users, &items, &feedbacks, &queued;
   Family<Gauge>& memory;
-  Gauge &rows_bytes, &process_bytes, &rows, &models, &ready, &cold;
+  Gauge &rows_bytes, &process_bytes, &rows, &models;
+  Family<Gauge>&index_recall, &index_read;
+  Gauge &ready, &cold;
   Family<Counter>&events, &requests;
   Family<Histogram>&latency, &adapt;
   Histogram& effect;
@@ -118,6 +123,11 @@ void ShopMetrics::look(const Shop& shop, bool ready) {
   m.rows.Set(static_cast<double>(figures.rows.rows));
   m.models.Set(static_cast<double>(figures.models));
   m.ready.Set(ready ? 1 : 0);
+  for (const auto& model : shop.models())
+    if (const auto report = model->index_report()) {
+      m.index_recall.Add({{"model", model->name()}}).Set(report->used ? report->recall : 1);
+      m.index_read.Add({{"model", model->name()}}).Set(report->used ? report->read : 1);
+    }
   const std::lock_guard lock(m.look_mutex);
   const int64_t answers = m.answers.load(), cold = m.cold_answers.load();
   if (answers > m.answers_then)

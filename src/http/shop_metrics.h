@@ -12,6 +12,9 @@ namespace fewshop::http {
 ///   fewshop_events_queued                       gauge: events that are durable and not yet indexed
 ///   fewshop_memory_inuse_bytes{data}            gauge: "rows" of users in memory, "process" the whole
 ///   fewshop_live_rows, fewshop_models_live      gauges
+///   fewshop_index_recall_ratio{model}, fewshop_index_read_ratio{model}
+///                                               gauges, where an index was tried: share of the best that it finds,
+///                                               share of the rows that it reads; 1 and 1 where everything is read
 ///   fewshop_ready                               gauge: 1 while the server is ready, else 0
 ///   fewshop_feedback_events_total{event}        counter: events accepted since the start
 ///   fewshop_rank_requests_total{model}          counter: lists and scores by scenario; "popular" where no model

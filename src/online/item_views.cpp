@@ -1,5 +1,7 @@
 #include "online/item_views.h"
 
+#include <chrono>
+
 #include "core/error.h"
 
 namespace fewshop {
@@ -69,6 +71,26 @@ std::shared_ptr<const std::vector<int32_t>> ItemViews::values(const std::string&
   return {values, &values->of};
 }
 
+/// What a filter's set is after an item has changed: null where it stays as it is, nothing where it is to be forgotten.
+std::optional<std::shared_ptr<const ItemSet>> ItemViews::follow(const ItemSet& before, const std::string& condition,
+                                                                int32_t item, const std::string& id) {
+  constexpr auto kLongest = std::chrono::milliseconds(20);
+  const auto begin = std::chrono::steady_clock::now();
+  bool in = false;
+  try {
+    in = store_.item_where(condition, id);
+  } catch (const Error&) {
+    return std::nullopt;  // a condition can fail for one item's values: who asks for it next is told
+  }
+  // Changes wait for all kept filters: one that takes long for a single item is worked out when it is asked for.
+  if (std::chrono::steady_clock::now() - begin > kLongest) return std::nullopt;
+  if (before.contains(item) == in) return nullptr;
+  // Answers may be reading the set: a changed one takes the place of the old.
+  auto copy = std::make_shared<ItemSet>(before);
+  copy->set(item, in);
+  return copy;
+}
+
 void ItemViews::clear() {
   const std::lock_guard lock(mutex_);
   ++version_;
@@ -76,24 +98,38 @@ void ItemViews::clear() {
   values_.views.clear();
 }
 
-void ItemViews::changed(int32_t item, const std::string& id) {
+bool ItemViews::has_filter(const std::string& condition) const {
   const std::lock_guard lock(mutex_);
-  ++version_;
-  // Answers may be reading the views: a changed one takes the place of the old.
-  std::erase_if(filters_.views, [&](auto& view) {
-    auto& [condition, set] = view;
-    bool in = false;
-    try {
-      in = store_.item_where(condition, id);
-    } catch (const Error&) {
-      return true;  // a condition can fail for one item's values: who asks for it next is told
+  return filters_.has(condition);
+}
+
+bool ItemViews::has_values(const std::string& column) const {
+  const std::lock_guard lock(mutex_);
+  return values_.has(column);
+}
+
+void ItemViews::changed(int32_t item, const std::string& id) {
+  std::vector<std::pair<std::string, std::shared_ptr<const ItemSet>>> filters;
+  {
+    const std::lock_guard lock(mutex_);
+    ++version_;
+    filters.assign(filters_.views.begin(), filters_.views.end());
+  }
+  // The store is asked without the lock: whoever asks for a view that is there must not wait for it. A view that is put
+  // meanwhile was begun after the change and knows of it.
+  for (const auto& [condition, before] : filters) {
+    const auto after = follow(*before, condition, item, id);
+    const std::lock_guard lock(mutex_);
+    for (auto kept = filters_.views.begin(); kept != filters_.views.end(); ++kept) {
+      if (kept->second != before) continue;
+      if (!after)
+        filters_.views.erase(kept);
+      else if (*after)
+        kept->second = *after;
+      break;
     }
-    if (set->contains(item) == in) return false;
-    auto copy = std::make_shared<ItemSet>(*set);
-    copy->set(item, in);
-    set = std::move(copy);
-    return false;
-  });
+  }
+  const std::lock_guard lock(mutex_);
   if (values_.views.empty()) return;
   const auto columns = store_.item_columns(id);
   for (auto& [column, values] : values_.views) {

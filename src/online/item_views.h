@@ -1,10 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <list>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -23,11 +25,16 @@ class ItemViews {
  public:
   ItemViews(ShopStore& store, const ItemTable& items) : store_(store), items_(items) {}
 
-  /// Items for which an SQL condition over their columns holds. Throws InvalidInput where it is none.
+  /// Items for which an SQL condition over their columns holds. Throws InvalidInput where it is none. One that was not
+  /// asked for before reads all items: up to a second (store_.items_where).
   std::shared_ptr<const ItemSet> filter(const std::string& condition);
+  /// Whether filter(condition), or values(column), has it worked out already.
+  bool has_filter(const std::string& condition) const;
+  bool has_values(const std::string& column) const;
   /// The condition that an item is in a category.
   static std::string in_category(const std::string& category);
-  /// Numbers of the values of a column; -1 = no value. Throws InvalidInput where there is no such column.
+  /// Numbers of the values of a column, which reads all items the first time; -1 = no value. Throws InvalidInput where
+  /// there is no such column.
   std::shared_ptr<const std::vector<int32_t>> values(const std::string& column);
 
   /// Forgets all views: cheaper than following many changes one by one.
@@ -47,12 +54,18 @@ class ItemViews {
   struct Kept {
     std::list<std::pair<std::string, std::shared_ptr<const View>>> views;  // used last first
     std::shared_ptr<const View> find(const std::string& key);
+    bool has(const std::string& key) const {
+      return std::any_of(views.begin(), views.end(), [&](const auto& view) { return view.first == key; });
+    }
     void put(const std::string& key, std::shared_ptr<const View> view);
   };
 
+  std::optional<std::shared_ptr<const ItemSet>> follow(const ItemSet& before, const std::string& condition,
+                                                       int32_t item, const std::string& id);
+
   ShopStore& store_;
   const ItemTable& items_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   Kept<ItemSet> filters_;
   Kept<Values> values_;
   int64_t version_ = 0;  // of the items; a view that was begun before a change is not kept

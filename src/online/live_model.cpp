@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "runtime/bayes_member.h"
 
 namespace fewshop {
 namespace {
@@ -46,6 +47,8 @@ LiveModel::LiveModel(std::string version, std::string folder, std::shared_ptr<Mo
     use.model_kind = static_cast<uint8_t>(found - known.begin());
   }
   if (!s.positive.empty()) positive_ = parse_condition(s.positive);
+  for (const auto& member : model_->parts().members)
+    if (auto* bayes = dynamic_cast<BayesMember*>(member.get())) vectors_ = bayes;
   shop_item_.assign(model_->item_ids().size(), -1);
   not_shown_.add_absent({}, std::ssize(shop_item_));
   encoded_.resize(shop_item_.size());

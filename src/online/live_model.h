@@ -14,11 +14,14 @@
 #include "online/item_table.h"
 #include "online/kinds.h"
 #include "online/live_rows.h"
+#include "runtime/cell_index.h"
 #include "runtime/model.h"
 #include "scenario/condition.h"
 #include "task/arrange_support.h"
 
 namespace fewshop {
+
+class BayesMember;
 
 /// Values of an entity's columns as text, for its features.
 using ColumnValues = std::map<std::string, std::optional<std::string>>;
@@ -55,6 +58,8 @@ class LiveModel {
     Access& operator=(const Access&) = delete;
 
     const Model& model() const { return *live_.model_; }
+    /// The member with learned item vectors; null where the model has none.
+    const BayesMember* vectors() const { return live_.vectors_; }
     ModelSession& session() { return *session_; }
     /// The model's number of a shop item, and back; -1 = none.
     int32_t model_item(int32_t item) const {
@@ -78,6 +83,16 @@ class LiveModel {
     std::unique_ptr<ModelSession> session_;
   };
 
+  /// Whether the search of item vectors wants an index: there are `from` items or more and none was tried, or so much
+  /// has changed since that a new one pays.
+  bool wants_index(int64_t from) const;
+  /// Builds one beside the answers and puts it in use where it finds enough (cell_index.h); else everything is read, as
+  /// before. `users`: rows of some people, whose heads it is chosen and measured by; tasks that are drawn from the
+  /// training's items stand in for those that lack. One call at a time; true from `stopped` ends it.
+  void build_index(std::span<const std::vector<LiveRow>> users, Micros now, const std::function<bool()>& stopped);
+  /// What became of the last build; nothing where there was none.
+  std::optional<CellIndex::Report> index_report() const;
+
   /// Encoded description of a task from the columns of [tasks].
   EncodedEntity describe(const ColumnValues& columns) const;
   bool has_description() const { return !model_->encoders().tasks.empty(); }
@@ -91,13 +106,15 @@ class LiveModel {
     uint8_t model_kind = 0;
   };
 
+  std::vector<float> index_queries(std::span<const std::vector<LiveRow>> users, Micros now) const;
   void put_item_locked(int32_t item, const std::string& id, const ColumnValues& columns, bool shown);
   std::shared_ptr<const ItemSet> passing(const std::shared_ptr<const ItemSet>& filter) const;
   std::optional<float> target(const KindUse& use, const LiveRow& row) const;
 
   std::string version_, folder_;
   std::shared_ptr<Model> model_;
-  std::vector<KindUse> uses_;  // [kinds of event]
+  BayesMember* vectors_ = nullptr;  // one of the model's members
+  std::vector<KindUse> uses_;       // [kinds of event]
   std::optional<Condition> positive_;
 
   mutable std::shared_mutex mutex_;     // of what follows, and of the model's items
@@ -113,6 +130,9 @@ class LiveModel {
   };
   mutable std::mutex passing_mutex_;
   mutable std::list<Passing> passing_;  // used last first
+
+  mutable std::mutex report_mutex_;
+  std::optional<CellIndex::Report> report_;
 
   mutable std::mutex sessions_mutex_;
   mutable std::vector<std::unique_ptr<ModelSession>> sessions_;

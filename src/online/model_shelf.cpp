@@ -53,6 +53,20 @@ json to_json(const ShadowCount& count) {
           {"dropped", count.dropped}};
 }
 
+json to_json(const CellIndex::Report& report) {
+  return {{"items", report.items},           {"cells", report.cells},
+          {"cells_read", report.cells_read}, {"read", report.read},
+          {"recall", report.recall},         {"queries", report.queries},
+          {"in_use", report.used},           {"cpu_seconds", report.cpu_seconds}};
+}
+
+std::map<std::string, CellIndex::Report> ModelShelf::indexes() const {
+  std::map<std::string, CellIndex::Report> reports;
+  for (const auto& model : shop_.models())
+    if (const auto report = model->index_report()) reports.emplace(model->name(), *report);
+  return reports;
+}
+
 ModelShelf::ModelShelf(Shop& shop, Options options) : shop_(shop), options_(std::move(options)) {
   if (options_.folder.empty()) options_.folder = database_path(options_.database) + ".models";
   if (!options_.log) options_.log = [](const std::string&) {};

@@ -44,6 +44,7 @@ struct ShadowCount {
 nlohmann::json to_json(const ModelVersion& version);
 /// {version, asked, overlap, same_first, live_ms, shadow_ms, failed, dropped}: shares and means of those asked.
 nlohmann::json to_json(const ShadowCount& count);
+nlohmann::json to_json(const CellIndex::Report& report);
 
 /// The versions of models of a shop, and which of them answers (docs/models.md).
 ///
@@ -89,6 +90,8 @@ class ModelShelf {
   std::optional<ModelVersion> live(const std::string& scenario) const;
   std::vector<std::string> scenarios() const;
   std::map<std::string, ShadowCount> shadows() const;  // by scenario
+  /// What became of the last index of each live model, by scenario; none where none was built.
+  std::map<std::string, CellIndex::Report> indexes() const;
   const std::string& folder() const { return options_.folder; }
   const std::string& database() const { return options_.database; }
 

@@ -14,13 +14,6 @@ namespace {
 constexpr int kDiversityPool = 5;  // times n: what maximal marginal relevance chooses from
 constexpr int kLeastPool = 50;
 
-/// The member with learned item vectors; null where the model has none.
-const BayesMember* vectors_of(const Model& model) {
-  for (const auto& member : model.parts().members)
-    if (const auto* bayes = dynamic_cast<const BayesMember*>(member.get())) return bayes;
-  return nullptr;
-}
-
 double cosine(const BayesMember& vectors, int32_t a, int32_t b) {
   const auto& arrays = vectors.arrays();
   const float* x = arrays.vectors.data() + static_cast<int64_t>(a) * arrays.head;
@@ -158,7 +151,7 @@ class Answering {
   std::vector<Answered> choose(const std::vector<Answered>& pool, const ListRules& rules, int wanted) const {
     CapCounter caps(rules.caps);
     std::vector<Answered> chosen;
-    const BayesMember* vectors = rules.diversity > 0 ? vectors_of(access_.model()) : nullptr;
+    const BayesMember* vectors = rules.diversity > 0 ? access_.vectors() : nullptr;
     if (!vectors) {
       for (const Answered& item : pool) {
         if (std::ssize(chosen) >= wanted) break;
@@ -275,7 +268,7 @@ ListAnswer similar_items(const LiveModel& live, int32_t item, const ListRules& r
   ListAnswer answer;
   answer.served = "similar";
   LiveModel::Access access(live);
-  const BayesMember* vectors = vectors_of(access.model());
+  const BayesMember* vectors = access.vectors();
   const int32_t own = access.model_item(item);
   if (!vectors || own < 0) return answer;
   std::vector<Candidate> candidates;

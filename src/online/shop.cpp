@@ -69,9 +69,12 @@ Shop::Shop(Options options)
   housekeeping_ = std::make_unique<Housekeeping>(
       [this] { tick(); }, [this](const std::string& problem) { options_.log("housekeeping: " + problem); },
       std::chrono::seconds(1));
+  indexing_ = std::make_unique<Housekeeping>([this] { build_indexes(); },
+                                             [this](const std::string& problem) { options_.log("index: " + problem); },
+                                             std::chrono::milliseconds(500));
 }
 
-Shop::~Shop() = default;
+Shop::~Shop() { stopping_ = true; }
 
 Micros Shop::now() const {
   const Micros now = options_.now();
@@ -87,6 +90,8 @@ Micros Shop::until() const {
 }
 
 void Shop::stop() {
+  stopping_ = true;
+  indexing_->stop();
   housekeeping_->stop();
   ingest_->stop();
 }
@@ -496,6 +501,32 @@ void Shop::make_ready(const std::string& version, const std::string& folder,
     }
     swap(model);
   });
+}
+
+/// Rows of some of the people that the store knows, those first whom it names first among them.
+std::vector<std::vector<LiveRow>> Shop::sample_of_users() {
+  constexpr int64_t kAsked = 50'000, kWanted = 384;
+  std::vector<std::string> keys;  // drawn evenly from those that were named so far
+  Random random(1);
+  int64_t named = 0;
+  store_->each_actor([&](const std::string& user, const std::string& client) {
+    std::string key = user.empty() ? guest_key(client) : user_key(user);
+    if (++named <= kWanted)
+      keys.push_back(std::move(key));
+    else if (const auto place = static_cast<int64_t>(random.below(named)); place < kWanted)
+      keys[place] = std::move(key);
+    return named < kAsked && !stopping_;
+  });
+  std::vector<std::vector<LiveRow>> users(keys.size());
+  for (size_t i = 0; i < keys.size(); ++i) rows_.read(keys[i], until(), users[i]);
+  return users;
+}
+
+void Shop::build_indexes() {
+  for (const auto& model : following()) {
+    if (stopping_ || !model->wants_index(options_.index_from)) continue;
+    model->build_index(sample_of_users(), now(), [this] { return stopping_.load(); });
+  }
 }
 
 void Shop::retire(const std::string& scenario) {

@@ -104,6 +104,7 @@ class Shop {
     Ingest::Options ingest;
     std::string default_scenario;                 // of lists; "" = the only ranking one
     std::map<std::string, double> retention;      // kind of event ("*" = others) -> days that its rows are kept
+    int64_t index_from = 100'000;                 // items from which the search of a model is given an index
     std::string vfs;                              // tests: SQLite's
     std::function<Micros()> now;                  // tests; null = the system's clock
     std::function<void(const std::string&)> log;  // what an operator should know; null = nowhere
@@ -192,6 +193,9 @@ class Shop {
 
   // --- Answers. InvalidInput for what was asked wrongly.
 
+  /// Whether what a list needs to know of all items' columns (filters, caps, boosts) is worked out. Where not, its
+  /// answer may take up to a second for each.
+  bool ready(const ListRequest& request) const;
   /// For people without a model of their shop yet, what is popular.
   ListReply recommend(const std::string& scenario, const Asker& asker, const ListRequest& request);
   ListReply popular(const ListRequest& request);
@@ -231,6 +235,8 @@ class Shop {
   nlohmann::json profile_of(const std::string& user_id, const LiveModel& model);
   void tick();
   void apply_item(const std::string& id);
+  void build_indexes();
+  std::vector<std::vector<LiveRow>> sample_of_users();
   int32_t know_item(const std::string& id);
   void read_rows(std::string_view key, std::vector<LiveRow>& rows);
   LiveRow live_row(const EventRow& row, int32_t item, int32_t kind) const;
@@ -298,7 +304,9 @@ class Shop {
   std::chrono::steady_clock::time_point next_retention_, next_counts_;
 
   std::unique_ptr<Ingest> ingest_;              // its thread uses all of the above
-  std::unique_ptr<Housekeeping> housekeeping_;  // last: its thread uses ingest_, too
+  std::unique_ptr<Housekeeping> housekeeping_;  // its thread uses ingest_, too
+  std::atomic<bool> stopping_ = false;
+  std::unique_ptr<Housekeeping> indexing_;  // last: indexes are built on its thread
 };
 
 }  // namespace fewshop

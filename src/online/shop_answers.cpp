@@ -17,6 +17,13 @@ constexpr int kMostActors = 300;      // who is asked for "also"
 constexpr int kRowsOfAUser = 50;      // latest rows that similar users are sought by
 constexpr int kActorsOfAnItem = 100;  // and per item
 
+/// The filter and the category of a request as one condition; "" = none.
+std::string condition_of(const ListRequest& request) {
+  if (request.category.empty()) return request.filter;
+  const std::string category = ItemViews::in_category(request.category);
+  return request.filter.empty() ? category : "(" + request.filter + ") and " + category;
+}
+
 template <class IdOf>
 ListReply::Item item_of(const Answered& answered, std::string id, const IdOf& id_of) {
   ListReply::Item item{std::move(id),  answered.score,  answered.low,
@@ -28,17 +35,23 @@ ListReply::Item item_of(const Answered& answered, std::string id, const IdOf& id
 
 }  // namespace
 
+bool Shop::ready(const ListRequest& request) const {
+  const std::string condition = condition_of(request);
+  if (!condition.empty() && !views_.has_filter(condition)) return false;
+  for (const auto& boost : request.boosts)
+    if (!views_.has_filter(boost.filter)) return false;
+  for (const auto& cap : request.caps)
+    if (!views_.has_values(cap.column)) return false;
+  return true;
+}
+
 ListRules Shop::rules(const ListRequest& request) {
   ListRules rules;
   rules.n = request.n;
   rules.offset = request.offset;
   rules.include_seen = request.include_seen;
   rules.diversity = request.diversity;
-  std::string condition = request.filter;
-  if (!request.category.empty()) {
-    const std::string category = ItemViews::in_category(request.category);
-    condition = condition.empty() ? category : "(" + condition + ") and " + category;
-  }
+  const std::string condition = condition_of(request);
   if (!condition.empty()) rules.filter = views_.filter(condition);
   for (const auto& id : request.exclude)
     if (const int32_t item = items_.find(id); item >= 0) rules.exclude.push_back(item);

@@ -60,6 +60,9 @@ class BayesMember : public Member {
   int32_t items() const { return static_cast<int32_t>(a_.bias.size()); }
   /// Posterior head weights [D] of an adapted workspace: the query vector of a maximum-inner-product search.
   std::span<const float> head(const Workspace& workspace) const;
+  /// The search over vectors and bias that candidates() uses.
+  const ItemSearch& search() const { return search_; }
+  ItemSearch& search() { return search_; }
 
  private:
   bool knows(int32_t item) const { return item >= 0 && item < items(); }

@@ -3,24 +3,19 @@
 #ifdef __AVX2__
 #include <immintrin.h>
 #endif
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
 
 #include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <new>
 
 namespace fewshop {
 namespace {
 
 constexpr float kMost = std::numeric_limits<float>::max();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr int kCodeMax = 127;
-constexpr std::align_val_t kLargePage{size_t{1} << 21};
+constexpr int kCodeMax = CodeRows::kCodeMax;
 constexpr int kPrefetch = 4096;  // bytes ahead; what the processor fetches by itself ends at a page
 
 /// Better first; equal scores by the smaller index.
@@ -129,17 +124,15 @@ inline FloatLanes float_dots(const float* query, const float* rows, int64_t stri
 
 }  // namespace
 
-void ItemSearch::Free::operator()(void* p) const { ::operator delete[](p, kLargePage); }
-
 void ItemSearch::assign(const float* vectors, int64_t stride, int64_t count, int d, const float* bias) {
   assert(d > 0 && count <= std::numeric_limits<int32_t>::max());
   d_ = d;
-  pairs_ = (d + 1) / 2;
   count_ = 0;
-  capacity_ = 0;
-  codes_.reset();
-  scale_.clear();
-  upper_bias_.clear();
+  rows_.clear(d);
+  index_.reset();
+  building_ = false;
+  stale_.clear();
+  fresh_.clear();
   extend(vectors, stride, count, bias);
 }
 
@@ -150,55 +143,52 @@ void ItemSearch::extend(const float* vectors, int64_t stride, int64_t count, con
   bias_ = bias;
   const int64_t from = count_;
   count_ = count;
-  encode(from);
-}
-
-void ItemSearch::encode(int64_t from) {
-  const int64_t blocks = (count_ + kRows - 1) / kRows, block_bytes = static_cast<int64_t>(pairs_) * 2 * kRows;
-  scale_.resize(blocks * kRows, 0.0f);
-  upper_bias_.resize(blocks * kRows, 0.0f);
-  if (with_codes_ && blocks > capacity_) {
-    const int64_t capacity = capacity_ == 0 ? blocks : std::max(blocks, capacity_ + capacity_ / 2);
-    const auto bytes = static_cast<size_t>(capacity * block_bytes);
-    std::unique_ptr<int8_t[], Free> codes(static_cast<int8_t*>(::operator new[](bytes, kLargePage)));
-#ifdef __linux__
-    // Finding small pages takes a third of a long scan's time. A request only: where it is refused, nothing is lost.
-    madvise(codes.get(), bytes, MADV_HUGEPAGE);
-#endif
-    if (capacity_ > 0) std::memcpy(codes.get(), codes_.get(), capacity_ * block_bytes);
-    std::memset(codes.get() + capacity_ * block_bytes, 0, (capacity - capacity_) * block_bytes);
-    codes_ = std::move(codes);
-    capacity_ = capacity;
-  }
-  for (int64_t i = from; i < count_; ++i) encode_row(i);
-}
-
-void ItemSearch::encode_row(int64_t i) {
-  const float* v = row(i);
-  float largest = 0;
-  bool finite = true;
-  for (int j = 0; j < d_; ++j) {
-    largest = std::max(largest, std::abs(v[j]));
-    finite = finite && std::isfinite(v[j]);
-  }
-  // Not below 1e-35, so that the scale is no subnormal number and half a step still bounds the error of a code.
-  const float scale = scale_[i] = std::max(largest / kCodeMax, 1e-35f);
-  const float b = bias_ ? bias_[i] : 0.0f;
-  const double upper = b + 1e-6 * std::abs(static_cast<double>(b)) + 1e-36;
-  // Infinity where float cannot bound the score: it is always computed.
-  upper_bias_[i] = finite && upper <= kMost ? static_cast<float>(upper) : kInfinity;
-  if (!finite) scale_[i] = 1;
-  if (!with_codes_ || !finite) return;
-  int8_t* block = codes_.get() + i / kRows * pairs_ * 2 * kRows + i % kRows * 2;
-  for (int j = 0; j < d_; ++j) {
-    const double code = std::clamp(std::nearbyint(static_cast<double>(v[j]) / scale), -127.0, 127.0);
-    block[j / 2 * 2 * kRows + j % 2] = static_cast<int8_t>(code);
+  rows_.resize(count);
+  for (int64_t i = from; i < count_; ++i) {
+    rows_.put(i, row(i), this->bias(i));
+    changed(static_cast<int32_t>(i));
   }
 }
 
 void ItemSearch::update(int64_t item) {
   assert(item >= 0 && item < count_);
-  encode_row(item);
+  rows_.put(item, row(item), bias(item));
+  changed(static_cast<int32_t>(item));
+}
+
+/// What the index, and the one that is being built, say of the item is not so any more.
+void ItemSearch::changed(int32_t item) {
+  const auto note = [item](ItemSet& stale, std::vector<int32_t>& fresh) {
+    if (stale.contains(item)) return;
+    stale.set(item, true);
+    fresh.push_back(item);
+  };
+  if (index_) note(stale_, fresh_);
+  if (building_) note(next_stale_, next_fresh_);
+}
+
+void ItemSearch::begin_index() {
+  building_ = true;
+  next_stale_.clear();
+  next_fresh_.clear();
+}
+
+void ItemSearch::install(std::shared_ptr<const CellIndex> index) {
+  assert(!index || building_);
+  index_ = std::move(index);
+  building_ = false;
+  stale_ = std::move(next_stale_);
+  fresh_ = std::move(next_fresh_);
+  next_stale_.clear();
+  next_fresh_.clear();
+}
+
+/// Whether the index answers as well as was measured. Beside it so much may have changed that scoring that takes as
+/// long as reading everything.
+bool ItemSearch::indexed(int n, const ItemSet& excluded) const {
+  return index_ && n <= 2 * index_->wanted() &&
+         std::ssize(fresh_) <= 4 * kMostFresh * static_cast<double>(count_) + 100 &&
+         excluded.count(count_) <= count_ / 2;
 }
 
 template <class Number>
@@ -248,49 +238,89 @@ float ItemSearch::drop_impossible(const double* query, size_t n, size_t at_most,
   return last->high;
 }
 
-/// Goes through all blocks in order and collects what may be among the n best. `estimate(block)` gives the scores of
-/// its rows without their bias, up to slack times the rows' scales. The n-th best of what the scores so far are at
-/// least is the threshold, brought up to date whenever the pool is full: a later item with an equal score is ranked
-/// lower, so only what may be above the threshold can enter.
-template <class Estimate>
-void ItemSearch::scan(Estimate&& estimate, float slack, const double* query, size_t n, const ItemSet& excluded,
+/// Goes through blocks of rows and collects what may be among the n best. `estimate(block)` gives the scores of its
+/// rows without their bias, up to slack times the rows' scales; `bounds` says which blocks and what stands in them. The
+/// n-th best of what the scores so far are at least is the threshold, brought up to date whenever the pool is full:
+/// only what may be above it can enter. (Where rows come in the order of their items, what is equal to it is ranked
+/// lower.)
+template <class Estimate, class Bounds>
+void ItemSearch::scan(Estimate&& estimate, float slack, const double* query, size_t n, const Bounds& bounds,
                       std::vector<Buffers::Possible>& pool) const {
   const size_t room = 2 * n + 64;
-  pool.reserve(room);
   float threshold = -kInfinity;
-  const int64_t blocks = (count_ + kRows - 1) / kRows;
-  for (int64_t block = 0; block < blocks; ++block) {
-    static_assert(64 % kRows == 0);
-    const auto out = static_cast<unsigned>(excluded.word(block * kRows / 64) >> (block * kRows % 64)) & kAllRows;
-    if (out == kAllRows) continue;
+  bounds.each_block([&](int64_t block) {
+    const unsigned out = bounds.out(block);
+    if (out == kAllRows) return;
     const FloatLanes middle = estimate(block);
-    const FloatLanes error = all(slack) * load(scale_.data() + block * kRows);
-    const FloatLanes most = middle + (error + load(upper_bias_.data() + block * kRows));
+    const FloatLanes error = all(slack) * load(bounds.rows.scale() + block * kRows);
+    const FloatLanes most = middle + (error + load(bounds.rows.upper_bias() + block * kRows));
     for (unsigned bits = above(most, threshold) & ~out; bits; bits &= bits - 1) {
       const int lane = __builtin_ctz(bits);
-      const int64_t item = block * kRows + lane;
-      if (item >= count_) break;
+      const int64_t item = bounds.item(block * kRows + lane);
+      if (item < 0) continue;
       Buffers::Possible possible{static_cast<int32_t>(item), -kInfinity, kInfinity};
       if (std::isfinite(most[lane])) {
-        const float bias = bias_ ? bias_[item] : 0.0f;
+        const float bias = this->bias(item);
         possible.high = most[lane];
         possible.low = middle[lane] - error[lane] + (bias - 1e-6f * std::abs(bias) - 1e-36f);
         if (!std::isfinite(possible.low)) possible.low = -kInfinity;
       }
       pool.push_back(possible);
-      if (pool.size() == room) threshold = drop_impossible(query, n, n + (room - n) / 2, pool);
+      if (pool.size() >= room) threshold = drop_impossible(query, n, n + (room - n) / 2, pool);
     }
-  }
+  });
 }
 
-void ItemSearch::top(const float* query, int n, const ItemSet& excluded, Buffers& buffers,
-                     std::vector<Hit>& out) const {
+namespace {
+
+/// All rows, in the order of their items.
+struct Everything {
+  const CodeRows& rows;
+  int64_t count;
+  const ItemSet& excluded;
+
+  template <class Use>
+  void each_block(Use&& use) const {
+    for (int64_t block = 0; block < rows.blocks(); ++block) use(block);
+  }
+  unsigned out(int64_t block) const {
+    static_assert(64 % CodeRows::kRows == 0);
+    const int64_t first = block * CodeRows::kRows;
+    return static_cast<unsigned>(excluded.word(first / 64) >> (first % 64)) & ((1U << CodeRows::kRows) - 1);
+  }
+  int64_t item(int64_t row) const { return row < count ? row : -1; }
+};
+
+/// The cells of an index that a query reads, less what has changed since.
+struct Cells {
+  const CodeRows& rows;
+  std::span<const int32_t> items;
+  std::span<const std::pair<int64_t, int64_t>> blocks;
+  const ItemSet &excluded, &stale;
+
+  template <class Use>
+  void each_block(Use&& use) const {
+    for (const auto& [first, end] : blocks)
+      for (int64_t block = first; block < end; ++block) use(block);
+  }
+  unsigned out(int64_t) const { return 0; }
+  int64_t item(int64_t row) const {
+    const int32_t item = items[row];
+    return item < 0 || excluded.contains(item) || stale.contains(item) ? -1 : item;
+  }
+};
+
+}  // namespace
+
+void ItemSearch::find(const float* query, int n, const ItemSet& excluded, bool indexed, Buffers& buffers,
+                      std::vector<Hit>& out) const {
   auto& pool = buffers.pool_;
   pool.clear();
   out.clear();
   if (n <= 0 || count_ == 0) return;
   const size_t wanted = static_cast<size_t>(std::min<int64_t>(n, count_));
   buffers.query_.assign(query, query + d_);
+  pool.reserve(2 * wanted + 64);
 
   double sum = 0, largest = 0;
   for (int j = 0; j < d_; ++j) {
@@ -300,13 +330,14 @@ void ItemSearch::top(const float* query, int n, const ItemSet& excluded, Buffers
   // |v_j| <= 127.5 row_scale, so |query . v| <= 127.5 sum row_scale: what float arithmetic may lose of it.
   const double rounding = 127.5 * sum * (d_ + 16) * 0x1p-23;
 
-  if (with_codes_) {
+  if (rows_.with_codes()) {
     // Codes of the query in 16 bits, smaller where the sum over d could leave 32 bits.
-    const double most = std::min(32767.0, std::floor(2147483647.0 / (kCodeMax * 2.0 * pairs_)));
+    const int pairs = rows_.pairs();
+    const double most = std::min(32767.0, std::floor(2147483647.0 / (kCodeMax * 2.0 * pairs)));
     QueryBounds q;
     q.scale = usable(largest / most);
     double lost = 0;
-    buffers.codes_.assign(static_cast<size_t>(pairs_) * 2, 0);
+    buffers.codes_.assign(static_cast<size_t>(pairs) * 2, 0);
     if (q.scale > 0 && q.scale < kInfinity) {
       for (int j = 0; j < d_; ++j) {
         const double code = std::clamp(std::nearbyint(buffers.query_[j] / q.scale), -most, most);
@@ -316,20 +347,28 @@ void ItemSearch::top(const float* query, int n, const ItemSet& excluded, Buffers
     }
     // query . v = row_scale (scale codes . row_codes + lost . row_codes) + query . (v - row_scale row_codes)
     q.slack = usable(1.0001 * (0.5 * sum + kCodeMax * lost) + rounding);
-    const int64_t block_bytes = static_cast<int64_t>(pairs_) * 2 * kRows;
-    const int16_t* codes = buffers.codes_.data();
-    const auto estimate = [&](int64_t block) {
-      return code_dots(codes, codes_.get() + block * block_bytes, pairs_) * all(q.scale) *
-             load(scale_.data() + block * kRows);
+    const auto scan_codes = [&](const auto& bounds) {
+      const auto estimate = [&](int64_t block) {
+        return code_dots(buffers.codes_.data(), bounds.rows.block(block), pairs) * all(q.scale) *
+               load(bounds.rows.scale() + block * kRows);
+      };
+      scan(estimate, q.slack, buffers.query_.data(), wanted, bounds, pool);
     };
-    scan(estimate, q.slack, buffers.query_.data(), wanted, excluded, pool);
+    if (indexed) {
+      index_->read(query, buffers.cells_);
+      scan_codes(Cells{index_->rows(), index_->items(), buffers.cells_.blocks, excluded, stale_});
+      for (const int32_t item : fresh_)
+        if (!excluded.contains(item)) pool.push_back({item, -kInfinity, kInfinity});
+    } else {
+      scan_codes(Everything{rows_, count_, excluded});
+    }
   } else {
     const auto estimate = [&](int64_t block) {
       const int64_t first = block * kRows;
       if (first + kRows > count_) return all(kInfinity);  // the last few: all possible
       return float_dots(query, row(first), stride_, d_);
     };
-    scan(estimate, usable(rounding), buffers.query_.data(), wanted, excluded, pool);
+    scan(estimate, usable(rounding), buffers.query_.data(), wanted, Everything{rows_, count_, excluded}, pool);
   }
   if (pool.size() > wanted) drop_impossible(buffers.query_.data(), wanted, pool.size(), pool);
   compute(buffers.query_.data(), pool);

@@ -4,11 +4,13 @@
 #include <memory>
 #include <vector>
 
+#include "runtime/cell_index.h"
+#include "runtime/code_rows.h"
 #include "runtime/item_set.h"
 
 namespace fewshop {
 
-/// Exact search for the items with the largest score  bias_i + query . v_i.
+/// Search for the items with the largest score  bias_i + query . v_i, exactly unless an index is installed.
 ///
 /// Every vector has a copy in 8 bits with a scale of its own. The scan reads only the copy: it gives every score up to
 /// a known error. What can still be among the n best when the scan ends, given what the others have at least, is
@@ -18,8 +20,18 @@ namespace fewshop {
 /// Scores are computed in double and rounded once to float; equal scores are ranked by the smaller index. Scores beyond
 /// the range of float are cut to it; what is not a number counts as the least score.
 ///
+/// Beyond some 100,000 items an index (cell_index.h) may be built and installed: the scan then reads the cells that
+/// promise most, and misses a known share of the best. It is built from a copy, while the search goes on:
+///
+///   begin_index()  ...  copy = codes()  ...  CellIndex::build(copy, ...)  ...  install(index)
+///
+/// What changes between begin_index() and install(), and from then on, is scored exactly beside the index, so that it
+/// is found at once; where that has become too much, needs_index() says that a new one should be built. Searches that
+/// leave out more than half of the items, and those without an index, read everything.
+///
 /// The vectors and the bias stay where they are and must outlive the search (or the next assign / extend). Any number
-/// of threads may search at once, each with its own Buffers; nobody may search during assign, extend and update.
+/// of threads may search at once, each with its own Buffers; nobody may search during assign, extend, update,
+/// begin_index and install.
 class ItemSearch {
  public:
   struct Hit {
@@ -40,10 +52,11 @@ class ItemSearch {
     std::vector<double> query_;   // [d]
     std::vector<int16_t> codes_;  // [d, padded to an even number] the query in 16 bits
     std::vector<Possible> pool_;
+    CellIndex::Scratch cells_;
   };
 
   /// `codes` false: no 8-bit copy; the scan then reads the vectors themselves.
-  explicit ItemSearch(bool codes = true) : with_codes_(codes) {}
+  explicit ItemSearch(bool codes = true) : rows_(codes) {}
 
   /// Searches vectors [count, d], row i at vectors + i * stride; bias [count] or null.
   void assign(const float* vectors, int64_t stride, int64_t count, int d, const float* bias);
@@ -55,42 +68,60 @@ class ItemSearch {
 
   int64_t size() const { return count_; }
 
+  /// From now on what changes is remembered for the index that is being built.
+  void begin_index();
+  /// The codes as they are, to build an index from.
+  const CodeRows& codes() const { return rows_; }
+  /// Uses an index of the codes as they were after begin_index(); null: none any more.
+  void install(std::shared_ptr<const CellIndex> index);
+  const CellIndex* index() const { return index_.get(); }
+  /// Whether so much has changed since the index was begun that a new one would pay.
+  bool needs_index() const { return index_ && std::ssize(fresh_) > kMostFresh * static_cast<double>(count_); }
+
   /// The n best items (fewer where there are fewer), best first.
   ///   query [d]; excluded: items to leave out. Blocks of which none is left are not read.
-  void top(const float* query, int n, const ItemSet& excluded, Buffers& buffers, std::vector<Hit>& out) const;
+  void top(const float* query, int n, const ItemSet& excluded, Buffers& buffers, std::vector<Hit>& out) const {
+    find(query, n, excluded, indexed(n, excluded), buffers, out);
+  }
+  /// The same without the index.
+  void exact_top(const float* query, int n, const ItemSet& excluded, Buffers& buffers, std::vector<Hit>& out) const {
+    find(query, n, excluded, false, buffers, out);
+  }
 
   /// The score by which items are ranked.
   float score(const float* query, int32_t item) const;
 
  private:
-  // Rows are scanned in blocks of 8. In a block, codes lie as [pairs of dimensions][8 rows][2]: one vector instruction
-  // multiplies two dimensions of eight rows.
-  static constexpr int kRows = 8;
+  static constexpr int kRows = CodeRows::kRows;
   static constexpr unsigned kAllRows = (1U << kRows) - 1;
-  struct Free {
-    void operator()(void* p) const;
-  };
+  static constexpr double kMostFresh = 0.005;  // share of the items that may be scored beside the index
 
-  void encode(int64_t from);
-  void encode_row(int64_t item);
-  template <class Estimate>
-  void scan(Estimate&& estimate, float slack, const double* query, size_t n, const ItemSet& excluded,
+  bool indexed(int n, const ItemSet& excluded) const;
+  void find(const float* query, int n, const ItemSet& excluded, bool indexed, Buffers& buffers,
+            std::vector<Hit>& out) const;
+  void changed(int32_t item);
+  template <class Estimate, class Bounds>
+  void scan(Estimate&& estimate, float slack, const double* query, size_t n, const Bounds& bounds,
             std::vector<Buffers::Possible>& pool) const;
   float drop_impossible(const double* query, size_t n, size_t at_most, std::vector<Buffers::Possible>& pool) const;
   void compute(const double* query, std::vector<Buffers::Possible>& pool) const;
   template <class Number>
   float exact(const Number* query, int64_t item) const;
   const float* row(int64_t item) const { return vectors_ + item * stride_; }
+  float bias(int64_t item) const { return bias_ ? bias_[item] : 0.0F; }
 
-  bool with_codes_;
   const float* vectors_ = nullptr;
   const float* bias_ = nullptr;
   int64_t stride_ = 0, count_ = 0;
-  int d_ = 0, pairs_ = 0;
-  std::unique_ptr<int8_t[], Free> codes_;  // [blocks, pairs, 8, 2]
-  int64_t capacity_ = 0;                   // blocks that codes_ has room for
-  std::vector<float> scale_;               // [blocks * 8] largest magnitude of the row / 127
-  std::vector<float> upper_bias_;          // [blocks * 8] bias with its rounding error
+  int d_ = 0;
+  CodeRows rows_;  // row i is item i
+
+  std::shared_ptr<const CellIndex> index_;
+  ItemSet stale_;               // items that changed since the index was begun
+  std::vector<int32_t> fresh_;  // the same and those that came, each once
+  bool building_ = false;
+  ItemSet next_stale_;  // of the index that is being built
+  std::vector<int32_t> next_fresh_;
 };
 
 }  // namespace fewshop

@@ -21,6 +21,7 @@ class LiveShop {
     options.database = folder / "shop.db";
     options.now = [this] { return now.load(); };
     options.recent_ids = recent_ids;
+    options.index_from = index_from;
     shop = std::make_unique<Shop>(options);
   }
 
@@ -42,6 +43,7 @@ class LiveShop {
     options.problem = problem;
     options.items = count_;
     options.live = true;
+    options.centres = centres;
     options.version = version;
     const std::string bundle = folder / ("bundle-" + version);
     small_model(options)->save(bundle, nlohmann::json::object(), nlohmann::json::object());
@@ -79,6 +81,8 @@ class LiveShop {
   TempDir folder;
   std::atomic<Micros> now = 1'700'000'000 * kSecond;
   int64_t recent_ids = 1000;
+  int64_t index_from = 100'000;
+  int centres = 0;  // of the small model
   std::unique_ptr<Shop> shop;
 
  private:

@@ -365,6 +365,48 @@ TEST(Shop, WhatAFilterLeavesFollowsTheItems) {
   EXPECT_EQ(passing(), expected);
 }
 
+TEST(Shop, AnIndexIsBuiltBehindTheAnswersAndFollowsTheItems) {
+  constexpr int kItems = 12'000;
+  LiveShop live(kItems);
+  live.index_from = 10'000;
+  live.centres = 60;
+  live.open();
+  live.put_items();
+  for (int u = 0; u < 100; ++u)
+    for (int e = 0; e < 3; ++e)
+      live.event("e" + std::to_string(u) + "-" + std::to_string(e), "u" + std::to_string(u),
+                 "item-" + std::to_string((u * 60 + e * 600) % kItems));
+  live.publish("1");
+  const auto report = [&] { return live.shop->models()[0]->index_report(); };
+  for (int i = 0; i < 6000 && !report(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  ASSERT_TRUE(report());
+  ASSERT_TRUE(report()->used) << "recall " << report()->recall << ", read " << report()->read;
+  EXPECT_GE(report()->recall, 0.99);
+  // Lists of the whole stack are (nearly) what they were when everything was read.
+  int64_t same = 0, wanted = 0;
+  ListRequest all;
+  all.boosts = {{"price < 0", 0}};  // with a boost every item is scored
+  for (int u = 0; u < 100; ++u) {
+    const auto user = "u" + std::to_string(u);
+    const auto best = LiveShop::ids(live.recommend(user, all)), found = LiveShop::ids(live.recommend(user));
+    ASSERT_EQ(found.size(), 10);
+    wanted += std::ssize(best);
+    for (const auto& id : best) same += std::count(found.begin(), found.end(), id);
+  }
+  EXPECT_GE(static_cast<double>(same), 0.98 * static_cast<double>(wanted));
+  // A hidden item leaves the next list, and comes back.
+  const auto first = LiveShop::ids(live.recommend("u1"))[0];
+  const auto hide = [&](bool hidden) {
+    Change change;
+    change.item_patches.emplace_back(first, nlohmann::json{{"hidden", hidden}});
+    live.shop->change(std::move(change));
+  };
+  hide(true);
+  EXPECT_THAT(LiveShop::ids(live.recommend("u1")), Not(Contains(first)));
+  hide(false);
+  EXPECT_THAT(LiveShop::ids(live.recommend("u1")), Contains(first));
+}
+
 TEST(Shop, RulesHoldInsideTheSearch) {
   LiveShop live(900);
   live.put_items();

@@ -27,6 +27,7 @@ struct SmallModelOptions {
   bool by_time = true;       // with events: that time orders them, else they have a random order
   bool live = false;         // rows have a time and a kind of event, and [live] says how events become rows
   int support_max = 100;
+  int centres = 0;           // > 0: item vectors lie around so many centres, as those of like products do
   std::string version = {};  // of the seed: models of another version answer differently
 };
 
@@ -45,6 +46,11 @@ inline std::shared_ptr<Model> small_model(const SmallModelOptions& options = {})
   a.head = head;
   a.raw = options.d;
   a.vectors = numbers(static_cast<size_t>(n) * head, 1 / std::sqrt(head));
+  if (options.centres > 0) {
+    const auto centres = numbers(static_cast<size_t>(options.centres) * head, 4 / std::sqrt(head));
+    for (size_t i = 0; i < a.vectors.size(); ++i)
+      a.vectors[i] = 0.3F * a.vectors[i] + centres[(i / head % options.centres) * head + i % head];
+  }
   a.bias = numbers(n, 0.3);
   a.offset = ranking ? 0 : 3.5f;
   a.noise = ranking ? 0 : 0.8f;

@@ -72,14 +72,20 @@ void add_model_routes(Router& router, ModelShelf& shelf, ModelTrainer& trainer, 
                 .response = std::move(response),
                 .handle = std::move(handle)});
   };
-  add(Method::kGet, "/api/models", "Versions on the shelf, and what shadows have answered.", nullptr,
+  add(Method::kGet, "/api/models", "Versions on the shelf, what shadows have answered, indexes of live versions.",
+      nullptr,
       {{"type", "object"},
-       {"properties", {{"models", array_of(schema_ref("ModelVersion"))}, {"shadows", {{"type", "object"}}}}}},
+       {"properties",
+        {{"models", array_of(schema_ref("ModelVersion"))},
+         {"shadows", {{"type", "object"}}},
+         {"indexes", {{"type", "object"}}}}}},
       [&shelf](std::shared_ptr<const Request>, Reply reply) {
-        json models = json::array(), shadows = json::object();
+        json models = json::array(), shadows = json::object(), indexes = json::object();
         for (const ModelVersion& version : shelf.list()) models.push_back(to_json(version));
         for (const auto& [scenario, count] : shelf.shadows()) shadows[scenario] = to_json(count);
-        reply(Response::json({{"models", std::move(models)}, {"shadows", std::move(shadows)}}));
+        for (const auto& [scenario, report] : shelf.indexes()) indexes[scenario] = to_json(report);
+        reply(Response::json(
+            {{"models", std::move(models)}, {"shadows", std::move(shadows)}, {"indexes", std::move(indexes)}}));
       });
   add(Method::kPost, "/api/models",
       "Publishes a bundle of the server's machine. 409 names the part that cannot be served, or the first row that "
