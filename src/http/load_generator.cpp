@@ -22,6 +22,7 @@ namespace fewshop::http {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+constexpr std::chrono::nanoseconds kLongestWait = std::chrono::milliseconds(10);
 
 struct Connection {
   int socket = -1;
@@ -83,9 +84,10 @@ class Generator {
     for (size_t c = 0; c < connections_.size(); ++c) idle_.push_back(c);
     std::vector<epoll_event> events(connections_.size());
     while (Clock::now() < end || busy_ > 0) {
-      if (Clock::now() < end) send_due();
-      const int wait = load_.rate > 0 && busy_ < load_.connections ? 0 : 10;
-      const int ready = epoll_wait(poll_, events.data(), static_cast<int>(events.size()), wait);
+      const bool sending = Clock::now() < end;
+      if (sending) send_due();
+      const timespec wait = {0, sending ? until_due().count() : kLongestWait.count()};
+      const int ready = epoll_pwait2(poll_, events.data(), static_cast<int>(events.size()), &wait, nullptr);
       for (int i = 0; i < ready; ++i) receive(events[i].data.u64);
       // A server that no longer answers ends the load all the same.
       if (Clock::now() > end + std::chrono::seconds(10)) break;
@@ -106,14 +108,24 @@ class Generator {
     epoll_ctl(poll_, EPOLL_CTL_ADD, connections_[c].socket, &event);
   }
 
+  /// When the next request is due.
+  Clock::time_point next_due() const {
+    if (load_.rate <= 0) return Clock::now();
+    return begin_ + std::chrono::duration_cast<Clock::duration>(
+                        std::chrono::duration<double>(static_cast<double>(next_) / load_.rate));
+  }
+
+  /// How long to wait for answers: to the next request, where a connection is free for it. The generator sleeps; were
+  /// it to look all the time, it would take the processor from the server that it measures.
+  std::chrono::nanoseconds until_due() const {
+    if (idle_.empty()) return kLongestWait;
+    return std::clamp<std::chrono::nanoseconds>(next_due() - Clock::now(), std::chrono::nanoseconds(0), kLongestWait);
+  }
+
   void send_due() {
     while (!idle_.empty()) {
-      auto due = Clock::now();
-      if (load_.rate > 0) {
-        due = begin_ + std::chrono::duration_cast<Clock::duration>(
-                           std::chrono::duration<double>(static_cast<double>(next_) / load_.rate));
-        if (due > Clock::now()) return;
-      }
+      const auto due = next_due();
+      if (due > Clock::now()) return;
       const size_t c = idle_.front();
       idle_.pop_front();
       Connection& connection = connections_[c];

@@ -83,9 +83,12 @@ struct Route {
   nlohmann::json body = nullptr;      // JSON schema of the request body; null = none
   nlohmann::json response = nullptr;  // JSON schema of the answer's body
   std::string body_type = "application/json", response_type = "application/json";  // for the API document
-  /// Runs on an I/O thread and must not block: long work answers later, from a thread of its own.
+  /// Runs on an I/O thread (see `aside`) and must not block: long work answers later, from a thread of its own.
   std::function<void(std::shared_ptr<const Request>, Reply)> handle;
   bool vital = false;  // answered also when more requests are in flight than allowed (health, metrics)
+  /// Whether handling this request would hold up an I/O thread: it then runs on a thread of its own, after those that
+  /// came before it there. Null = never. It must be quick.
+  std::function<bool(const Request&)> aside = nullptr;
 };
 
 }  // namespace fewshop::http

@@ -34,6 +34,7 @@
 #include "core/hash.h"
 #include "core/random.h"
 #include "http/answer_head.h"
+#include "http/aside.h"
 #include "http/coding.h"
 #include "http/cors.h"
 #include "http/request_reader.h"
@@ -69,6 +70,7 @@ constexpr size_t kSkippedBody =
     64 << 10;  // a refused body of this size is read and dropped, so that the connection lives
 constexpr size_t kMostCompressed =
     4 << 20;                         // of an answer: compressing more would hold up the thread's other connections
+constexpr size_t kMostAside = 256;   // requests that wait for the thread of those that take long
 constexpr size_t kLinger = 1 << 20;  // what is read and dropped after an answer that closes
 
 /// Bytes that came and were not parsed yet, contiguous, as Beast's parser wants them.
@@ -401,6 +403,7 @@ struct Server::Impl {
       });
     count_changed.wait(wait, none);
     wait.unlock();
+    aside.stop();
     work.clear();
     for (const auto& loop : loops) loop->context.stop();
     for (const auto& loop : loops) loop->thread.join();
@@ -758,10 +761,23 @@ struct Server::Impl {
   }
 
   void dispatch(Loop& loop, const std::shared_ptr<const Request>& request, const Route& route,
-                const std::shared_ptr<Exchange>& exchange) const {
+                const std::shared_ptr<Exchange>& exchange) {
     const auto state = std::make_shared<ReplyState>(loop.shared_from_this(), exchange, request->id);
     try {
       if (hooks.authorize) hooks.authorize(*request, &route);
+      if (!route.aside || !route.aside(*request)) return handle(request, route, state);
+      if (aside.post([this, request, &route, state] { handle(request, route, state); })) return;
+      HttpError error(503, "overloaded", "too many requests that take long are waiting; try again later");
+      error.retry_after = 1;
+      throw error;
+    } catch (...) {
+      state->answer(answer_of_current_exception(*request, &route));
+    }
+  }
+
+  void handle(const std::shared_ptr<const Request>& request, const Route& route,
+              const std::shared_ptr<ReplyState>& state) const {
+    try {
       route.handle(request, [state](Response response) { state->answer(std::move(response)); });
     } catch (...) {
       state->answer(answer_of_current_exception(*request, &route));
@@ -806,6 +822,7 @@ struct Server::Impl {
   std::atomic<size_t> open_connections = 0, in_flight = 0, buffered = 0;
   std::mutex stop_mutex, count_mutex;
   std::condition_variable count_changed;
+  Aside aside{kMostAside};  // last: its thread uses the others
 };
 
 Server::Server(const Router& router, Options options, Hooks hooks)

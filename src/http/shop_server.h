@@ -42,6 +42,7 @@ class ShopServer {
   void stop();
 
   uint16_t port() const { return server_->port(); }
+  size_t in_flight() const { return server_->in_flight(); }
   Shop& shop() { return *shop_; }
   ModelShelf& shelf() { return *shelf_; }
   ModelTrainer& trainer() { return *trainer_; }

@@ -153,8 +153,8 @@ Change written_back(const Api& api, const ListReply& reply, const std::string& u
   return change;
 }
 
-/// One question of POST /api/recommend.
-json answer_question(const Api& api, const json& question) {
+/// The list that a question of POST /api/recommend asks for.
+ListRequest asked_list(const Api& api, const json& question) {
   if (!question.is_object()) throw HttpError(400, "invalid_body", "a question is a JSON object");
   static const std::vector<std::string> known = {"user_id", "client_id", "scenario", "n",           "offset",
                                                  "filter",  "category",  "exclude",  "caps",        "diversity",
@@ -189,8 +189,17 @@ json answer_question(const Api& api, const json& question) {
       if (place < 0) throw HttpError(400, "invalid_body", "pins: a place is 0 or more");
       list.pins.push_back({pin.at("item_id").get<std::string>(), place});
     }
+    return limited(list);
+  } catch (const json::exception& problem) {
+    throw HttpError(400, "invalid_body", problem.what());
+  }
+}
+
+json answer_question(const Api& api, const json& question) {
+  const ListRequest list = asked_list(api, question);
+  try {
     const Asker asker{question.value("user_id", ""), question.value("client_id", ""), std::nullopt};
-    const ListReply reply = api.shop.recommend(question.value("scenario", ""), asker, limited(list));
+    const ListReply reply = api.shop.recommend(question.value("scenario", ""), asker, list);
     json items = json::array();
     for (const auto& item : reply.items) items.push_back(item_json(item, list.explain, true));
     return {{"recommendation_id", reply.recommendation_id},
@@ -202,6 +211,29 @@ json answer_question(const Api& api, const json& question) {
   } catch (const json::exception& problem) {
     throw HttpError(400, "invalid_body", problem.what());
   }
+}
+
+/// Whether a list needs to know of all items' columns what is not worked out yet.
+bool takes_long(const Api& api, const Request& request) {
+  const bool plain =
+      request.parameters.count("category") == 0 &&
+      std::none_of(request.query.begin(), request.query.end(), [](const auto& pair) {
+        return pair.first == "category" || pair.first == "filter" || pair.first == "cap" || pair.first == "boost";
+      });
+  return !plain && !api.shop.ready(list_request(api, request));
+}
+
+/// The same of the questions of a body.
+bool questions_take_long(const Api& api, const Request& request) {
+  const bool plain =
+      request.body.find("\"filter\"") == std::string::npos && request.body.find("\"category\"") == std::string::npos &&
+      request.body.find("\"caps\"") == std::string::npos && request.body.find("\"boosts\"") == std::string::npos &&
+      request.body.find('\\') == std::string::npos;  // a name may be written in escapes
+  if (plain) return false;
+  const json body = parse_body(request);
+  if (!body.is_array()) return !api.shop.ready(asked_list(api, body));
+  return std::any_of(body.begin(), body.end(),
+                     [&](const json& question) { return !api.shop.ready(asked_list(api, question)); });
 }
 
 void recommend_for(const Api& api, const Request& request, const Asker& asker, Reply reply) {
@@ -238,6 +270,7 @@ void add_recommend_routes(Router& router, const Api& api) {
           array_of({{"type", "object"},
                     {"properties", {{"row", {{"type", "integer"}}}, {"item", text}, {"contribution", number}}}})}}}});
 
+  const auto lists = [api](const Request& request) { return takes_long(api, request); };
   for (const char* path : {"/api/recommend/{user-id}", "/api/recommend/{user-id}/{category}"})
     router.add({.method = Method::kGet,
                 .path = path,
@@ -246,9 +279,11 @@ void add_recommend_routes(Router& router, const Api& api) {
                 .scope = "recommend",
                 .query = recommend_parameters(),
                 .response = {{"oneOf", {array_of(text), array_of(schema_ref("Recommended"))}}},
-                .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                  recommend_for(api, *request, {request->parameter("user-id"), "", std::nullopt}, std::move(reply));
-                }});
+                .handle =
+                    [api](std::shared_ptr<const Request> request, Reply reply) {
+                      recommend_for(api, *request, {request->parameter("user-id"), "", std::nullopt}, std::move(reply));
+                    },
+                .aside = lists});
   router.add({.method = Method::kPost,
               .path = "/api/recommend",
               .tag = "recommend",
@@ -256,15 +291,17 @@ void add_recommend_routes(Router& router, const Api& api) {
               .scope = "recommend",
               .body = {{"type", {"object", "array"}}},
               .response = {{"type", {"object", "array"}}},
-              .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                const json body = parse_body(*request);
-                if (!body.is_array()) return reply(Response::json(answer_question(api, body)));
-                if (body.size() > kMostAsked)
-                  throw HttpError(400, "invalid_body", fmt::format("at most {} questions", kMostAsked));
-                json answers = json::array();
-                for (const json& question : body) answers.push_back(answer_question(api, question));
-                reply(Response::json(answers));
-              }});
+              .handle =
+                  [api](std::shared_ptr<const Request> request, Reply reply) {
+                    const json body = parse_body(*request);
+                    if (!body.is_array()) return reply(Response::json(answer_question(api, body)));
+                    if (body.size() > kMostAsked)
+                      throw HttpError(400, "invalid_body", fmt::format("at most {} questions", kMostAsked));
+                    json answers = json::array();
+                    for (const json& question : body) answers.push_back(answer_question(api, question));
+                    reply(Response::json(answers));
+                  },
+              .aside = [api](const Request& request) { return questions_take_long(api, request); }});
   for (const char* path : {"/api/session/recommend", "/api/session/recommend/{category}"})
     router.add({.method = Method::kPost,
                 .path = path,
@@ -274,31 +311,33 @@ void add_recommend_routes(Router& router, const Api& api) {
                 .query = recommend_parameters(),
                 .body = array_of(schema_ref("Feedback")),
                 .response = schema_ref("Scores"),
-                .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                  const Incoming incoming = parse_gorse_feedback(request->body, parse_context(api, *request), true);
-                  if (!incoming.refusals.empty())
-                    throw HttpError(400, "invalid_body",
-                                    fmt::format("feedback {}: {}", incoming.refusals.front().index,
-                                                incoming.refusals.front().reason));
-                  std::vector<EventRow> rows;
-                  for (const Event& event : incoming.events)
-                    for (const EventItem& item : event.items) {
-                      EventRow row;
-                      row.event_id = event.event_id;
-                      row.time = event.time;
-                      row.event = event.event;
-                      row.item_id = item.item_id;
-                      row.value = item.value;
-                      row.rating = item.rating;
-                      row.price = item.price;
-                      row.quantity = item.quantity;
-                      rows.push_back(std::move(row));
-                    }
-                  const ListRequest list = list_request(api, *request);
-                  reply(scores(api.shop.recommend(request->query_value("scenario").value_or(""),
-                                                  {"", "", std::move(rows)}, list),
-                               list.explain, list.explain));
-                }});
+                .handle =
+                    [api](std::shared_ptr<const Request> request, Reply reply) {
+                      const Incoming incoming = parse_gorse_feedback(request->body, parse_context(api, *request), true);
+                      if (!incoming.refusals.empty())
+                        throw HttpError(400, "invalid_body",
+                                        fmt::format("feedback {}: {}", incoming.refusals.front().index,
+                                                    incoming.refusals.front().reason));
+                      std::vector<EventRow> rows;
+                      for (const Event& event : incoming.events)
+                        for (const EventItem& item : event.items) {
+                          EventRow row;
+                          row.event_id = event.event_id;
+                          row.time = event.time;
+                          row.event = event.event;
+                          row.item_id = item.item_id;
+                          row.value = item.value;
+                          row.rating = item.rating;
+                          row.price = item.price;
+                          row.quantity = item.quantity;
+                          rows.push_back(std::move(row));
+                        }
+                      const ListRequest list = list_request(api, *request);
+                      reply(scores(api.shop.recommend(request->query_value("scenario").value_or(""),
+                                                      {"", "", std::move(rows)}, list),
+                                   list.explain, list.explain));
+                    },
+                .aside = lists});
   for (const char* path : {"/api/popular", "/api/popular/{category}", "/api/non-personalized/popular"})
     router.add({.method = Method::kGet,
                 .path = path,
@@ -307,9 +346,9 @@ void add_recommend_routes(Router& router, const Api& api) {
                 .scope = "recommend",
                 .query = list_parameters(),
                 .response = schema_ref("Scores"),
-                .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                  reply(scores(api.shop.popular(list_request(api, *request))));
-                }});
+                .handle = [api](std::shared_ptr<const Request> request,
+                                Reply reply) { reply(scores(api.shop.popular(list_request(api, *request)))); },
+                .aside = lists});
   for (const char* path : {"/api/latest", "/api/latest/{category}", "/api/non-personalized/latest"})
     router.add({.method = Method::kGet,
                 .path = path,
@@ -318,9 +357,9 @@ void add_recommend_routes(Router& router, const Api& api) {
                 .scope = "recommend",
                 .query = list_parameters(),
                 .response = schema_ref("Scores"),
-                .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                  reply(scores(api.shop.latest(list_request(api, *request))));
-                }});
+                .handle = [api](std::shared_ptr<const Request> request,
+                                Reply reply) { reply(scores(api.shop.latest(list_request(api, *request)))); },
+                .aside = lists});
   router.add({.method = Method::kGet,
               .path = "/api/item-to-item/{name}/{item-id}",
               .tag = "recommend",
@@ -328,10 +367,12 @@ void add_recommend_routes(Router& router, const Api& api) {
               .scope = "recommend",
               .query = list_parameters(),
               .response = schema_ref("Scores"),
-              .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                reply(scores(api.shop.item_to_item(request->parameter("name"), request->parameter("item-id"),
-                                                   list_request(api, *request))));
-              }});
+              .handle =
+                  [api](std::shared_ptr<const Request> request, Reply reply) {
+                    reply(scores(api.shop.item_to_item(request->parameter("name"), request->parameter("item-id"),
+                                                       list_request(api, *request))));
+                  },
+              .aside = lists});
   for (const char* path : {"/api/item/{item-id}/neighbors", "/api/item/{item-id}/neighbors/{category}"})
     router.add(
         {.method = Method::kGet,
@@ -341,9 +382,11 @@ void add_recommend_routes(Router& router, const Api& api) {
          .scope = "recommend",
          .query = list_parameters(),
          .response = schema_ref("Scores"),
-         .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-           reply(scores(api.shop.item_to_item("also", request->parameter("item-id"), list_request(api, *request))));
-         }});
+         .handle =
+             [api](std::shared_ptr<const Request> request, Reply reply) {
+               reply(scores(api.shop.item_to_item("also", request->parameter("item-id"), list_request(api, *request))));
+             },
+         .aside = lists});
 }
 
 }  // namespace fewshop::http
