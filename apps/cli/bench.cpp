@@ -27,8 +27,10 @@ namespace {
 using nlohmann::json;
 
 struct Arguments {
-  int items = 100'000, users = 20'000, events = 20, d = 64, connections = 64, threads = 2;
+  int items = 100'000, users = 20'000, events = 20, d = 64, centres = 0, connections = 64, threads = 2;
   double seconds = 3;
+  int64_t growth = 0;
+  bool restart = false;
   std::string folder, only;
 };
 
@@ -65,17 +67,14 @@ class Bench {
   }
 
   void run() {
-    http::ShopServer::Options options;
-    options.config.server.port = 0;
-    options.config.server.threads = a_.threads;
-    options.config.server.log = "/dev/null";
-    options.config.database.data_store = folder_ + "/shop.db";
-    server_ = std::make_unique<http::ShopServer>(options);
+    open();
     say(fmt::format("bench: a shop of {} items and {} users with {} events each", a_.items, a_.users, a_.events));
-    SyntheticShop synthetic({a_.items, a_.users, a_.events, a_.d});
+    SyntheticShop synthetic(
+        {.items = a_.items, .users = a_.users, .events = a_.events, .d = a_.d, .centres = a_.centres});
     synthetic.fill(server_->shop());
     synthetic.write_model(folder_ + "/model");
-    server_->shop().publish("bench", folder_ + "/model");
+    server_->shelf().publish(folder_ + "/model");
+    index();
     if (!a_.only.empty()) say("bench: only what contains '" + a_.only + "'");
     warm();
     result_["machine"] = {{"cores", thread_count(0)}, {"syncs_per_second", syncs_per_second(folder_)}};
@@ -86,7 +85,10 @@ class Bench {
     const auto recommend = [&](int64_t i) {
       return http::request_text("GET", fmt::format("/api/recommend/user-{}?n=10", (i * 7919) % a_.users));
     };
-    recall();
+    recall("recall_at_10", "");
+    for (const auto& [share, every] : {std::pair{"50", 2}, std::pair{"5", 20}, std::pair{"0.5", 200}})
+      recall(fmt::format("recall_at_10, filter that leaves {} %", share),
+             fmt::format("cast(substr(item_id, 6) as integer) % {} = 0", every));
     measure("recommend 10", recommend);
     latency("recommend 10", recommend);
     const std::string support = support_text();
@@ -101,11 +103,37 @@ class Bench {
             [&](int64_t i) { return http::request_text("POST", "/api/events", event_text("paced", i)); });
     event_to_effect();
     events_in_batches();
+    if (a_.growth > 0) growth(recommend);
+    if (a_.restart) restart();
     result_["memory_bytes"] = resident_bytes();
     if (globals_.json) print_json(result_);
   }
 
  private:
+  void open() {
+    http::ShopServer::Options options;
+    options.config.server.port = 0;
+    options.config.server.threads = a_.threads;
+    options.config.server.log = "/dev/null";
+    options.config.database.data_store = folder_ + "/shop.db";
+    server_ = std::make_unique<http::ShopServer>(options);
+  }
+
+  /// An index is built behind the answers; the bench measures with it, where it is used.
+  void index() {
+    const http::Config defaults;
+    if (a_.items < defaults.models.index_from) return;
+    while (server_->shelf().indexes().empty()) {
+      check_cancelled();
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    const auto report = server_->shelf().indexes().begin()->second;
+    result_["index"] = to_json(report);
+    say(fmt::format("  {:<34} {} of {} cells, {:.1f} % of the rows, recall {:.4f}: {}; {:.1f} s CPU", "index",
+                    report.cells_read, report.cells, 100 * report.read, report.recall,
+                    report.used ? "in use" : "not used, all rows are read", report.cpu_seconds));
+  }
+
   std::string event_text(const char* prefix, int64_t i) const {
     return fmt::format(
         R"({{"event_id":"{}-{}","event":"view_item","user_id":"user-{}","item_id":"item-{}","timestamp":{}}})", prefix,
@@ -196,23 +224,76 @@ class Bench {
     say(fmt::format("  {:<34} {:>9.0f} us CPU", "adapt and search alone", 1e6 * chunks[30]));
   }
 
-  /// How much of the full stack's best ten over all items the served list of ten has.
-  void recall() {
+  /// How much of the full stack's best ten over all items that pass the filter the served list of ten has, and what
+  /// a list takes.
+  void recall(const std::string& name, const std::string& filter) {
     constexpr int kUsers = 100;
     int64_t found = 0, wanted = 0;
+    std::vector<double> seconds;
     for (int u = 0; u < std::min(kUsers, a_.users); ++u) {
       const Asker asker{fmt::format("user-{}", u * 7919LL % a_.users), "", std::nullopt};
-      ListRequest all;
+      ListRequest all, plain;
+      all.filter = plain.filter = filter;
       all.boosts = {{"item_id is null", 0}};  // with a boost, every item is scored
-      const auto best = server_->shop().recommend("", asker, all), served = server_->shop().recommend("", asker, {});
+      const auto best = server_->shop().recommend("", asker, all);
+      const double cpu = thread_cpu_seconds();
+      const auto served = server_->shop().recommend("", asker, plain);
+      seconds.push_back(thread_cpu_seconds() - cpu);
       for (const auto& item : best.items) {
         ++wanted;
         found += std::any_of(served.items.begin(), served.items.end(), [&](const auto& s) { return s.id == item.id; });
       }
     }
+    std::nth_element(seconds.begin(), seconds.begin() + std::ssize(seconds) / 2, seconds.end());
     const double recall = static_cast<double>(found) / static_cast<double>(std::max<int64_t>(1, wanted));
-    result_["recall_at_10"] = recall;
-    say(fmt::format("  {:<34} {:>9.3f} of the full stack's best ten over all items", "recall", recall));
+    const double cpu_us = 1e6 * seconds[seconds.size() / 2];
+    result_[name] = {{"recall", recall}, {"cpu_us", cpu_us}};
+    say(fmt::format("  {:<34} {:>9.3f} of the full stack's best ten over all items, {:.0f} us CPU",
+                    filter.empty() ? "recall" : "recall, " + name.substr(name.find("filter")), recall, cpu_us));
+  }
+
+  /// Memory before and after many requests of all sorts: lists, single events, predictions.
+  void growth(const std::function<std::string(int64_t)>& recommend) {
+    const std::string support = support_text();
+    std::atomic<int64_t> base = 20'000'000;
+    const auto mixed = [&](int64_t i) {
+      if (i % 10 < 7) return recommend(i);
+      if (i % 10 < 9) return http::request_text("POST", "/api/events", event_text("mixed", base + i));
+      return http::request_text(
+          "POST", "/api/scenarios/synthetic/predict",
+          fmt::format(R"({{"support":{},"query":[{{"item_id":"item-{}"}}]}})", support, (i * 7919) % a_.items));
+    };
+    json steps = json::array();
+    int64_t asked = 0;
+    while (asked < a_.growth) {
+      const auto result = load(mixed, 0, 5);
+      asked += result.requests;
+      base += result.requests + 1000;
+      steps.push_back({{"requests", asked}, {"memory_bytes", resident_bytes()}, {"failed", result.failed()}});
+      say(fmt::format("  {:<34} {:>9} requests, {:.1f} MiB resident", "growth", asked,
+                      static_cast<double>(resident_bytes()) / (1 << 20)));
+    }
+    result_["growth"] = steps;
+  }
+
+  /// From opening the database to the first answer that says ready, and to all rows in memory.
+  void restart() {
+    server_.reset();
+    const auto begin = std::chrono::steady_clock::now();
+    const auto since = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
+    open();
+    http::Client client(fmt::format("http://127.0.0.1:{}", server_->port()));
+    while (client.get("/api/health/ready").status != 200) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    const double ready = since();
+    const std::atomic<bool> stop = false;
+    server_->shop().warm(stop);
+    const auto usage = server_->shop().usage();
+    result_["restart"] = {{"ready_seconds", ready}, {"resident_seconds", since()}, {"users", usage.keys},
+                          {"rows", usage.rows},     {"rows_bytes", usage.bytes},   {"memory_bytes", resident_bytes()}};
+    say(fmt::format(
+        "  {:<34} ready after {:.2f} s; {} rows of {} users in memory after {:.1f} s: {:.1f} MiB, process {:.1f} MiB",
+        "restart", ready, usage.rows, usage.keys, since(), static_cast<double>(usage.bytes) / (1 << 20),
+        static_cast<double>(resident_bytes()) / (1 << 20)));
   }
 
   /// From sending an event to the end of the first answer that reflects it, one after the other, under a light load.
@@ -277,6 +358,13 @@ void add_bench(CLI::App& app, Globals& globals) {
   serve->add_option("--users", arguments->users, "users")->check(CLI::Range(1, 10'000'000));
   serve->add_option("--events", arguments->events, "events of a user")->check(CLI::Range(0, 1000));
   serve->add_option("-d", arguments->d, "size of the head")->check(CLI::Range(2, 512));
+  serve
+      ->add_option("--centres", arguments->centres,
+                   "centres that item vectors lie around, as those of like products do; 0 = none")
+      ->check(CLI::Range(0, 1'000'000));
+  serve->add_option("--growth", arguments->growth, "mixed requests over which the growth of memory is measured")
+      ->check(CLI::Range(0, 1'000'000'000));
+  serve->add_flag("--restart", arguments->restart, "measure opening the database again, and the memory after it");
   serve->add_option("--connections", arguments->connections, "connections of the load")->check(CLI::Range(1, 10'000));
   serve->add_option("--seconds", arguments->seconds, "seconds of each measurement")->check(CLI::Range(0.1, 3600.0));
   serve->add_option("--only", arguments->only, "only measurements whose name contains this");

@@ -54,12 +54,14 @@ void SyntheticShop::fill(Shop& shop) const {
     shop.change(std::move(change));
   }
   Random random(1);
+  const Micros now = shop.now();
   Change change;
   for (int u = 0; u < size_.users; ++u) {
     for (int e = 0; e < size_.events; ++e) {
       Event event;
       event.event_id = fmt::format("filled-{}-{}", u, e);
-      event.time = (1'690'000'000 + int64_t{u} * 10 + int64_t{e} * 86'400) * kSecond;
+      // One a day up to now: evidence decays, and heads that are all the prior would make the search too easy.
+      event.time = now - int64_t{size_.events - e} * kDay + int64_t{u % 8000} * 10 * kSecond;
       event.event = "view_item";
       event.user_id = fmt::format("user-{}", u);
       event.items.push_back({.item_id = fmt::format("item-{}", skewed(random, size_.items))});
@@ -84,6 +86,14 @@ void SyntheticShop::write_model(const std::string& folder) const {
   a.ranking = true;
   a.head = a.raw = d;
   a.vectors = numbers(static_cast<size_t>(n) * d, 1 / std::sqrt(d));
+  if (size_.centres > 0) {
+    const auto centres = numbers(static_cast<size_t>(size_.centres) * d, 2 / std::sqrt(d));
+    for (int i = 0; i < n; ++i) {
+      const int centre = static_cast<int>(random.below(size_.centres));
+      for (int j = 0; j < d; ++j)
+        a.vectors[static_cast<size_t>(i) * d + j] += centres[static_cast<size_t>(centre) * d + j];
+    }
+  }
   a.bias = numbers(n, 0.3);
   a.prior = numbers(d, 0.2);
   a.target_scale = {1};

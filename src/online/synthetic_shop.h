@@ -15,6 +15,7 @@ class SyntheticShop {
     int items = 100'000, users = 20'000, events = 20, d = 64;
     int neighbours = 200;    // kept of an item by the item-item members
     int item_item = 20'000;  // items that have any
+    int centres = 0;         // > 0: item vectors lie around so many centres, as those of like products do
   };
   explicit SyntheticShop(const Size& size) : size_(size) {}
 
