@@ -225,7 +225,15 @@ class SqliteWriter;
 
 class SqliteStore : public Store {
  public:
-  SqliteStore(std::shared_ptr<Database> database, Access access) : database_(std::move(database)), access_(access) {}
+  SqliteStore(std::shared_ptr<Database> database, Access access, int64_t events_through = -1)
+      : database_(std::move(database)), access_(access) {
+    if (events_through < 0 || last_event_row() < 0) return;
+    // SQL of a scenario finds the view before the table; read() names the table.
+    events_limit_ = fmt::format("rowid <= {}", events_through);
+    database_->exec("pragma query_only = 0");
+    database_->exec("create temp view events as select * from main.events where " + events_limit_);
+    database_->exec("pragma query_only = 1");
+  }
 
   const std::string& location() const override { return database_->path(); }
 
@@ -271,9 +279,13 @@ class SqliteStore : public Store {
       }
     }
     // Without "not indexed" a covering index could change the order of the rows; one that finds them has to be allowed.
-    const std::string sql = fmt::format("select {} from {}{}{}{}", list.empty() ? "*" : list, quote_name(table),
-                                        kind == "view" || !equals.empty() ? "" : " not indexed", where_sql(equals),
-                                        equals.empty() || !has_rowid(table) ? "" : " order by rowid");
+    const bool limited = !events_limit_.empty() && lower(table) == "events";
+    std::string where = where_sql(equals);
+    if (limited) where += (where.empty() ? " where " : " and ") + events_limit_;
+    const std::string sql =
+        fmt::format("select {} from {}{}{}{}{}", list.empty() ? "*" : list, limited ? "main." : "", quote_name(table),
+                    (kind == "view" && !limited) || !equals.empty() ? "" : " not indexed", where,
+                    equals.empty() || !has_rowid(table, limited ? "main" : nullptr) ? "" : " order by rowid");
     return std::make_unique<SqliteCursor>(database_, bound(database_->prepare(sql), equals), equals);
   }
 
@@ -296,8 +308,16 @@ class SqliteStore : public Store {
     return std::make_unique<SqliteCursor>(database_, bound(std::move(statement), equals), equals);
   }
 
-  bool has_rowid(const std::string& table) {
-    return sqlite3_table_column_metadata(database_->handle(), nullptr, table.c_str(), "rowid", nullptr, nullptr,
+  int64_t last_event_row() override {
+    if (!exists("events", "table") || !has_rowid("events", "main")) return -1;
+    const auto statement = database_->prepare("select coalesce(max(rowid), 0) from main.events");
+    database_->step(statement.get());
+    return value_of(statement.get(), 0).integer;
+  }
+
+  /// `database`: "main", or null where a scratch table comes before one of the same name.
+  bool has_rowid(const std::string& table, const char* database) {
+    return sqlite3_table_column_metadata(database_->handle(), database, table.c_str(), "rowid", nullptr, nullptr,
                                          nullptr, nullptr, nullptr) == SQLITE_OK;
   }
 
@@ -309,7 +329,7 @@ class SqliteStore : public Store {
     const auto known = tables();
     for (const auto& table : read) {
       // The tables behind a view are in the list too.
-      if (std::find(known.begin(), known.end(), table) == known.end() || kind_of(table) == "view") continue;
+      if (std::find(known.begin(), known.end(), table) == known.end() || exists(table, "view")) continue;
       fingerprint.add(table).add(describe(table).fingerprint);
     }
     return fingerprint.hex();
@@ -411,10 +431,10 @@ class SqliteStore : public Store {
   }
 
  private:
-  bool exists(const std::string& table) {
-    auto statement = database_->prepare("select 1 from sqlite_master where type in ('table', 'view') and name = " +
-                                        quote_text(table));
-    return database_->step(statement.get());
+  bool exists(const std::string& name, const std::string& type = "") {
+    auto statement = database_->prepare("select type from sqlite_master where type in ('table', 'view') and name = " +
+                                        quote_text(name));
+    return database_->step(statement.get()) && (type.empty() || value_of(statement.get(), 0).text == type);
   }
 
   /// "table" or "view"; throws, naming the known ones, where there is neither.
@@ -449,6 +469,7 @@ class SqliteStore : public Store {
 
   std::shared_ptr<Database> database_;
   Access access_;
+  std::string events_limit_;  // the condition on rows of `events`; "" = none
 };
 
 class SqliteWriter : public TableWriter {
@@ -560,7 +581,8 @@ std::unique_ptr<Store> open_sqlite(const std::string& path, Store::Access access
   if (access == Store::Access::kWrite) refuse_served(path);
   DatabaseOptions database;
   database.busy_ms = options.busy_ms;
-  return std::make_unique<SqliteStore>(std::make_shared<Database>(path, access, std::move(database)), access);
+  return std::make_unique<SqliteStore>(std::make_shared<Database>(path, access, std::move(database)), access,
+                                       access == Store::Access::kRead ? options.events_through : -1);
 }
 
 }  // namespace fewshop

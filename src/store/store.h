@@ -116,6 +116,10 @@ class Store {
   /// Fingerprint of the statement and of the content of every table that it reads.
   virtual std::string query_fingerprint(const std::string& sql) = 0;
 
+  /// The number of the row of the table `events` that was accepted last: rows that come later have higher ones. -1
+  /// where there is no such table.
+  virtual int64_t last_event_row() = 0;
+
   // Writing: inside a Transaction only.
 
   /// Begins a table that replaces one of the same name. `scratch`: it is gone when the store is closed.
@@ -156,6 +160,8 @@ class Transaction {
 
 struct StoreOptions {
   int busy_ms = 5000;  // how long to wait for another program's lock
+  /// Reading: rows of the table `events` whose number (last_event_row) is higher are not there; -1 = all are.
+  int64_t events_through = -1;
 };
 
 /// The file that a location names: a path, or sqlite://PATH. Throws InvalidInput for another kind of database.

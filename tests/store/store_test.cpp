@@ -196,6 +196,36 @@ TEST(StoreTest, QueryFingerprintFollowsTheTablesReadOnly) {
   EXPECT_NE(store->query_fingerprint("select count(*) from a"), store->query_fingerprint("select count(*) from b"));
 }
 
+TEST(StoreTest, EventsAreReadUpToARow) {
+  const TempDir folder;
+  const std::string path = folder / "shop.db";
+  const auto whole = open_store(path, Store::Access::kWrite);
+  EXPECT_EQ(whole->last_event_row(), -1);
+  write_ratings(*whole, 5, "events");
+  write_ratings(*whole, 5);
+  EXPECT_EQ(whole->last_event_row(), 5);
+  const auto some = open_store(path, Store::Access::kRead, {.events_through = 3});
+  EXPECT_EQ(count(*some, "events"), 3);
+  EXPECT_EQ(count(*some, "ratings"), 5);
+  EXPECT_EQ(count(*some, "(select 1 from events join ratings using (user_id) where time >= 0)"), 3);
+  const auto users = [&](const Equals& equals) {
+    std::vector<std::string> users;
+    const auto cursor = some->read("events", {"user_id"}, equals);
+    EXPECT_EQ(cursor->columns()[0].type, ColumnType::kText);
+    while (cursor->next()) users.push_back(cursor->at(0).to_text());
+    return users;
+  };
+  EXPECT_THAT(users({}), ElementsAre("u0", "u1", "u2"));
+  EXPECT_THAT(users({{"user_id", "u1"}}), ElementsAre("u1"));
+  EXPECT_THAT(users({{"user_id", "u4"}}), ElementsAre());
+  EXPECT_THAT(some->tables(), ElementsAre("events", "ratings"));
+  // What a query reads of the table is part of its fingerprint.
+  const std::string sql = "select * from events", before = some->query_fingerprint(sql);
+  EXPECT_EQ(before, some->query_fingerprint(sql));
+  other_program(path, "update events set rating = 77 where user_id = 'u0'");
+  EXPECT_NE(some->query_fingerprint(sql), before);
+}
+
 TEST(StoreTest, ExpressionsGetTheTypeOfTheirValues) {
   TempDir dir;
   auto store = open_store(dir / "shop.db", Store::Access::kWrite);
