@@ -79,9 +79,27 @@ void keep_context(element value, EventBuilder& builder, int depth) {
   if (!kept.empty()) builder.extra().member("context") += std::move(kept).take();
 }
 
-/// Fills the event; false where the message is an identity only.
-bool read_message(element value, std::string_view call, const ParseContext& context, Event& event,
-                  std::string& message_id, Incoming& incoming) {
+/// The times that a message states.
+struct MessageTimes {
+  std::optional<element> timestamp, original, sent;
+  std::optional<Micros> batch_sent;  // sentAt of the batch around it
+};
+
+/// When it happened, by the server's clock: how long before it was sent, by the sender's clock, taken off the time of
+/// receipt (Segment's rule for its own `timestamp`). Where both times of the event are given Segment has corrected
+/// `timestamp` already; where nothing says when it was sent, the sender's clock is believed.
+Micros message_time(const MessageTimes& times, Micros now) {
+  std::optional<Micros> happened;
+  if (times.timestamp) happened = time_of(*times.timestamp, "timestamp", now);
+  if (happened && times.original) return *happened;
+  if (times.original) happened = time_of(*times.original, "originalTimestamp", now);
+  const auto sent = times.sent ? time_of(*times.sent, "sentAt", now) : times.batch_sent;
+  return happened && sent ? now - (*sent - *happened) : happened.value_or(now);
+}
+
+/// Fills the event; false where the message is an identity only. `batch_sent`: sentAt of the batch around it.
+bool read_message(element value, std::string_view call, const ParseContext& context, std::optional<Micros> batch_sent,
+                  Event& event, std::string& message_id, Incoming& incoming) {
   const ParseLimits& limits = context.limits;
   Message message;
   EventBuilder builder(event, context);
@@ -127,13 +145,7 @@ bool read_message(element value, std::string_view call, const ParseContext& cont
       builder.keep(key, member, "message");
     }
   }
-  const auto time = timestamp ? timestamp : original ? original : sent;
-  event.time = time ? time_of(*time,
-                              timestamp  ? "timestamp"
-                              : original ? "originalTimestamp"
-                                         : "sentAt",
-                              context.now)
-                    : context.now;
+  event.time = message_time({timestamp, original, sent, batch_sent}, context.now);
   const std::string_view type = call == "batch" ? std::string_view(message.type) : call;
   if (event.user_id.empty() && event.client_id.empty() && !(type == "alias"))
     refuse("userId, anonymousId: expected one of them, got none");
@@ -203,15 +215,23 @@ bool read_message(element value, std::string_view call, const ParseContext& cont
 Incoming parse_segment(std::string_view body, std::string_view call, const ParseContext& context) {
   Incoming incoming;
   Reader reader;
+  std::optional<Micros> sent;
   reader.envelope = [&](object around) {
     std::string_view key;
     if (!around["writeKey"].get(key)) incoming.write_key = key;
+    element at;
+    if (around["sentAt"].get(at) || at.is_null()) return;
+    try {
+      sent = time_of(at, "sentAt", context.now);
+    } catch (const BadValue&) {
+      // As if it had not been said: the sender's clock is believed.
+    }
   };
   reader.value = [&](int64_t index, element value) {
     Event event;
     std::string message_id;
     try {
-      if (!read_message(value, call, context, event, message_id, incoming)) return;
+      if (!read_message(value, call, context, sent, event, message_id, incoming)) return;
     } catch (const BadValue& bad) {
       incoming.refusals.push_back({index, message_id, bad.reason});
       return;

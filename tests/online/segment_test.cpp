@@ -55,7 +55,7 @@ TEST(SegmentTest, ABatchHoldsEveryKindOfMessage) {
   const Event& view = incoming.events[0];
   EXPECT_EQ(view.event_id, "m3");
   EXPECT_EQ(view.event, "view_item");
-  EXPECT_EQ(view.time, at("2026-11-26T06:06:54.310Z"));
+  EXPECT_EQ(view.time, at("2026-11-22T07:59:59.996Z")) << "4 ms before it was sent, by the time of receipt";
   ASSERT_THAT(view.items, SizeIs(1));
   EXPECT_EQ(view.items[0].item_id, "p");
   EXPECT_EQ(view.items[0].price, 9.5);
@@ -66,6 +66,37 @@ TEST(SegmentTest, ABatchHoldsEveryKindOfMessage) {
   EXPECT_EQ(incoming.events[2].event, "screen_view");
   EXPECT_EQ(incoming.events[3].event, "group");
   EXPECT_EQ(json::parse(incoming.events[3].extra), json::parse(R"({"group_id": "g", "traits": {"n": 1}})"));
+}
+
+TEST(SegmentTest, AClockThatIsWrongIsCorrectedByWhenItWasSent) {
+  const auto time = [](const std::string& times) {
+    return parse(R"({"event": "a", "userId": "u", )" + times + "}").events.at(0).time;
+  };
+  // Received at 08:00:00. The sender's clock is an hour fast; it waited 10 s.
+  EXPECT_EQ(time(R"("timestamp": "2026-11-22T08:59:50Z", "sentAt": "2026-11-22T09:00:00Z")"),
+            at("2026-11-22T07:59:50Z"));
+  EXPECT_EQ(time(R"("originalTimestamp": "2026-11-22T08:59:50Z", "sentAt": "2026-11-22T09:00:00Z")"),
+            at("2026-11-22T07:59:50Z"));
+  // Segment has corrected it already, and says so by the time that it replaced.
+  EXPECT_EQ(time(R"("timestamp": "2026-11-22T07:59:00Z", "originalTimestamp": "2026-11-22T08:59:50Z",
+                    "sentAt": "2026-11-22T09:00:00Z")"),
+            at("2026-11-22T07:59:00Z"));
+  EXPECT_EQ(time(R"("timestamp": "2026-11-22T07:00:00Z")"), at("2026-11-22T07:00:00Z"));
+  EXPECT_EQ(time(R"("sentAt": "2020-01-01T00:00:00Z")"), at("2026-11-22T08:00:00Z"));
+  // Of a batch, what stands around it.
+  EXPECT_EQ(parse(R"({"batch": [{"type": "track", "event": "a", "userId": "u", "timestamp": "2026-11-22T08:59:50Z"},
+                                {"type": "track", "event": "a", "userId": "u", "timestamp": "2026-11-22T08:59:50Z",
+                                 "sentAt": "2026-11-22T08:59:55Z"}], "sentAt": "2026-11-22T09:00:00Z"})",
+                  "batch")
+                .events.at(1)
+                .time,
+            at("2026-11-22T07:59:55Z"));
+  EXPECT_EQ(parse(R"({"batch": [{"type": "track", "event": "a", "userId": "u", "timestamp": "2026-11-22T08:59:50Z"}],
+                      "sentAt": "2026-11-22T09:00:00Z"})",
+                  "batch")
+                .events.at(0)
+                .time,
+            at("2026-11-22T07:59:50Z"));
 }
 
 TEST(SegmentTest, AnOrderIsAPurchaseOfItsProducts) {
