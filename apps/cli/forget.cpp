@@ -2,12 +2,14 @@
 #include <fmt/format.h>
 
 #include <condition_variable>
+#include <future>
 #include <memory>
 #include <mutex>
 
 #include "command.h"
 #include "core/error.h"
 #include "http/url.h"
+#include "online/model_shelf.h"
 #include "online/shop.h"
 #include "shop_client.h"
 
@@ -24,6 +26,9 @@ json forget_here(const std::string& data, const std::string& user) {
   Shop::Options options;
   options.database = data;
   Shop shop(options);
+  ModelShelf::Options models;
+  models.database = data;
+  ModelShelf shelf(shop, models);
   std::mutex mutex;
   std::condition_variable ready;
   json answer;
@@ -38,6 +43,13 @@ json forget_here(const std::string& data, const std::string& user) {
     std::unique_lock lock(mutex);
     ready.wait(lock, [&] { return !answer.is_null(); });
   }
+  // Versions are counted anew on the shelf's thread: what is asked of it next comes after that.
+  std::promise<void> counted;
+  shelf.background([&] { counted.set_value(); });
+  counted.get_future().wait();
+  shelf.stop();
+  if (error.empty())
+    for (const auto& receipt : shop.receipts(user)) answer["receipt"] = receipt;
   shop.stop();
   if (!error.empty()) throw Failure(error);
   return answer;
@@ -62,13 +74,15 @@ void run(const ServerArguments& arguments, const std::string& user, const Global
                                                    ? "checked"
                                                    : "no: " + receipt.value("check", json()).dump());
   for (const auto& model : receipt.value("models", json::array())) {
-    fmt::print("{} {} may hold until it is trained anew:\n", model["scenario"].get<std::string>(),
-               model["version"].get<std::string>());
+    fmt::print("{} {}: {}; may hold until it is trained anew:\n", model["scenario"].get<std::string>(),
+               model["version"].get<std::string>(), model.value("counts", ""));
     for (const auto& [member, what] : model["may_hold"].items())
       fmt::print("  {}: {}\n", member, what.get<std::string>());
   }
   if (receipt.contains("id")) fmt::print("receipt {}\n", receipt["id"].get<std::string>());
-  if (receipt["pending"] == true) fmt::print("pending: the database's log is still being read; the server cuts it\n");
+  for (const auto& what : receipt.value("waits_for", json::array()))
+    fmt::print("pending: {}\n", what == "log" ? "the database's log is still being read; the server cuts it"
+                                              : "models are counted anew; GET /api/forgotten has the receipt");
 }
 
 }  // namespace

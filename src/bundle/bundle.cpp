@@ -138,7 +138,7 @@ void write_bundle(const std::string& folder, const nlohmann::json& manifest, con
   }
 }
 
-Bundle read_bundle(const std::string& folder) {
+Bundle read_manifest(const std::string& folder) {
   const fs::path place(folder);
   require(fs::exists(place), folder, ": no such bundle; expected a folder that `fewshop train --out` wrote");
   require(fs::is_directory(place) && fs::exists(place / "manifest.json"), folder,
@@ -152,6 +152,16 @@ Bundle read_bundle(const std::string& folder) {
   require(checksum != bundle.manifest.end() && checksum->is_string() &&
               *checksum == to_hex(hash64(unsigned_manifest.dump())),
           folder, ": manifest.json does not match its checksum; the bundle is damaged, copy or train it again");
+  // No checksum covers it: a damaged one is as none.
+  if (fs::is_regular_file(place / "run.json"))
+    bundle.run = nlohmann::json::parse(read_file(place / "run.json"), nullptr, false);
+  if (bundle.run.is_discarded()) bundle.run = nullptr;
+  return bundle;
+}
+
+Bundle read_bundle(const std::string& folder) {
+  Bundle bundle = read_manifest(folder);
+  const fs::path place(folder);
   const auto checksums = bundle.manifest.find("checksums");
   require(checksums != bundle.manifest.end() && checksums->is_object(), folder, ": manifest.json has no checksums");
   for (const auto& [name, expected] : checksums->items()) {
@@ -163,10 +173,6 @@ Bundle read_bundle(const std::string& folder) {
             " does not match its checksum; the bundle is damaged, copy or train it again");
     bundle.files[name] = std::move(bytes);
   }
-  // No checksum covers it: a damaged one is as none.
-  if (fs::is_regular_file(place / "run.json"))
-    bundle.run = nlohmann::json::parse(read_file(place / "run.json"), nullptr, false);
-  if (bundle.run.is_discarded()) bundle.run = nullptr;
   return bundle;
 }
 

@@ -30,4 +30,7 @@ struct Bundle {
 };
 Bundle read_bundle(const std::string& folder);
 
+/// manifest.json and run.json alone. Throws where read_bundle would because of them; files are not looked at.
+Bundle read_manifest(const std::string& folder);
+
 }  // namespace fewshop

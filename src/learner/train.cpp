@@ -18,6 +18,7 @@
 #include "learner/bayes.h"
 #include "learner/catalogue.h"
 #include "learner/check_scenario.h"
+#include "learner/recount.h"
 #include "learner/training.h"
 #include "learner/weights.h"
 #include "learner/work_folder.h"
@@ -365,6 +366,8 @@ class Trainer {
     if (has_learner_) parts.learner = std::string(parts.members.back()->name());
     parts.target_low = low_;
     parts.target_high = high_;
+    if (!scenario_.live_events.empty() && problem_.events_through >= 0)
+      parts.trained_on = trained_on(data_, problem_.events_through, p.train_last, tasks);
   }
 
   const TrainRequest& request_;
@@ -390,6 +393,7 @@ TrainResult train(const TrainRequest& request) {
   const double cpu_start = process_cpu_seconds();
   const auto start = std::chrono::steady_clock::now();
   check_bundle_target(request.out);
+  const Micros data_read = system_time();
   at::set_num_threads(1);
   openblas_set_num_threads(1);
   Trainer trainer(request);
@@ -401,6 +405,7 @@ TrainResult train(const TrainRequest& request) {
   const json run = {{"train_seconds", seconds},
                     {"train_cpu_seconds", process_cpu_seconds() - cpu_start},
                     {"threads", thread_count(request.threads)},
+                    {"data_read", format_time(data_read)},
                     {"finished", format_time(system_time())}};
   json printed = report(run_model(*model, trainer.problem(), {.threads = request.threads, .timing = false}));
   printed.erase("timing");

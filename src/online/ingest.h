@@ -61,6 +61,9 @@ struct Outcome {
   int64_t rows = 0;                        // affected by everything else
   std::map<std::string, int64_t> removed;  // forgotten users: rows by table
   int64_t dropped_rows = 0;                // forgotten users: rows in memory
+  /// Events (and after them overwritten feedback) that are in effect: where bringing a change into effect is tried
+  /// again, they are not counted twice.
+  int64_t in_effect = 0;
 };
 
 /// Writes changes one after the other on a thread of its own: what is waiting is committed together with one sync of

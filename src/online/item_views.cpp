@@ -108,7 +108,7 @@ bool ItemViews::has_values(const std::string& column) const {
   return values_.has(column);
 }
 
-void ItemViews::changed(int32_t item, const std::string& id) {
+void ItemViews::changed(int32_t item, const std::string& id, const ShopStore::Columns& columns) {
   std::vector<std::pair<std::string, std::shared_ptr<const ItemSet>>> filters;
   {
     const std::lock_guard lock(mutex_);
@@ -130,13 +130,11 @@ void ItemViews::changed(int32_t item, const std::string& id) {
     }
   }
   const std::lock_guard lock(mutex_);
-  if (values_.views.empty()) return;
-  const auto columns = store_.item_columns(id);
   for (auto& [column, values] : values_.views) {
     auto copy = std::make_shared<Values>(*values);
     if (std::ssize(copy->of) <= item) copy->of.resize(item + 1, -1);
-    const auto found = columns ? columns->find(column) : ShopStore::Columns::const_iterator();
-    const bool has = columns && found != columns->end() && found->second && !found->second->empty();
+    const auto found = columns.find(column);
+    const bool has = found != columns.end() && found->second && !found->second->empty();
     copy->of[item] = has ? copy->number(*found->second) : -1;
     values = std::move(copy);
   }

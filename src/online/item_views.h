@@ -40,7 +40,7 @@ class ItemViews {
   /// Forgets all views: cheaper than following many changes one by one.
   void clear();
   /// The item is new, or its columns have changed.
-  void changed(int32_t item, const std::string& id);
+  void changed(int32_t item, const std::string& id, const ShopStore::Columns& columns);
 
  private:
   static constexpr size_t kMost = 64;  // views of each sort

@@ -1,6 +1,7 @@
 #include "online/kinds.h"
 
 #include "core/error.h"
+#include "core/hash.h"
 
 namespace fewshop {
 
@@ -37,20 +38,32 @@ std::string EventKinds::name(int32_t kind) const {
   return names_.at(kind);
 }
 
+void EventKinds::refuse_others(const std::string& scenario, const Choice& choice) const {
+  for (const auto& [other, chosen] : chosen_) {
+    if (other == scenario) continue;
+    for (const auto& [event, column] : chosen.columns)
+      if (const auto mine = choice.columns.find(event); mine != choice.columns.end())
+        require(mine->second == column, "live.events.", event, ": scenario '", other,
+                "' takes another column of this kind of event; both have to take the same");
+    const auto same = [&](const EventField& mine, const EventField& others, const char* part) {
+      require(mine.name.empty() || others.name.empty() || mine == others, part, ": scenario '", other, "' takes '",
+              others.name, "'; live scenarios have to take the same column");
+    };
+    same(choice.weight, chosen.weight, "rows.weight");
+    same(choice.tie, chosen.tie, "episode.ties");
+  }
+}
+
 bool EventKinds::use(const Scenario& scenario) {
-  std::map<std::string, EventColumn> columns;
+  Choice choice{{}, weight_field(scenario), tie_field(scenario)};
   for (const auto& [event, value] : scenario.live_events)
-    if (value.is_string()) columns[event] = event_column(value.get<std::string>(), "live.events." + event);
+    if (value.is_string()) choice.columns[event] = event_column(value.get<std::string>(), "live.events." + event);
   {
     const std::shared_lock lock(mutex_);
-    for (const auto& [other, chosen] : chosen_)
-      for (const auto& [event, column] : chosen)
-        if (const auto mine = columns.find(event); mine != columns.end() && other != scenario.name)
-          require(mine->second == column, "live.events.", event, ": scenario '", other,
-                  "' takes another column of this kind of event; both have to take the same");
+    refuse_others(scenario.name, choice);
   }
   bool changed = false;
-  for (const auto& [event, column] : columns) {
+  for (const auto& [event, column] : choice.columns) {
     const int32_t kind = add(event);
     require(kind >= 0, "live.events.", event, ": more than ", kMost, " kinds of event");
     const std::unique_lock lock(mutex_);
@@ -58,7 +71,14 @@ bool EventKinds::use(const Scenario& scenario) {
     columns_[kind] = column;
   }
   const std::unique_lock lock(mutex_);
-  chosen_[scenario.name] = std::move(columns);
+  const auto take = [&](const EventField& wanted, EventField& kept) {
+    if (wanted.name.empty() || wanted == kept) return;
+    kept = wanted;
+    changed = true;
+  };
+  take(choice.weight, weight_);
+  take(choice.tie, tie_);
+  chosen_[scenario.name] = std::move(choice);
   return changed;
 }
 
@@ -67,8 +87,20 @@ void EventKinds::release(const std::string& scenario) {
   chosen_.erase(scenario);
 }
 
-float EventKinds::number(int32_t kind, const EventRow& row) const {
+EventKinds::Kept EventKinds::kept(int32_t kind, const EventRow& row) const {
   const std::shared_lock lock(mutex_);
+  Kept kept{number(kind, row), static_cast<float>(kNotGiven), 0};
+  if (!weight_.name.empty()) kept.weight = static_cast<float>(weight_.number(row));
+  if (!tie_.name.empty()) kept.tie = static_cast<uint32_t>(hash64(tie_.text(row)));
+  return kept;
+}
+
+bool EventKinds::keeps_texts() const {
+  const std::shared_lock lock(mutex_);
+  return !tie_.name.empty() || weight_.in_extra;
+}
+
+float EventKinds::number(int32_t kind, const EventRow& row) const {
   switch (kind < std::ssize(columns_) ? columns_[kind] : EventColumn::kNone) {
     case EventColumn::kNone:
       break;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "online/event_field.h"
 #include "scenario/scenario.h"
 #include "store/event.h"
 
@@ -30,21 +31,36 @@ class EventKinds {
   int32_t find(std::string_view name) const;  // -1 = not known
   std::string name(int32_t kind) const;
 
-  /// Takes over the columns that a scenario's [live] names. True where that changes what rows keep: those in memory
-  /// have to be read again. Throws InvalidInput for an unknown column, or where another scenario takes another column.
+  /// Takes over the columns that a scenario's [live], rows.weight and episode.ties name. True where that changes what
+  /// rows keep: those in memory have to be read again. Throws InvalidInput for an unknown column, or where another
+  /// scenario takes another column.
   bool use(const Scenario& scenario);
   /// The scenario no longer counts.
   void release(const std::string& scenario);
 
-  /// The value that a row of this kind keeps.
-  float number(int32_t kind, const EventRow& row) const;
+  /// What a row of this kind keeps.
+  struct Kept {
+    float number = 0, weight = 0;
+    uint32_t tie = 0;
+  };
+  Kept kept(int32_t kind, const EventRow& row) const;
+  /// Whether that needs more of a row than numbers: ids, extra.
+  bool keeps_texts() const;
 
  private:
   mutable std::shared_mutex mutex_;
   std::map<std::string, int32_t, std::less<>> index_;
   std::vector<std::string> names_;
-  std::vector<EventColumn> columns_;                                  // [kinds]
-  std::map<std::string, std::map<std::string, EventColumn>> chosen_;  // scenario -> kind -> column
+  std::vector<EventColumn> columns_;  // [kinds]
+  struct Choice {
+    std::map<std::string, EventColumn> columns;  // of kinds
+    EventField weight, tie;
+  };
+  float number(int32_t kind, const EventRow& row) const;
+  void refuse_others(const std::string& scenario, const Choice& choice) const;
+
+  EventField weight_, tie_;               // that some scenario takes
+  std::map<std::string, Choice> chosen_;  // by scenario
 };
 
 /// The column that a [live] value such as "rating" names; throws InvalidInput naming `where`.

@@ -20,7 +20,7 @@ constexpr int kTries = 3;  // events may be indexed between the two readings of 
 /// A support row in words that both sides share.
 struct Row {
   std::string item, kind;
-  float target = 0, age = 0;
+  float target = 0, weight = 1, age = 0;
   bool begins_group = true;
 };
 
@@ -69,10 +69,10 @@ class Checker {
   /// The user's stored rows in order of time, then of acceptance, as the server reads them.
   void read(const std::string& user) {
     stored_.clear();
-    const auto cursor = store_->read(
-        "events",
-        {"event_id", "position", "time", "event", "item_id", "quantity", "price", "value", "rating", "user_id"},
-        {{"user_id", user}});
+    const auto cursor = store_->read("events",
+                                     {"event_id", "position", "time", "event", "item_id", "quantity", "price", "value",
+                                      "rating", "session_id", "client_id", "recommendation_id", "extra", "user_id"},
+                                     {{"user_id", user}});
     while (cursor->next()) {
       const auto number = [&](int column) {
         const Value value = cursor->at(column);
@@ -88,6 +88,10 @@ class Checker {
       row.price = number(6);
       row.value = number(7);
       row.rating = number(8);
+      row.session_id = cursor->at(9).to_text();
+      row.client_id = cursor->at(10).to_text();
+      row.recommendation_id = cursor->at(11).to_text();
+      row.extra = cursor->at(12).to_text();
       if (!row.item_id.empty()) stored_.push_back(std::move(row));
     }
     std::stable_sort(stored_.begin(), stored_.end(),
@@ -106,20 +110,21 @@ class Checker {
     std::vector<LiveRow> live_rows;
     for (const EventRow& row : stored_) {
       const int32_t kind = kinds_.add(row.event);
-      live_rows.push_back(live_row(row, items_.add(row.item_id), kind, kinds_.number(kind, row)));
+      live_rows.push_back(live_row(row, items_.add(row.item_id), kind, kinds_));
     }
     std::vector<ArrivedRow> arrived;
     access_.support(live_rows, at, arrived);
     std::vector<Row> live;
     for (const ArrivedRow& row : arrived)
       live.push_back({stored_[row.source].item_id, kind_name(access_.model(), row.row.kind), row.row.target,
-                      row.row.age, live.empty() || row.row.group != arrived[live.size() - 1].row.group});
+                      row.row.weight, row.row.age,
+                      live.empty() || row.row.group != arrived[live.size() - 1].row.group});
 
     const TaskInput task = data_.task(user, at);
     std::vector<Row> offline;
     for (size_t i = 0; i < task.support.size(); ++i) {
       const SupportRow& row = task.support[i];
-      offline.push_back({task.item_ids[i], kind_name(*offline_, row.kind), row.target, row.age,
+      offline.push_back({task.item_ids[i], kind_name(*offline_, row.kind), row.target, row.weight, row.age,
                          i == 0 || row.group != task.support[i - 1].group});
     }
     return difference(live, offline, at, rows);
@@ -128,6 +133,7 @@ class Checker {
   std::string describe(const Row& row, Micros at) const {
     std::string text = fmt::format("item '{}'", row.item);
     if (!row.kind.empty()) text += ", " + row.kind;
+    if (row.weight != 1) text += fmt::format(", weight {}", row.weight);
     return text + fmt::format(", target {}, {}{}", row.target, format_time(at - static_cast<Micros>(row.age) * kSecond),
                               row.begins_group ? "" : ", held together with the row before it");
   }
@@ -137,8 +143,8 @@ class Checker {
     for (size_t i = 0; i < std::max(live.size(), offline.size()); ++i) {
       if (i < live.size() && i < offline.size()) {
         const Row &a = live[i], &b = offline[i];
-        if (a.item == b.item && a.kind == b.kind && a.target == b.target && std::abs(a.age - b.age) <= 1e-6F * b.age &&
-            a.begins_group == b.begins_group)
+        if (a.item == b.item && a.kind == b.kind && a.target == b.target && a.weight == b.weight &&
+            std::abs(a.age - b.age) <= 1e-6F * b.age && a.begins_group == b.begins_group)
           continue;
       }
       return fmt::format("support row {}: [rows] gives {}, [live] gives {} ({} rows against {})", i + 1,

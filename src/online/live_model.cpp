@@ -16,9 +16,12 @@ std::string obstacle(const Scenario& s) {
   if (s.live_events.empty()) return "it has no [live]: nothing says how an event becomes a row";
   if (s.task != std::vector<std::string>{"user_id"}) return "rows.task: live rows are found by user_id";
   if (s.item != "item_id") return "rows.item: a live row's item is item_id";
-  if (!s.weight.empty()) return "rows.weight: live rows have no weight";
-  if (!s.episode.ties.empty() && s.episode.ties != "time" && s.episode.ties != "event_id")
-    return "episode.ties: live rows are held together by time or event_id";
+  try {
+    weight_field(s);
+    tie_field(s);
+  } catch (const InvalidInput& problem) {
+    return problem.what();
+  }
   return {};
 }
 
@@ -144,6 +147,7 @@ std::optional<float> LiveModel::target(const KindUse& use, const LiveRow& row) c
 
 void LiveModel::Access::support(std::span<const LiveRow> rows, Micros now, std::vector<ArrivedRow>& out) const {
   out.clear();
+  const bool by_event = live_.scenario().episode.ties == "event_id", weighted = !live_.scenario().weight.empty();
   for (size_t i = 0; i < rows.size(); ++i) {
     const LiveRow& row = rows[i];
     if (row.item < 0 || row.kind >= live_.uses_.size() || !live_.uses_[row.kind].used) continue;
@@ -155,7 +159,8 @@ void LiveModel::Access::support(std::span<const LiveRow> rows, Micros now, std::
     arrived.row.target = *target;
     arrived.row.kind = use.model_kind;
     if (!live_.scenario().time.empty()) arrived.time = row.time;
-    arrived.tie = row.event;
+    arrived.tie = by_event ? row.event : row.tie;
+    if (weighted && row.weight >= 0) arrived.row.weight = row.weight;  // not given: 1, as offline
     arrived.source = static_cast<int32_t>(i);
     out.push_back(arrived);
   }

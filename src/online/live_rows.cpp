@@ -15,11 +15,14 @@ bool same_row(const LiveRow& a, const LiveRow& b) {
 
 }  // namespace
 
-LiveRow live_row(const EventRow& row, int32_t item, int32_t kind, float number) {
+LiveRow live_row(const EventRow& row, int32_t item, int32_t kind, const EventKinds& kinds) {
+  const EventKinds::Kept kept = kinds.kept(kind, row);
   return {row.time,
           item,
           static_cast<uint32_t>(hash64(row.event_id)),
-          number,
+          kept.number,
+          kept.weight,
+          kept.tie,
           static_cast<uint16_t>(kind),
           static_cast<uint16_t>(row.position)};
 }

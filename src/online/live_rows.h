@@ -11,22 +11,27 @@
 #include <vector>
 
 #include "core/time.h"
+#include "online/kinds.h"
 #include "store/event.h"
 
 namespace fewshop {
 
-/// A row of the table `events` as serving keeps it: all that any scenario's [live] can ask of it. 24 bytes.
+/// A row of the table `events` as serving keeps it: all that any scenario's [live] can ask of it. 32 bytes.
 struct LiveRow {
   Micros time = 0;
   int32_t item = -1;      // number in the ItemTable
   uint32_t event = 0;     // hash of the event's id: rows of one event share it
   float number = 0;       // the value of the column that [live] names for this kind; NaN = not given
+  float weight = 0;       // the value of the column that rows.weight names; NaN = not given
+  uint32_t tie = 0;       // hash of the value of the column that episode.ties names
   uint16_t kind = 0;      // number of the kind of event
   uint16_t position = 0;  // of the item in its event
 };
 
-/// A stored row in this form: `item` and `kind` are its numbers, `number` what EventKinds says that it keeps.
-LiveRow live_row(const EventRow& row, int32_t item, int32_t kind, float number);
+static_assert(sizeof(LiveRow) == 32);
+
+/// A stored row in this form: `item` and `kind` are its numbers, `kinds` says which columns it keeps.
+LiveRow live_row(const EventRow& row, int32_t item, int32_t kind, const EventKinds& kinds);
 
 /// The rows of users and guests, by key, as far as memory allows: those asked for last, each with its latest rows, read
 /// from the store when they are first asked for. What is added to a key that is not in memory needs no work: the store

@@ -77,10 +77,14 @@ ModelShelf::ModelShelf(Shop& shop, Options options) : shop_(shop), options_(std:
     observe(asker, request, reply, seconds);
   });
   thread_ = std::thread([this] { loop(); });
+  const auto ask = [this] { background([this] { recount(); }); };
+  shop_.keep_models({[this](const std::string& counts) { return receipt_list(counts); }, ask});
+  if (!shop_.receipts_without_models().empty()) ask();  // a pass did not come to its end
 }
 
 ModelShelf::~ModelShelf() {
   shop_.clear_observers();  // nobody is answered any more
+  shop_.keep_models({});
   stop();
 }
 
@@ -316,8 +320,11 @@ ModelVersion ModelShelf::make_live(State state, const std::string& name, const s
   return describe(name, scenario, entry_of(state, name, version));
 }
 
-ModelVersion ModelShelf::publish(const std::string& path, bool activate) {
+ModelVersion ModelShelf::publish(const std::string& path, bool activate,
+                                 std::optional<Micros> if_none_forgotten_since) {
   const std::lock_guard one(work_mutex_);
+  if (if_none_forgotten_since && shop_.last_forgotten() >= *if_none_forgotten_since)
+    throw ForgottenSince(path + ": somebody was forgotten after its rows were read");
   State state = copy();
   Bundle bundle = read_bundle(path);
   const std::string name = [&] {
@@ -345,6 +352,7 @@ ModelVersion ModelShelf::publish(const std::string& path, bool activate) {
   bundle.manifest.erase("checksum");
   write_bundle(folder, bundle.manifest, bundle.files, bundle.run);
   try {
+    if (read_before_forgetting(folder)) count_anew(name + " " + version, folder);
     if (activate) return make_live(state, name, version, false);
     std::vector<std::string> removed;
     prune(state, name, removed);

@@ -13,9 +13,16 @@
 #include <vector>
 
 #include "core/error.h"
+#include "learner/recount.h"
 #include "online/shop.h"
 
 namespace fewshop {
+
+/// Somebody was forgotten after the rows had been read that a model was trained with.
+class ForgottenSince : public Failure {
+ public:
+  using Failure::Failure;
+};
 
 /// No such scenario or version on the shelf; the message names those that there are.
 class UnknownModel : public InvalidInput {
@@ -75,7 +82,11 @@ class ModelShelf {
   /// Copies a bundle onto the shelf; `activate` false: without making it live. A bundle that is there already is not
   /// copied again. Throws InvalidInput naming the part that cannot be served, or the first row that [live] makes
   /// otherwise than [rows].
-  ModelVersion publish(const std::string& bundle, bool activate = true);
+  ///
+  /// A bundle whose rows were read before somebody was forgotten is counted anew first (learner/recount.h).
+  /// `if_none_forgotten_since`: where somebody was since then, throws ForgottenSince instead.
+  ModelVersion publish(const std::string& bundle, bool activate = true,
+                       std::optional<Micros> if_none_forgotten_since = std::nullopt);
   /// `version` may be its number alone.
   ModelVersion activate(const std::string& scenario, const std::string& version);
   /// Makes live what was live before; once more: what was live before that.
@@ -94,6 +105,10 @@ class ModelShelf {
   std::map<std::string, CellIndex::Report> indexes() const;
   const std::string& folder() const { return options_.folder; }
   const std::string& database() const { return options_.database; }
+
+  /// Counts every version anew whose rows were read before somebody was forgotten, puts those that answer in place of
+  /// themselves, and completes the receipts that wait for it. Runs on the shelf's thread where the shop asks for it.
+  void recount();
 
   /// Runs `work` on the shelf's thread, after what was given before. Errors are `work`'s business.
   void background(std::function<void()> work);
@@ -125,6 +140,10 @@ class ModelShelf {
   void remove_folders(const std::vector<std::string>& folders) const;
   void clean() const;
   void load();
+  bool read_before_forgetting(const std::string& folder) const;
+  nlohmann::json receipt_list(const std::string& counts) const;
+  nlohmann::json recount(const ModelVersion& version);
+  Recount count_anew(const std::string& name, const std::string& folder);
   void observe(const Asker& asker, const ListRequest& request, const ListReply& reply, double seconds);
   void compare(const Asker& asker, const ListRequest& request, const ListReply& reply, double seconds);
   void loop();

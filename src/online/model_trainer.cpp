@@ -16,7 +16,8 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kSteps = 3;  // train, evaluate, publish
+constexpr int kMostBegun = 3;  // times a training begins because somebody was forgotten meanwhile
+constexpr int kSteps = 3;      // train, evaluate, publish
 constexpr double kStopSeconds = 10;
 constexpr auto kScheduleEvery = std::chrono::seconds(20);
 
@@ -172,7 +173,20 @@ json ModelTrainer::command(const std::string& folder, const std::string& name, s
 }
 
 std::string ModelTrainer::work(const Training& training) {
-  const std::string folder = shelf_.folder() + "/.training/" + training.scenario, bundle = folder + "/bundle";
+  for (int begun = 1;; ++begun) {
+    try {
+      return attempt(training, begun == kMostBegun);
+    } catch (const ForgottenSince&) {
+      options_.log(fmt::format("models: {}: somebody was forgotten; the training begins again", training.scenario));
+      std::error_code error;
+      fs::remove_all(folder_of(training), error);
+    }
+  }
+}
+
+std::string ModelTrainer::attempt(const Training& training, bool last) {
+  const std::optional<Micros> begin = last ? std::nullopt : std::optional(now_());
+  const std::string folder = folder_of(training), bundle = folder + "/bundle";
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) throw Failure(fmt::format("{}: cannot be made: {}", folder, error.message()));
@@ -192,7 +206,7 @@ std::string ModelTrainer::work(const Training& training) {
   const bool better = verdict != "worse" && verdict != "unknown";
 
   jobs_.advance(training.job, 2, "publish");
-  const ModelVersion version = shelf_.publish(bundle, better);
+  const ModelVersion version = shelf_.publish(bundle, better, begin);
   fs::remove_all(folder, error);
   if (!running) return fmt::format("version {} is live", version.version);
   if (better)

@@ -21,6 +21,9 @@ namespace fewshop {
 /// there are too few test tasks for an interval, nothing is known, and the running one stays. A model that does not go
 /// live is on the shelf all the same. The first model of a scenario has nobody to stand against.
 ///
+/// Where somebody is forgotten while a model is trained, the training begins again; after the third time the model is
+/// taken as it is, its counts counted anew (ModelShelf::publish).
+///
 /// Threads: any.
 class ModelTrainer {
  public:
@@ -50,7 +53,9 @@ class ModelTrainer {
   void loop();
   void schedule();
   void run(const Training& training);
+  std::string folder_of(const Training& training) const { return shelf_.folder() + "/.training/" + training.scenario; }
   std::string work(const Training& training);
+  std::string attempt(const Training& training, bool last);
   /// Runs a command of the program; returns the JSON that it prints.
   nlohmann::json command(const std::string& folder, const std::string& name, std::vector<std::string> arguments);
 

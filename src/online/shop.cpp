@@ -6,9 +6,12 @@
 #include <condition_variable>
 
 #include "core/hash.h"
+#include "online/receipt.h"
 
 namespace fewshop {
 namespace {
+
+const std::string kKindSettings = "kind/";  // before the name of a kind that was posted
 
 std::string user_key(std::string_view user_id) { return "u:" + std::string(user_id); }
 std::string guest_key(std::string_view client_id) { return "c:" + std::string(client_id); }
@@ -19,14 +22,20 @@ Shop::Options complete(Shop::Options options) {
   return options;
 }
 
-/// The rows that an event becomes in the table `events`.
+/// The rows that an event becomes in the table `events`; `whole`: with the texts that few scenarios ask for.
 template <class Use>
-void each_row(const Event& event, Use&& use) {
+void each_row(const Event& event, bool whole, Use&& use) {
   EventRow row;
   row.event_id = event.event_id;
   row.time = event.time;
   row.event = event.event;
   row.value = event.value;
+  if (whole) {
+    row.client_id = event.client_id;
+    row.session_id = event.session_id;
+    row.recommendation_id = event.recommendation_id;
+    row.extra = event.extra;
+  }
   for (size_t i = 0; i < event.items.size(); ++i) {
     const EventItem& item = event.items[i];
     row.position = static_cast<int32_t>(i);
@@ -114,8 +123,14 @@ void Shop::load() {
   for (auto hash = hashes.rbegin(); hash != hashes.rend(); ++hash) recent_.add(*hash);
   for (auto& [guest, user] : store_->joins()) joins_[guest] = user;
   for (auto& key : store_->refusals()) refusals_.insert(key);
+  for (const auto& [name, set] : store_->settings(kKindSettings))
+    posted_kinds_.insert(name.substr(kKindSettings.size()));
   for (const auto& [name, entry] : store_->settings(std::string(Ledger::kEntries)))
-    if (entry.value("pending", false)) pending_receipts_.insert(name);
+    if (entry.value("pending", false)) {
+      pending_receipts_.insert(name);
+      // One that was not written to its end may wait for models, too.
+      if (!entry.contains("receipt") || waits_for(entry["receipt"], "models")) modelless_.insert(name);
+    }
 }
 
 std::string Shop::new_id() {
@@ -124,6 +139,11 @@ std::string Shop::new_id() {
   const uint64_t a = random_.next(), b = random_.next();
   return fmt::format("{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}", a >> 32, a >> 16 & 0xffff, a & 0xfff,
                      (b >> 48 & 0x3fff) | 0x8000, b & 0xffffffffffff);
+}
+
+bool Shop::admits_kind(const std::string& kind) const {
+  const std::shared_lock lock(posted_mutex_);
+  return std::ssize(posted_kinds_) < kMostKinds || posted_kinds_.count(kind) > 0;
 }
 
 bool Shop::refused(const std::string& user_id, const std::string& client_id) const {
@@ -153,6 +173,7 @@ Outcome Shop::change(Change change) {
 void Shop::begin() {
   pending_.clear();
   forgetting_.clear();
+  group_forgotten_.clear();
   group_joins_.clear();
   group_refusals_.clear();
 }
@@ -203,20 +224,21 @@ void Shop::prepare(Change& change, Outcome& outcome) {
     for (const EventItem& item : event.items)
       if (items_.find(item.item_id) < 0) change.named_items.push_back(item.item_id);
   };
+  {
+    const std::shared_lock posted(posted_mutex_);
+    for (int64_t i = 0; i < change.fresh; ++i)
+      if (posted_kinds_.count(change.events[i].event) == 0)
+        change.settings.emplace_back(kKindSettings + change.events[i].event, true);
+  }
   for (int64_t i = 0; i < change.fresh; ++i) name(change.events[i]);
   for (const Event& event : change.overwritten_feedback) name(event);
   prepare_forgetting(change);
 }
 
-LiveRow Shop::live_row(const EventRow& row, int32_t item, int32_t kind) const {
-  return fewshop::live_row(row, item, kind, kinds_.number(kind, row));
-}
-
 int32_t Shop::know_item(const std::string& id) {
-  bool added = false;
-  const int32_t item = items_.add(id, &added);
-  if (added) apply_item(id);
-  return item;
+  if (const int32_t known = items_.find(id); known >= 0) return known;
+  apply_item(id);
+  return items_.find(id);
 }
 
 void Shop::apply_event(const Event& event) {
@@ -226,13 +248,15 @@ void Shop::apply_event(const Event& event) {
                           : !event.user_id.empty()   ? user_key(event.user_id)
                           : !event.client_id.empty() ? guest_key(event.client_id)
                                                      : "";
-  each_row(event, [&](const EventRow& row) {
-    const int32_t item = know_item(row.item_id);
+  // What reads the store, and may fail, comes before what counts.
+  for (const EventItem& item : event.items) know_item(item.item_id);
+  each_row(event, kinds_.keeps_texts(), [&](const EventRow& row) {
+    const int32_t item = items_.find(row.item_id);
     if (event.time <= now)
       items_.count(item, 1);
     else
       due_.push({event.time, event.event_id, item});
-    if (!key.empty() && kind >= 0) rows_.add(key, live_row(row, item, kind));
+    if (!key.empty() && kind >= 0) rows_.add(key, live_row(row, item, kind, kinds_));
   });
 }
 
@@ -244,16 +268,27 @@ void Shop::count_due() {
   }
 }
 
+void Shop::count_kind(const std::string& kind) {
+  constexpr size_t kMostCounted = 200;
+  const std::lock_guard lock(figures_mutex_);
+  const auto known = by_kind_.find(kind);
+  if (known != by_kind_.end())
+    ++known->second;
+  else
+    ++by_kind_[by_kind_.size() < kMostCounted ? kind : "other"];
+}
+
 /// The item is new, or what the shop says of it has changed: lists and models follow.
 void Shop::apply_item(const std::string& id) {
+  // An item is known once everything has been read: reading may fail, and is tried again.
   const auto record = store_->item(id);
+  const auto columns = store_->item_columns(id).value_or(ShopStore::Columns{});
   const int32_t item = items_.add(id);
   const bool shown = record && !record->hidden;
   items_.set(item, shown, record ? record->time : 0);
-  views_.changed(item, id);
-  const auto columns = store_->item_columns(id).value_or(ShopStore::Columns{});
   for (const auto& model : following()) model->put_item(item, id, columns, shown);
   if (journal_) journal_->push_back(id);
+  views_.changed(item, id, columns);
 }
 
 void Shop::apply(const Change& change, Outcome& outcome) {
@@ -262,21 +297,10 @@ void Shop::apply(const Change& change, Outcome& outcome) {
   if (std::ssize(change.items) + std::ssize(change.item_patches) > kManyItems) views_.clear();
   for (const auto& item : change.items) apply_item(item.item_id);
   for (const auto& patch : change.item_patches) apply_item(patch.first);
-  for (int64_t i = 0; i < change.fresh; ++i) {
-    recent_.add(hash64(change.events[i].event_id));
+  for (int64_t& i = outcome.in_effect; i < change.fresh; ++i) {
     apply_event(change.events[i]);
-  }
-  if (change.fresh > 0) {
-    constexpr size_t kMostKinds = 200;
-    const std::lock_guard lock(figures_mutex_);
-    for (int64_t i = 0; i < change.fresh; ++i) {
-      const std::string& kind = change.events[i].event;
-      const auto known = by_kind_.find(kind);
-      if (known != by_kind_.end())
-        ++known->second;
-      else
-        ++by_kind_[by_kind_.size() < kMostKinds ? kind : "other"];
-    }
+    recent_.add(hash64(change.events[i].event_id));
+    count_kind(change.events[i].event);
   }
   for (const OldRow& row : change.old_rows)
     if (row.table < 2) rows_.drop(row.user_id.empty() ? guest_key(row.client_id) : user_key(row.user_id));
@@ -309,14 +333,24 @@ void Shop::apply(const Change& change, Outcome& outcome) {
     rows_.drop(key);
     if (!user.empty()) rows_.drop(user_key(user));
   }
-  for (const Event& event : change.overwritten_feedback) {
-    for (const EventItem& item : event.items) items_.count(know_item(item.item_id), 1);
+  const auto overwritten = std::ssize(change.overwritten_feedback);
+  for (int64_t& done = outcome.in_effect; done < change.fresh + overwritten; ++done) {
+    const Event& event = change.overwritten_feedback[done - change.fresh];
+    for (const EventItem& item : event.items) know_item(item.item_id);
+    for (const EventItem& item : event.items) items_.count(items_.find(item.item_id), 1);
     rows_.drop(user_key(event.user_id));
   }
   for (const auto& key : change.deleted_feedback) rows_.drop(user_key(key.user_id));
   for (const auto& id : change.deleted_items) {
     apply_item(id);
     rows_.drop_item(items_.add(id));
+  }
+  for (const auto& [name, entry] : change.settings) {
+    if (name.starts_with(Ledger::kEntries)) ledger_.put(name, entry.value("time", Micros{0}));
+    if (name.starts_with(kKindSettings)) {
+      const std::unique_lock lock(posted_mutex_);
+      posted_kinds_.insert(name.substr(kKindSettings.size()));
+    }
   }
   for (const auto& id : change.forgotten_users) {
     std::vector<std::string> guests;
@@ -345,7 +379,7 @@ void Shop::read_rows(std::string_view key, std::vector<LiveRow>& rows) {
                                              std::numeric_limits<Micros>::max())) {
     if (row.item_id.empty()) continue;
     const int32_t item = items_.find(row.item_id), kind = kinds_.add(row.event);
-    if (item >= 0 && kind >= 0) rows.push_back(live_row(row, item, kind));
+    if (item >= 0 && kind >= 0) rows.push_back(live_row(row, item, kind, kinds_));
   }
 }
 
@@ -357,149 +391,6 @@ void Shop::warm(const std::atomic<bool>& stop) {
   store_->each_actor([&](const std::string& user, const std::string& client) {
     rows_.read(user.empty() ? guest_key(client) : user_key(user), 0, rows);
     return !stop && (++keys % kBetweenLooks != 0 || rows_.usage().bytes < enough);
-  });
-}
-
-// --- Models.
-
-std::vector<std::shared_ptr<LiveModel>> Shop::following() const {
-  const std::shared_lock lock(models_mutex_);
-  std::vector<std::shared_ptr<LiveModel>> models;
-  for (const auto* group : {&models_, &shadows_})
-    for (const auto& [name, model] : *group) models.push_back(model);
-  return models;
-}
-
-std::vector<std::shared_ptr<const LiveModel>> Shop::models() const {
-  const std::shared_lock lock(models_mutex_);
-  std::vector<std::shared_ptr<const LiveModel>> models;
-  for (const auto& [name, model] : models_) models.push_back(model);
-  return models;
-}
-
-std::shared_ptr<const LiveModel> Shop::model_or_null(const std::string& scenario) const {
-  const std::shared_lock lock(models_mutex_);
-  const auto names = [&] {
-    std::string names;
-    for (const auto& entry : models_) names += (names.empty() ? "" : ", ") + entry.first;
-    return names.empty() ? "none" : names;
-  };
-  const std::string& wanted = scenario.empty() ? options_.default_scenario : scenario;
-  if (wanted.empty()) {
-    std::shared_ptr<const LiveModel> only;
-    for (const auto& [name, model] : models_) {
-      if (!model->ranking()) continue;
-      if (only)
-        throw InvalidInput("scenario: several rank items (" + names() +
-                           "); name one with ?scenario=, or set [recommend] scenario");
-      only = model;
-    }
-    return only;
-  }
-  const auto found = models_.find(wanted);
-  if (found != models_.end()) return found->second;
-  if (!scenario.empty()) throw InvalidInput("scenario: no model of '" + wanted + "' is live; live: " + names());
-  return nullptr;
-}
-
-std::shared_ptr<const LiveModel> Shop::model(const std::string& scenario) const {
-  auto model = model_or_null(scenario);
-  require(model != nullptr, "scenario: no model is live; publish one with `fewshop model publish`");
-  return model;
-}
-
-namespace {
-
-/// The columns that a scenario's [live] takes values from, by kind of event.
-std::map<std::string, std::string> live_columns(const Scenario& scenario) {
-  std::map<std::string, std::string> columns;
-  for (const auto& [event, value] : scenario.live_events)
-    if (value.is_string()) columns[event] = value.get<std::string>();
-  return columns;
-}
-
-}  // namespace
-
-void Shop::publish(const std::string& version, const std::string& folder) {
-  make_ready(version, folder, [this](const std::shared_ptr<LiveModel>& model) {
-    const bool reread = kinds_.use(model->scenario());
-    {
-      const std::unique_lock lock(models_mutex_);
-      models_[model->name()] = model;
-    }
-    if (reread) rows_.clear();
-  });
-}
-
-void Shop::shadow(const std::string& version, const std::string& folder) {
-  make_ready(version, folder, [&](const std::shared_ptr<LiveModel>& model) {
-    const std::unique_lock lock(models_mutex_);
-    const auto live = models_.find(model->name());
-    require(live != models_.end(), model->name(), ": no model of this scenario is live: a shadow has nobody to follow");
-    require(live_columns(live->second->scenario()) == live_columns(model->scenario()), model->name(),
-            ": [live] of version ", version, " takes values from other columns than that of the live version ",
-            live->second->version(), "; rows in memory keep one value of a kind of event");
-    shadows_[model->name()] = model;
-  });
-}
-
-void Shop::retire_shadow(const std::string& scenario) {
-  const std::unique_lock lock(models_mutex_);
-  shadows_.erase(scenario);
-}
-
-ListReply Shop::shadow_recommend(const std::string& scenario, const Asker& asker, const ListRequest& request) {
-  std::shared_ptr<const LiveModel> model;
-  {
-    const std::shared_lock lock(models_mutex_);
-    if (const auto found = shadows_.find(scenario); found != shadows_.end()) model = found->second;
-  }
-  require(model != nullptr, "scenario: '", scenario, "' has no shadow");
-  const TaskState state = task_state(asker, model.get());
-  return reply(fewshop::recommend(*model, state.view(), rules(request), request.explain, now()), model.get());
-}
-
-void Shop::make_ready(const std::string& version, const std::string& folder,
-                      const std::function<void(const std::shared_ptr<LiveModel>&)>& swap) {
-  const std::lock_guard one(publish_mutex_);
-  auto model = std::make_shared<LiveModel>(version, folder, Model::load(folder), kinds_);
-  // Items are put while others change: what changes meanwhile is put again before the swap, on the writing thread.
-  const auto wait = [&](std::function<void()> task) {
-    std::mutex mutex;
-    std::condition_variable ready;
-    bool done = false;
-    std::exception_ptr problem;
-    ingest_->run([&] {
-      try {
-        task();
-      } catch (...) {
-        problem = std::current_exception();
-      }
-      const std::lock_guard lock(mutex);
-      done = true;
-      ready.notify_one();
-    });
-    std::unique_lock lock(mutex);
-    ready.wait(lock, [&] { return done; });
-    if (problem) std::rethrow_exception(problem);
-  };
-  wait([&] { journal_.emplace(); });
-  model->put_items([&](const auto& put) {
-    store_->each_item_columns([&](const std::string& id, const ShopStore::Columns& columns) {
-      const auto hidden = columns.find("hidden");
-      const bool shown = hidden == columns.end() || !hidden->second || *hidden->second == "0";
-      put(items_.add(id), id, columns, shown);
-    });
-  });
-  wait([&] {
-    const auto changed = std::move(*journal_);
-    journal_.reset();
-    for (const auto& id : changed) {
-      const auto record = store_->item(id);
-      model->put_item(items_.add(id), id, store_->item_columns(id).value_or(ShopStore::Columns{}),
-                      record && !record->hidden);
-    }
-    swap(model);
   });
 }
 
@@ -527,15 +418,6 @@ void Shop::build_indexes() {
     if (stopping_ || !model->wants_index(options_.index_from)) continue;
     model->build_index(sample_of_users(), now(), [this] { return stopping_.load(); });
   }
-}
-
-void Shop::retire(const std::string& scenario) {
-  {
-    const std::unique_lock lock(models_mutex_);
-    require(models_.erase(scenario) > 0, "scenario: no model of '", scenario, "' is live");
-    shadows_.erase(scenario);
-  }
-  kinds_.release(scenario);
 }
 
 }  // namespace fewshop

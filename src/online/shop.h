@@ -138,16 +138,38 @@ class Shop {
   /// disk. Ends early when `stop` says so.
   void warm(const std::atomic<bool>& stop);
   bool refused(const std::string& user_id, const std::string& client_id) const;
+  /// The most kinds of event that clients may make up. Kinds are kept for ever: names that never end would fill memory.
+  static constexpr int64_t kMostKinds = 10'000;
+  /// Whether an event of this kind may be posted: its kind is known, or there is room for another one.
+  bool admits_kind(const std::string& kind) const;
 
   // --- People (docs/privacy.md).
 
   /// Forgets a user and the guests joined to it. `done` gets the receipt: what was removed from where, that the shop
-  /// now answers as it answers a newcomer, which models may hold parameters that were fitted to the user's rows too,
-  /// and whether the database's log is still to be cut (`pending`), which the shop goes on trying. Called on a thread
-  /// of the shop, once. Throws Overloaded.
+  /// now answers as it answers a newcomer, which versions of models have counted the user and which parameters were
+  /// fitted to the user's rows too, and whether something is still to be done (`pending`, `waits_for`): the database's
+  /// log to be cut ("log"), kept versions to be counted anew ("models"). Called on a thread of the shop, once. Throws
+  /// Overloaded.
   void forget(const std::string& user_id, std::function<void(const Outcome&, const nlohmann::json& receipt)> done);
-  /// The receipts of all who were forgotten (of one user, where it is given), by keyed hash, oldest first.
-  nlohmann::json receipts(const std::string& user_id = "");
+
+  /// Who keeps versions of models (the shelf). Both are called on a thread of the shop.
+  struct KeptModels {
+    /// What a receipt says of each version; `counts`: of its counts.
+    std::function<nlohmann::json(const std::string& counts)> list;
+    std::function<void()> recount;  // asks for all of them to be counted anew, without waiting
+  };
+  /// Versions that are kept are part of receipts from now on; {} ends that.
+  void keep_models(KeptModels kept);
+  /// Names of the receipts that wait for versions to be counted anew.
+  std::vector<std::string> receipts_without_models() const;
+  /// The versions of these receipts are as `models` says now; they wait for them no more.
+  void complete_receipts(const std::vector<std::string>& names, const nlohmann::json& models);
+  /// When somebody was last forgotten; smallest Micros = never.
+  Micros last_forgotten() const { return ledger_.newest(); }
+  /// Rows of events that were removed because their users were forgotten, from a time on.
+  int64_t rows_forgotten_since(Micros time);
+  /// The latest receipts of all who were forgotten (of one user, where it is given), by keyed hash, oldest first.
+  nlohmann::json receipts(const std::string& user_id = "", int64_t most = 1000);
   /// Everything that is held of a user: record, events wherever they are, guests, consent, and what each live model
   /// makes of it.
   nlohmann::json export_user(const std::string& user_id);
@@ -230,16 +252,18 @@ class Shop {
   bool came_late(const Event& event) const;
   nlohmann::json finish_forgetting(const std::string& user_id, const Outcome& outcome);
   nlohmann::json newcomer_check(const std::string& user_id);
-  void store_receipt(const std::string& name, const nlohmann::json& receipt);
+  nlohmann::json models_of_receipt(const std::string& counts);
+  nlohmann::json receipt_of(const std::string& name, const nlohmann::json& entry) const;
+  void store_receipt(const std::string& name, nlohmann::json receipt);
   void finish_pending();
   nlohmann::json profile_of(const std::string& user_id, const LiveModel& model);
   void tick();
   void apply_item(const std::string& id);
   void build_indexes();
   std::vector<std::vector<LiveRow>> sample_of_users();
+  void count_kind(const std::string& kind);
   int32_t know_item(const std::string& id);
   void read_rows(std::string_view key, std::vector<LiveRow>& rows);
-  LiveRow live_row(const EventRow& row, int32_t item, int32_t kind) const;
   TaskState task_state(const Asker& asker, const LiveModel* model);
   ListRules rules(const ListRequest& request);
   ListReply reply_of(const ListAnswer& answer, const LiveModel* model);
@@ -275,9 +299,13 @@ class Shop {
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;  // rows of the future: they are counted in time
   std::optional<std::vector<std::string>> journal_;                 // items changed while a model is being made ready
   std::unordered_set<std::string> forgetting_;                // users whom the group that is being committed forgets
+  std::unordered_map<std::string, Micros> group_forgotten_;   // their entries of the ledger
   std::unordered_map<std::string, std::string> group_joins_;  // what the group says before what is prepared: guest ->
                                                               // user, "" = parted
   std::unordered_map<std::string, bool> group_refusals_;      // "u:ID", "c:ID" -> refused
+
+  mutable std::shared_mutex posted_mutex_;
+  std::unordered_set<std::string> posted_kinds_;  // that are stored as settings
 
   mutable std::shared_mutex people_mutex_;
   std::unordered_map<std::string, std::string> joins_;  // guest -> user
@@ -292,8 +320,11 @@ class Shop {
   Random random_;
 
   Ledger ledger_;
-  std::mutex receipts_mutex_;
+  mutable std::mutex receipts_mutex_;
   std::set<std::string> pending_receipts_;  // names of their settings
+  std::set<std::string> modelless_;         // of these, those that wait for versions of models
+  KeptModels kept_;
+  std::mutex completing_mutex_;  // of reading a stored receipt and writing it again
   std::atomic<bool> write_failed_ = false;
   mutable std::mutex figures_mutex_;
   Figures figures_;

@@ -76,7 +76,7 @@ Shop::TaskState Shop::task_state(const Asker& asker, const LiveModel* model) {
     for (const EventRow& row : *asker.rows) {
       // A question makes no kind known: what no event and no model has named is no support.
       const int32_t kind = kinds_.find(row.event);
-      state.rows.push_back(live_row(row, items_.find(row.item_id), kind < 0 ? EventKinds::kUnknown : kind));
+      state.rows.push_back(live_row(row, items_.find(row.item_id), kind < 0 ? EventKinds::kUnknown : kind, kinds_));
     }
     std::stable_sort(state.rows.begin(), state.rows.end(),
                      [](const LiveRow& a, const LiveRow& b) { return a.time < b.time; });

@@ -1,4 +1,4 @@
-// What a shop does for the people in it: forgetting, what it holds of somebody, retention.
+// What a shop does for the people in it: what it holds of somebody, retention. Forgetting: shop_forgetting.cpp.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -6,8 +6,6 @@
 #include <limits>
 
 #include "core/error.h"
-#include "core/hash.h"
-#include "online/secret.h"
 #include "online/shop.h"
 #include "runtime/bayes_member.h"
 
@@ -16,24 +14,12 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kCompared = 100;                      // items of the lists that a newcomer and somebody forgotten get
 constexpr int kTopItems = 20, kTopAttributes = 20;  // of a profile
 constexpr int64_t kScannedAtOnce = 20'000;          // rows that retention looks at in one go
 constexpr int64_t kRemovedAtOnce = 1'000;           // and removes in one commit
 
 constexpr auto kAllRows = std::numeric_limits<int64_t>::max() / 2;
 constexpr auto kAllTime = std::numeric_limits<Micros>::max();
-
-/// What a member of a bundle keeps of the people it was trained with, by its name.
-std::string kept_by(std::string_view member) {
-  if (member == "bayes") return "item vectors and the prior, fitted to everybody's rows";
-  if (member == "als") return "item factors, fitted to everybody's rows";
-  if (member == "ease") return "item weights, fitted to everybody's rows";
-  if (member == "popularity") return "counts of rows by item, not reduced";
-  if (member == "item-knn") return "counts of items had together, not reduced";
-  if (member == "session-knn") return "sequences of items, without the ids of users, not removed";
-  return "means over everybody's rows, not reduced";
-}
 
 json number(double value) { return given(value) ? json(value) : json(); }
 
@@ -103,165 +89,6 @@ json attributes_of(const LiveModel::Access& access, const BayesMember& member, s
 }
 
 }  // namespace
-
-// --- Forgetting.
-
-void Shop::prepare_forgetting(Change& change) {
-  for (const auto& id : change.forgotten_users) {
-    const Micros time = options_.now();
-    change.settings.push_back(ledger_.key());
-    const auto enter = [&](const std::string& who, bool guest) {
-      const std::string name = ledger_.name_of(who);
-      json entry = {{"time", time}};
-      entry[guest ? "guest" : "pending"] = true;
-      change.settings.emplace_back(name, std::move(entry));
-      // What comes later in the same commit is late already.
-      ledger_.put(name, time);
-    };
-    enter("u:" + id, false);
-    for (const auto& [guest, user] : joins_)
-      if (user == id) enter("c:" + guest, true);
-    forgetting_.insert(id);
-  }
-}
-
-bool Shop::came_late(const Event& event) const {
-  if (event.time >= ledger_.newest()) return false;
-  const auto before = [&](const std::string& who) {
-    const auto time = ledger_.forgotten_at(who);
-    return time && event.time < *time;
-  };
-  return (!event.user_id.empty() && before("u:" + event.user_id)) ||
-         (!event.client_id.empty() && before("c:" + event.client_id));
-}
-
-void Shop::forget(const std::string& user_id, std::function<void(const Outcome&, const json& receipt)> done) {
-  Change change;
-  change.forgotten_users.push_back(user_id);
-  submit(std::move(change), [this, user_id, done = std::move(done)](const Outcome& outcome) {
-    // The check and the cut of the log take longer than the writing thread may wait.
-    if (!outcome.error.empty() || !housekeeping_->run([this, user_id, outcome, done] {
-          json receipt;
-          try {
-            receipt = finish_forgetting(user_id, outcome);
-          } catch (const std::exception& problem) {
-            options_.log(fmt::format("forgetting: the receipt is not complete: {}", problem.what()));
-            receipt = {{"pending", true}, {"removed", outcome.removed}};
-          }
-          done(outcome, receipt);
-        }))
-      done(outcome, {{"pending", true}, {"removed", outcome.removed}});
-  });
-}
-
-json Shop::newcomer_check(const std::string& user_id) {
-  json check = {
-      {"user", store_->user(user_id).has_value()},
-      {"rows", std::ssize(store_->history(user_id, "", kAllRows, kAllTime)) + std::ssize(store_->withheld(user_id))}};
-  bool equal = true;
-  const std::string nobody = "newcomer-" + hex_of(random_bytes(16));
-  ListRequest request;
-  request.n = kCompared;
-  json asked = json::array();
-  for (const auto& model : models()) {
-    std::vector<std::string> ids;
-    {
-      const ItemTable::Reader items(items_);
-      for (int32_t item = 0; item < std::min(items.size(), kCompared); ++item) ids.push_back(items.at(item).id);
-    }
-    const auto a = answer_scores(*model, {user_id, "", std::nullopt}, ids, false);
-    const auto b = answer_scores(*model, {nobody, "", std::nullopt}, ids, false);
-    bool same = a.support == 0 && a.served == b.served;
-    for (size_t i = 0; i < ids.size() && same; ++i)
-      same = a.items[i].score == b.items[i].score && a.items[i].low == b.items[i].low &&
-             a.items[i].high == b.items[i].high;
-    asked.push_back(model->name());
-    equal = equal && same;
-  }
-  check["asked"] = asked;
-  check["answers_equal_a_newcomers"] = equal;
-  check["newcomer"] = equal && check["rows"] == 0 && check["user"] == false;
-  return check;
-}
-
-json Shop::finish_forgetting(const std::string& user_id, const Outcome& outcome) {
-  const std::string name = ledger_.name_of("u:" + user_id);
-  json removed = json::object();
-  for (const auto& [table, rows] : outcome.removed) removed[table] = rows;
-  removed["memory_rows"] = outcome.dropped_rows;
-  json models = json::array();
-  for (const auto& model : this->models()) {
-    json holds = json::object();
-    const LiveModel::Access access(*model);
-    for (const auto& member : access.model().parts().members)
-      holds[std::string(member->name())] = kept_by(member->name());
-    models.push_back({{"scenario", model->name()},
-                      {"version", model->version()},
-                      {"may_hold", holds},
-                      {"until", "a version that was trained later goes live and this one is deleted"}});
-  }
-  json receipt = {{"id", name.substr(Ledger::kEntries.size())},
-                  {"time", format_time(ledger_.forgotten_at("u:" + user_id).value_or(options_.now()))},
-                  {"removed", removed},
-                  {"guests", outcome.removed.count("joins") > 0 ? outcome.removed.at("joins") : 0},
-                  {"popularity", "counts of items were reduced by the rows removed"},
-                  {"check", newcomer_check(user_id)},
-                  {"models", models},
-                  {"out_of_reach",
-                   "dumps, backups and copies made before DATABASE changed its version; restore applies the ledger "
-                   "to dumps"},
-                  {"pending", true}};
-  if (store_->truncate_log()) receipt["pending"] = false;
-  store_receipt(name, receipt);
-  return receipt;
-}
-
-void Shop::store_receipt(const std::string& name, const json& receipt) {
-  const auto time = parse_time(receipt.value("time", ""));
-  Change change;
-  change.settings.emplace_back(name,
-                               json{{"time", time.value_or(0)}, {"pending", receipt["pending"]}, {"receipt", receipt}});
-  this->change(std::move(change));
-  const std::lock_guard lock(receipts_mutex_);
-  if (receipt["pending"] == true)
-    pending_receipts_.insert(name);
-  else
-    pending_receipts_.erase(name);
-}
-
-void Shop::finish_pending() {
-  std::set<std::string> pending;
-  {
-    const std::lock_guard lock(receipts_mutex_);
-    pending = pending_receipts_;
-  }
-  if (pending.empty() || !store_->truncate_log()) return;
-  for (const auto& name : pending) {
-    const auto entry = store_->setting(name);
-    if (!entry) continue;
-    json receipt = entry->value("receipt", json::object());
-    receipt["pending"] = false;
-    if (!receipt.contains("time")) receipt["time"] = format_time(entry->value("time", Micros{0}));
-    if (!receipt.contains("id")) receipt["id"] = name.substr(Ledger::kEntries.size());
-    store_receipt(name, receipt);
-  }
-}
-
-json Shop::receipts(const std::string& user_id) {
-  json list = json::array();
-  const std::string prefix = user_id.empty() ? std::string(Ledger::kEntries) : ledger_.name_of("u:" + user_id);
-  for (const auto& [name, entry] : store_->settings(prefix)) {
-    if (entry.value("guest", false)) continue;
-    json receipt = entry.value("receipt", json::object());
-    receipt["id"] = name.substr(Ledger::kEntries.size());
-    receipt["pending"] = entry.value("pending", true);
-    if (!receipt.contains("time")) receipt["time"] = format_time(entry.value("time", Micros{0}));
-    list.push_back(std::move(receipt));
-  }
-  std::sort(list.begin(), list.end(),
-            [](const json& a, const json& b) { return a["time"].get<std::string>() < b["time"].get<std::string>(); });
-  return list;
-}
 
 // --- What is held of somebody.
 

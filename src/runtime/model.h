@@ -3,11 +3,13 @@
 #include <array>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "core/time.h"
 #include "feature/encoders.h"
 #include "runtime/member.h"
 #include "runtime/stack.h"
@@ -17,6 +19,17 @@ namespace fewshop {
 
 /// What one task needs of a model while it is answered: a workspace per member and buffers. One thread each.
 struct ModelSession;
+
+/// Which rows a model that can be served was trained with, so that what it has counted of somebody can be counted anew
+/// without (learner/recount.h). Tasks are known by hash only.
+struct TrainedOn {
+  int64_t events_through = -1;        // rows of the table `events` after this number came later
+  Micros latest = 0;                  // no row was later than this
+  int64_t rows = 0;                   // of the last fit
+  std::vector<int64_t> train, valid;  // hashes of the tasks of the last fit (hash_of), ascending
+
+  static int64_t hash_of(const std::string& split, const std::string& task);
+};
 
 /// A whole bundle in memory, immutable once loaded (add_item apart): members, stack, gate, items. Answers for one task
 /// without libtorch and, after the first calls, without allocation.
@@ -111,7 +124,10 @@ class Model {
     Stack stack;
     Gate gate;
     float target_low = 0, target_high = 0;
+    std::optional<TrainedOn> trained_on;  // of scenarios with [live]
   };
+  /// The parts of a bundle, to make another one of them. Throws as load does.
+  static Parts read_parts(const std::string& folder);
   explicit Model(Parts parts);
   const Parts& parts() const { return p_; }
 

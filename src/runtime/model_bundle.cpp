@@ -1,6 +1,7 @@
 #include "bundle/bundle.h"
 #include "bundle/tensor_file.h"
 #include "core/error.h"
+#include "core/hash.h"
 #include "runtime/members.h"
 #include "runtime/model.h"
 
@@ -46,7 +47,27 @@ const std::string& file(const Bundle& bundle, const std::string& name) {
   return found->second;
 }
 
+constexpr const char* kTrainedOn = "trained-on.safetensors";
+
+TensorFile trained_on_to_file(const TrainedOn& trained) {
+  TensorFile file;
+  file.put("extent", std::vector<int64_t>{trained.events_through, trained.latest, trained.rows});
+  file.put("train", trained.train);
+  file.put("valid", trained.valid);
+  return file;
+}
+
+TrainedOn trained_on_from_file(const TensorFile& file) {
+  const auto extent = file.get<int64_t>("extent");
+  require(extent.size() == 3, kTrainedOn, ": extent has ", extent.size(), " entries, expected 3");
+  return {extent[0], extent[1], extent[2], file.get<int64_t>("train"), file.get<int64_t>("valid")};
+}
+
 }  // namespace
+
+int64_t TrainedOn::hash_of(const std::string& split, const std::string& task) {
+  return static_cast<int64_t>(Fingerprint().add(split).add(task).value());
+}
 
 void Model::save(const std::string& folder, const json& report, const json& run) const {
   BundleFiles files;
@@ -68,6 +89,7 @@ void Model::save(const std::string& folder, const json& report, const json& run)
   files["weights.safetensors"] = weights.serialize();
   files["encoders.json"] = encoders_to_json(p_.encoders).dump(1) + "\n";
   files["gate.json"] = gate_to_json(p_.gate, names).dump(1) + "\n";
+  if (p_.trained_on) files[kTrainedOn] = trained_on_to_file(*p_.trained_on).serialize();
   files["report.json"] = report.dump(1) + "\n";
   json manifest = p_.manifest;
   manifest["scenario"] = scenario_to_json(p_.scenario);
@@ -84,6 +106,16 @@ void Model::save(const std::string& folder, const json& report, const json& run)
 }
 
 std::shared_ptr<Model> Model::load(const std::string& folder) {
+  try {
+    return std::make_shared<Model>(read_parts(folder));
+  } catch (const InvalidInput& e) {
+    const std::string message = e.what();
+    if (message.starts_with(folder)) throw;
+    throw InvalidInput(folder + ": " + message);
+  }
+}
+
+Model::Parts Model::read_parts(const std::string& folder) {
   const Bundle bundle = read_bundle(folder);
   try {
     Parts parts;
@@ -110,7 +142,10 @@ std::shared_ptr<Model> Model::load(const std::string& folder) {
     parts.stack.coefficient = weights.get<float>("stack.coefficient");
     parts.stack.log_variance = weights.get<float>("stack.log_variance");
     parts.gate = gate_from_json(json::parse(file(bundle, "gate.json")), names);
-    return std::make_shared<Model>(std::move(parts));
+    if (bundle.files.count(kTrainedOn) > 0)
+      parts.trained_on =
+          trained_on_from_file(TensorFile::parse(bundle.files.at(kTrainedOn), folder + "/" + kTrainedOn));
+    return parts;
   } catch (const json::exception& e) {
     throw InvalidInput(folder + ": the bundle is damaged or of another version: " + e.what());
   } catch (const InvalidInput& e) {

@@ -171,9 +171,14 @@ class ColumnLoader {
 }  // namespace
 
 LoadedProblem load_problem(const Scenario& scenario, const std::string& database, const Encoders* fitted) {
-  const auto store = open_store(database, Store::Access::kRead);
+  auto store = open_store(database, Store::Access::kRead);
   LoadedProblem problem;
   problem.scenario = scenario;
+  if (!scenario.live_events.empty()) {
+    // A server may be writing: what is read ends at one place that can be found again.
+    problem.events_through = store->last_event_row();
+    store = open_store(database, Store::Access::kRead, {.events_through = problem.events_through});
+  }
   std::vector<std::string> notes;
   Interner items;
   if (items_of(scenario).given()) items = read_keys(*store, items_of(scenario), notes);

@@ -25,6 +25,7 @@ struct LoadedProblem {
   Encoders encoders;             // fitted vocabularies and scales
   std::string data_fingerprint;  // of the tables and options that the rows came from
   RowCounts row_counts;
+  int64_t events_through = -1;  // rows of the table `events` after this one were not read (StoreOptions)
 };
 
 /// Reads rows, items and task descriptions of a scenario from a database, splits them, fits the encoders on what may be

@@ -310,6 +310,10 @@ RawRows read_all_rows(Store& store, const Scenario& s, Interner items, const Equ
 
 }  // namespace
 
+RawRows read_rows_or_none(Store& store, const Scenario& s, Interner items) {
+  return read_all_rows(store, s, std::move(items), {});
+}
+
 RawRows read_rows(Store& store, const Scenario& s, Interner items) {
   RawRows rows = read_all_rows(store, s, std::move(items), {});
   check_rows(rows, s);

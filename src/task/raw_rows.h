@@ -71,6 +71,9 @@ std::string source_fingerprint(Store& store, const Source& source);
 /// `items` holds the keys of [items] in table order and is extended by items that only occur in rows.
 RawRows read_rows(Store& store, const Scenario& scenario, Interner items);
 
+/// The same where there may be no rows.
+RawRows read_rows_or_none(Store& store, const Scenario& scenario, Interner items);
+
 /// Reads the rows of one task alone, whatever their split value and role: none where there are none. `values` are those
 /// of the task columns. An index over one of them makes this a matter of the task's rows, not of the table's.
 RawRows read_task_rows(Store& store, const Scenario& scenario, const std::vector<std::string>& values);

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <thread>
 
@@ -23,18 +25,21 @@ class LiveCheckTest : public ::testing::Test {
     for (int u = 0; u < 6; ++u) {
       Change change;
       UserRecord user;
-      user.user_id = "u" + std::to_string(u);
+      user.user_id = fmt::format("u{}", u);
       user.labels = {{"age", u % 2 ? "young" : "old"}};
       change.users.push_back(user);
       live_.shop->change(std::move(change));
       for (int i = 0; i < 10; ++i) {
         // Every other event is of the same time as the one before it.
         live_.now += i % 2 ? 0 : kDay;
-        Change event = live_.event_change("e" + std::to_string(u) + "-" + std::to_string(i), user.user_id,
-                                          "item-" + std::to_string((7 * i + u) % 50), i % 3 ? "view_item" : "purchase");
-        event.events[0].items.push_back({.item_id = "item-" + std::to_string(i)});
+        Change event = live_.event_change(fmt::format("e{}-{}", u, i), user.user_id,
+                                          fmt::format("item-{}", (7 * i + u) % 50), i % 3 ? "view_item" : "purchase");
+        event.events[0].items.push_back({.item_id = fmt::format("item-{}", i)});
         event.events[0].items[0].rating = 1 + i % 5;
         event.events[0].items[1].rating = 2;
+        event.events[0].items[0].quantity = i % 4 == 3 ? kNotGiven : 1 + i % 4;
+        event.events[0].session_id = i % 5 == 4 ? "" : fmt::format("s{}", i / 3);
+        event.events[0].extra = i % 3 == 0 ? R"({"invoice": 7, "note": 1.5})" : R"({"invoice": "a", "note": "2"})";
         live_.shop->change(std::move(event));
       }
     }
@@ -74,6 +79,74 @@ TEST_F(LiveCheckTest, RowsOfTheTableEventsAreReproduced) {
 TEST_F(LiveCheckTest, BasketsAreHeldTogetherAlike) {
   EXPECT_EQ(check(bundle(Problem::kRanking, [](Scenario& s) { s.episode.ties = "event_id"; })).difference, "");
   EXPECT_EQ(check(bundle(Problem::kRanking, [](Scenario& s) { s.episode.ties = "time"; })).difference, "");
+}
+
+TEST_F(LiveCheckTest, OtherColumnsHoldRowsTogetherAndWeighThemAlike) {
+  EXPECT_EQ(check(bundle(Problem::kRanking, [](Scenario& s) { s.episode.ties = "session_id"; })).difference, "");
+  EXPECT_EQ(check(bundle(Problem::kRanking, [](Scenario& s) { s.weight = "quantity"; })).difference, "");
+  const auto of_extra = [](Scenario& s) {
+    s.rows.table.clear();
+    s.rows.sql =
+        "select user_id, item_id, time, event, json_extract(extra, '$.invoice') as invoice, "
+        "json_extract(extra, '$.note') as note from events";
+    s.episode.ties = "invoice";
+    s.weight = "note";
+  };
+  EXPECT_EQ(check(bundle(Problem::kRanking, of_extra)).difference, "");
+  // The check sees both: SQL that makes something else of them.
+  const auto other_weight = [&](Scenario& s) {
+    of_extra(s);
+    s.rows.sql.replace(s.rows.sql.find("json_extract(extra, '$.note')"), 29, "2 * json_extract(extra, '$.note')");
+  };
+  EXPECT_THAT(check(bundle(Problem::kRanking, other_weight)).difference,
+              HasSubstr("[rows] gives item 'item-0', purchase, weight 3,"));
+  const auto other_ties = [&](Scenario& s) {
+    of_extra(s);
+    s.rows.sql.replace(s.rows.sql.find("json_extract(extra, '$.invoice')"), 32, "event_id");
+  };
+  EXPECT_THAT(check(bundle(Problem::kRanking, other_ties)).difference,
+              HasSubstr("held together with the row before it"));
+}
+
+TEST_F(LiveCheckTest, ALiveModelTakesWhatTheRowsSayNow) {
+  Scenario published;
+  const auto weighted = [](Scenario& s) {
+    s.weight = "quantity";
+    s.episode.ties = "session_id";
+  };
+  live_.recommend("u1");  // rows are in memory before the columns are asked for
+  live_.shop->publish("w", bundle(Problem::kRanking, weighted));
+  const auto model = live_.shop->model("");
+  ASSERT_TRUE(model);
+  // The same list from rows that were in memory, read again, and added.
+  const auto first = LiveShop::ids(live_.recommend("u1"));
+  Change change = live_.event_change("late", "u1", "item-3");
+  change.events[0].items[0].quantity = 50;
+  change.events[0].session_id = "s0";
+  live_.shop->change(std::move(change));
+  const auto second = live_.recommend("u1");
+  live_.open();
+  live_.shop->publish("w", live_.folder / "bundle");
+  const auto third = live_.recommend("u1");
+  EXPECT_NE(LiveShop::ids(second), first);
+  ASSERT_EQ(LiveShop::ids(second), LiveShop::ids(third));
+  for (size_t i = 0; i < second.items.size(); ++i) EXPECT_EQ(second.items[i].score, third.items[i].score);
+}
+
+TEST_F(LiveCheckTest, ColumnsThatNoEventHasAreRefusedByName) {
+  const auto refusal = [&](const std::function<void(Scenario&)>& change) -> std::string {
+    try {
+      live_.shop->publish("x", bundle(Problem::kRanking, change));
+    } catch (const InvalidInput& problem) {
+      return problem.what();
+    }
+    return "";
+  };
+  EXPECT_THAT(refusal([](Scenario& s) { s.weight = "w"; }),
+              HasSubstr("rows.weight: a live event has no column 'w'; it has quantity, price, value, rating"));
+  EXPECT_THAT(refusal([](Scenario& s) { s.episode.ties = "invoice"; }),
+              HasSubstr("episode.ties: a live event has no column 'invoice'"));
+  EXPECT_THAT(refusal([](Scenario& s) { s.task = {"item_id"}; }), HasSubstr("rows.task"));
 }
 
 TEST_F(LiveCheckTest, AValueOfLiveThatTheRowsDoNotHaveIsADifference) {

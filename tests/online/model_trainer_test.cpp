@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <future>
 
 #include "online/live_shop.h"
 
@@ -68,6 +69,26 @@ class ModelTrainerTest : public ::testing::Test {
   Jobs jobs_{[this] { return live_.now.load(); }};
   std::unique_ptr<ModelTrainer> trainer_;
 };
+
+TEST_F(ModelTrainerTest, ATrainingBeginsAgainWhenSomebodyIsForgottenMeanwhile) {
+  const std::string runs = live_.folder / "runs", go = live_.folder / "go", trained = live_.folder / "new",
+                    verdict = live_.folder / "verdict";
+  script("shift\ncase \"$1\" in\n  train) echo run >> " + runs + "; while [ ! -e " + go +
+         " ]; do sleep 0.02; done; while [ \"$1\" != --out ]; do shift; done; cp -r " + trained +
+         " \"$2\"; echo '{\"scenario\": \"small-ranking\"}' ;;\n  model) cat " + verdict + " ;;\nesac\n");
+  says("better");
+  start();
+  const auto job = trainer_->train("small-ranking");
+  while (!fs::exists(runs)) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  std::promise<void> forgotten;
+  live_.shop->forget("somebody", [&](const Outcome&, const nlohmann::json&) { forgotten.set_value(); });
+  forgotten.get_future().wait();
+  live_.now += kSecond;
+  live_.folder.write("go", "");
+  EXPECT_THAT(wait(job.id).result, HasSubstr("is live in place of 1-"));
+  EXPECT_EQ(testing::read_whole(runs), "run\nrun\n");
+  EXPECT_EQ(shelf_->list().size(), 2);  // the first one was not published
+}
 
 TEST_F(ModelTrainerTest, ANewVersionGoesLiveUnlessItIsProvenWorse) {
   start();

@@ -13,7 +13,8 @@ void add_people_routes(Router& router, const Api& api) {
                               {"removed", {{"type", "object"}}},
                               {"check", {{"type", "object"}}},
                               {"models", array_of({{"type", "object"}})},
-                              {"pending", {{"type", "boolean"}}}}}});
+                              {"pending", {{"type", "boolean"}}},
+                              {"waits_for", array_of({{"type", "string"}})}}}});
   router.add(
       {.method = Method::kDelete,
        .path = "/api/user/{user-id}",
@@ -52,10 +53,12 @@ void add_people_routes(Router& router, const Api& api) {
               .tag = "users",
               .summary = "The receipts of all who were forgotten, by keyed hash.",
               .scope = "data:read",
-              .query = {{"user_id", "string", "only that of this user"}},
+              .query = {{"user_id", "string", "only that of this user"},
+                        {"n", "integer", "the latest so many, 1,000 by default"}},
               .response = {{"type", "object"}, {"properties", {{"forgotten", array_of(schema_ref("Receipt"))}}}},
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                reply(Response::json({{"forgotten", api.shop.receipts(request->query_value("user_id").value_or(""))}}));
+                reply(Response::json({{"forgotten", api.shop.receipts(request->query_value("user_id").value_or(""),
+                                                                      request->query_number("n", 1000, 1, 100'000))}}));
               }});
 }
 

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/model.h"
+#include "task/dataset.h"
+
+namespace fewshop {
+
+/// What a bundle has to remember of its last fit: `tasks` begins with the tasks of `train`.
+TrainedOn trained_on(const Dataset& data, int64_t events_through, const TaskSet& train, const TaskSet& tasks);
+
+/// What came of a recount.
+struct Recount {
+  std::string obstacle;              // why nothing was counted anew, as a sentence; "" = it was
+  std::vector<std::string> members;  // that were
+  int64_t rows = 0;                  // that they count now
+  bool changed = false;              // the bundle was written anew
+};
+
+/// Counts a bundle of a served shop anew, from the rows that are still held: what was forgotten since its training is
+/// no part of it any more. global-mean, item-mean, bias, item-knn, popularity and session-knn are fitted again, with
+/// the constants that the training chose, on the rows that it used and that are still in the database; the model's
+/// counts of items follow. Everything else stays: weights, gate, factors, priors. The bundle is written in place of the
+/// old one, in one step, and its manifest has "corrected": {members, rows}. To do it twice is to do it once.
+///
+/// `forgotten`: rows that were forgotten since the training, about. Where more than a tenth of the trained rows is
+/// missing beside those (retention took them, or it is another database), what would be counted is another model:
+/// that is an obstacle, as is a bundle that does not remember what it was trained with.
+///
+/// Throws InvalidInput for a damaged bundle or a database that lacks what the scenario reads, Failure.
+Recount recount(const std::string& bundle, const std::string& database, int64_t forgotten);
+
+/// Whether recount() counts a member of this name anew.
+bool is_counted(std::string_view member);
+
+}  // namespace fewshop
