@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "http/credential.h"
+#include "http/json_body.h"
 
 namespace fewshop::http {
 namespace {
@@ -66,7 +67,12 @@ void Authorizer::check_scenarios(const Request& request, const Route& route,
   if (route.path.starts_with("/api/scenarios/")) parameter("name");
   if (const auto query = request.query_value("scenario")) names.push_back(*query);
   if (!request.body.empty()) {
-    const auto body = nlohmann::json::parse(request.body, nullptr, false);
+    nlohmann::json body;
+    try {
+      body = parse_body(request);
+    } catch (const HttpError&) {
+      // The route refuses it.
+    }
     // A batch names scenarios question by question (the query is not asked there); other bodies at their top.
     const bool batch = route.path == "/api/recommend";
     if (const auto name = named_in(body); !name.empty() || (batch && body.is_object())) names.push_back(name);

@@ -8,6 +8,8 @@
 namespace fewshop::http {
 namespace {
 
+constexpr size_t kMostBodyWithKey = 1 << 20;
+
 /// RFC 4648 section 4, padding optional; "" for what is none.
 std::string from_base64(std::string_view text) {
   static const auto kValues = [] {
@@ -45,6 +47,8 @@ std::string_view after_scheme(std::string_view header, std::string_view scheme) 
 }
 
 std::string write_key_of(const std::string& body) {
+  // Before the key is known, no more is read than a client of Segment sends (500 KB): others have a header for the key.
+  if (body.size() > kMostBodyWithKey) return {};
   // What is no JSON is for the route to refuse.
   simdjson::ondemand::parser parser;
   const simdjson::padded_string text(body);

@@ -17,7 +17,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -38,6 +37,7 @@
 #include "http/coding.h"
 #include "http/cors.h"
 #include "http/request_reader.h"
+#include "http/tls_context.h"
 #include "http/url.h"
 
 namespace fewshop::http {
@@ -164,12 +164,14 @@ struct PlainConnection final : Connection {
 };
 
 struct TlsConnection final : Connection {
-  TlsConnection(Loop& loop, Socket s, asio::ssl::context& tls) : Connection(loop), stream(std::move(s), tls) {}
+  TlsConnection(Loop& loop, Socket s, std::shared_ptr<asio::ssl::context> tls)
+      : Connection(loop), context(std::move(tls)), stream(std::move(s), *context) {}
   void cancel() override {
     ErrorCode ignored;
     stream.next_layer().cancel(ignored);
   }
   Socket& socket() { return stream.next_layer(); }
+  std::shared_ptr<asio::ssl::context> context;  // that it began with
   TlsStream stream;
 };
 
@@ -269,26 +271,9 @@ struct Server::Impl {
 
   void load_tls() {
     if (options.tls_certificate.empty()) return;
-    tls.emplace(asio::ssl::context::tls_server);
-    ErrorCode error;
-    tls->set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
-                     asio::ssl::context::no_tlsv1_1 | SSL_OP_NO_RENEGOTIATION);
-    if (tls->use_certificate_chain_file(options.tls_certificate, error); error)
-      throw InvalidInput(options.tls_certificate + ": not a PEM certificate: " + error.message());
-    if (tls->use_private_key_file(options.tls_key, asio::ssl::context::pem, error); error)
-      throw InvalidInput(options.tls_key + ": not the PEM key of that certificate: " + error.message());
-    // Idle connections give their record buffers back.
-    SSL_CTX_set_mode(tls->native_handle(), SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_alpn_select_cb(
-        tls->native_handle(),
-        [](SSL*, const unsigned char** out, unsigned char* size, const unsigned char* in, unsigned in_size, void*) {
-          static constexpr unsigned char kProtocol[] = "\x08http/1.1";
-          return SSL_select_next_proto(const_cast<unsigned char**>(out), size, kProtocol, sizeof kProtocol - 1, in,
-                                       in_size) == OPENSSL_NPN_NEGOTIATED
-                     ? SSL_TLSEXT_ERR_OK
-                     : SSL_TLSEXT_ERR_NOACK;
-        },
-        nullptr);
+    tls = std::make_unique<TlsContext>(options.tls_certificate, options.tls_key, [this](const std::string& problem) {
+      hooks.log_error(Request{}, nullptr, problem);
+    });
   }
 
   void listen_tcp() {
@@ -458,17 +443,18 @@ struct Server::Impl {
         continue;
       }
       ++open_connections;
-      asio::post(
-          loop->context, [this, loop, generic = Socket(std::move(socket)), remote = std::move(remote)]() mutable {
-            try {
-              if (is_tcp && tls)
-                open(std::make_unique<TlsConnection>(*loop, std::move(generic), *tls), std::move(remote), !is_tcp);
-              else
-                open(std::make_unique<PlainConnection>(*loop, std::move(generic)), std::move(remote), !is_tcp);
-            } catch (...) {
-              connection_ended();
-            }
-          });
+      asio::post(loop->context,
+                 [this, loop, generic = Socket(std::move(socket)), remote = std::move(remote)]() mutable {
+                   try {
+                     if (is_tcp && tls)
+                       open(std::make_unique<TlsConnection>(*loop, std::move(generic), tls->current()),
+                            std::move(remote), !is_tcp);
+                     else
+                       open(std::make_unique<PlainConnection>(*loop, std::move(generic)), std::move(remote), !is_tcp);
+                   } catch (...) {
+                     connection_ended();
+                   }
+                 });
     }
   }
 
@@ -811,7 +797,7 @@ struct Server::Impl {
   Options options;
   Hooks hooks;
   Cors cors;
-  std::optional<asio::ssl::context> tls;
+  std::unique_ptr<TlsContext> tls;
   std::vector<std::shared_ptr<Loop>> loops;
   std::vector<asio::executor_work_guard<Executor>> work;
   std::optional<asio::basic_socket_acceptor<tcp, Executor>> tcp_acceptor;

@@ -83,10 +83,18 @@ Page<FeedbackRecord> ShopReader::feedback(const std::string& event, const std::s
     for (const char* table : {"events", "events_future"}) {
       auto query =
           reader->query(fmt::format("select {} from {} where item_id = ?1 and user_id is not null and (?2 is "
-                                    "null or user_id >= ?2) and (?3 is null or event = ?3) order by rowid",
+                                    "null or user_id >= ?2) and (?3 is null or event = ?3) order by user_id, rowid",
                                     kRowColumns, table));
       query.add(item_id).add(std::get<0>(after)).add(event);
-      while (query.step()) take(read_row(query));
+      // Of each table no more is taken than a page has room for: whole users, the first by id.
+      std::string user;
+      size_t before = records.size();
+      while (query.step()) {
+        const EventRow row = read_row(query);
+        if (row.user_id != user && static_cast<int64_t>(records.size() - before) > n) break;
+        user = row.user_id;
+        take(row);
+      }
     }
   } else {
     std::string user = std::get<0>(after);

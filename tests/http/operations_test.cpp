@@ -69,6 +69,138 @@ TEST(Operations, StatsTellTheServerAndTheShop) {
   EXPECT_EQ(client.get("/api/health/ready").status, 200);
 }
 
+TEST(Operations, WhatIsBroughtIntoEffectAgainAfterAFailedReadIsCountedOnce) {
+  const testing::TempDir folder;
+  testing::FaultVfs vfs;
+  const auto server = serve(folder, vfs.name());
+  Client client("http://127.0.0.1:" + std::to_string(server->port()));
+  EXPECT_EQ(client.post("/api/events", R"({"event":"purchase","user_id":"u","item_id":"known"})").status, 200);
+  while (server->shop().queued() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  // The first event counts at once; the second names an item that has to be read first.
+  vfs.fail_reads_after_sync(2);
+  EXPECT_EQ(client
+                .post("/api/events", R"([{"event":"view_item","user_id":"u","item_id":"known"},
+                                         {"event":"view_item","user_id":"u","item_id":"fresh"}])")
+                .status,
+            200);
+  const auto popular = body_of(client.get("/api/popular"));
+  ASSERT_EQ(popular.size(), 2) << popular.dump();
+  EXPECT_EQ(popular[0], (json{{"Id", "known"}, {"Score", 2}}));
+  EXPECT_EQ(popular[1], (json{{"Id", "fresh"}, {"Score", 1}}));
+  EXPECT_EQ(server->shop().events_by_kind().at("view_item"), 2);
+  std::ifstream log(folder / "log");
+  EXPECT_THAT(std::string(std::istreambuf_iterator<char>(log), {}), HasSubstr("disk I/O error"));
+}
+
+TEST(Operations, WhoWasNotForgottenIsNotTakenForForgotten) {
+  const testing::TempDir folder;
+  testing::FaultVfs vfs;
+  const auto server = serve(folder, vfs.name());
+  Client client("http://127.0.0.1:" + std::to_string(server->port()));
+  const auto post = [&](const char* id) {
+    return client
+        .post("/api/events", json{{"event", "like"},
+                                  {"event_id", id},
+                                  {"user_id", "u"},
+                                  {"item_id", "i"},
+                                  {"timestamp", "2026-01-01T00:00:00Z"}}
+                                 .dump())
+        .status;
+  };
+  EXPECT_EQ(post("first"), 200);
+  while (server->shop().queued() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  vfs.fail_sync(1);
+  EXPECT_EQ(client.request("DELETE", "/api/user/u").status, 503);
+  EXPECT_EQ(post("second"), 200);
+  EXPECT_EQ(body_of(client.get("/api/user/u/export"))["events"].size(), 2);
+}
+
+TEST(Operations, KindsOfEventAreBoundedAndOnlyNewOnesAreRefused) {
+  const testing::TempDir folder;
+  auto server = serve(folder);
+  const auto post = [&](const json& events) {
+    Client client("http://127.0.0.1:" + std::to_string(server->port()));
+    return body_of(client.post("/api/events", events.dump()));
+  };
+  const auto kinds = [](int64_t first, int64_t count) {
+    json events = json::array();
+    for (int64_t i = first; i < first + count; ++i) events.push_back({{"event", "kind_" + std::to_string(i)}});
+    return events;
+  };
+  EXPECT_EQ(post(kinds(0, Shop::kMostKinds))["accepted"], Shop::kMostKinds);
+  for (int start = 0; start < 2; ++start) {
+    json mixed = kinds(Shop::kMostKinds, 2);
+    mixed.insert(mixed.begin() + 1, kinds(7, 1).front());
+    const auto answer = post(mixed);
+    EXPECT_EQ(answer["accepted"], 1);
+    ASSERT_EQ(answer["rejected"].size(), 2);
+    EXPECT_EQ(answer["rejected"][1]["index"], 2);
+    EXPECT_THAT(answer["rejected"][0]["reason"].get<std::string>(),
+                HasSubstr("there are 10000 kinds of event already, expected one of them, got \"kind_10000\""));
+    server.reset();  // a new start does not make room
+    server = serve(folder);
+  }
+}
+
+TEST(Operations, LinesThatAreWrittenOutCanBeStoredElsewhere) {
+  const testing::TempDir folder, other;
+  const auto from = serve(folder), to = serve(other);
+  Client source("http://127.0.0.1:" + std::to_string(from->port())),
+      target("http://127.0.0.1:" + std::to_string(to->port()));
+  for (int i = 0; i < 5; ++i) {
+    const std::string id = "\u00e4 /" + std::to_string(i);
+    source.post("/api/item", json{{"ItemId", id}, {"Labels", {{"price", i}}}, {"Categories", {"c"}}}.dump());
+    source.post("/api/user", json{{"UserId", id}, {"Comment", "says \"hello\"\n"}}.dump());
+    source.post(
+        "/api/feedback",
+        json{{"FeedbackType", "like"}, {"UserId", id}, {"ItemId", id}, {"Timestamp", "2026-01-01T00:00:00Z"}}.dump());
+  }
+  for (const std::string what : {"users", "items", "feedback"}) {
+    std::string all = source.get("/api/bulk/" + what).body, paged, cursor;
+    do {
+      const auto page = source.get("/api/bulk/" + what + "?n=2" + (cursor.empty() ? "" : "&cursor=" + cursor));
+      paged += page.body;
+      cursor = std::string(page.header("x-next-cursor"));
+    } while (!cursor.empty());
+    EXPECT_EQ(paged, all);
+    EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), 5) << all;
+    EXPECT_EQ(body_of(target.post("/api/bulk/" + what, all))["RowAffected"], 5) << what;
+    EXPECT_EQ(target.get("/api/bulk/" + what).body, all);
+  }
+}
+
+TEST(Operations, AnItemsFeedbackComesInPages) {
+  const testing::TempDir folder;
+  const auto server = serve(folder);
+  Client client("http://127.0.0.1:" + std::to_string(server->port()));
+  json feedback = json::array();
+  for (int u = 0; u < 25; ++u)
+    for (const char* type : {"like", "read"})
+      feedback.push_back(
+          {{"FeedbackType", type}, {"UserId", "\u00fc-" + std::to_string(u)}, {"ItemId", "i"}, {"Value", 1}});
+  client.post("/api/feedback", feedback.dump());
+  std::vector<std::string> all, paged;
+  const auto take = [](const json& list, std::vector<std::string>& to) {
+    for (const auto& one : list)
+      to.push_back(one["UserId"].get<std::string>() + one["FeedbackType"].get<std::string>());
+  };
+  take(body_of(client.get("/api/item/i/feedback")), all);
+  EXPECT_EQ(all.size(), 50);
+  // In the queue first, in the tables afterwards: the pages are the same.
+  std::string cursor;
+  for (int page = 0; page < 20; ++page) {
+    const auto answer = client.get("/api/item/i/feedback?n=7" + (cursor.empty() ? "" : "&cursor=" + cursor));
+    const auto list = body_of(answer);
+    EXPECT_LE(list.size(), 7);
+    take(list, paged);
+    cursor = std::string(answer.header("x-next-cursor"));
+    if (cursor.empty()) break;
+    if (page == 2)
+      while (server->shop().queued() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_EQ(paged, all);
+}
+
 TEST(Operations, ADiskThatRefusesWritesIsToldUntilItTakesThemAgain) {
   const testing::TempDir folder;
   testing::FaultVfs vfs;

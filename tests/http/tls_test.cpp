@@ -5,6 +5,8 @@
 #include <openssl/x509v3.h>
 
 #include <atomic>
+#include <filesystem>
+#include <mutex>
 #include <thread>
 
 #include "core/error.h"
@@ -107,6 +109,36 @@ TEST_F(Tls, UntrustedCertificatesAreRefusedByTheClient) {
   Serve serve(options());
   Client stranger("https://127.0.0.1:" + std::to_string(serve.server().port()), 30);
   EXPECT_THROW(stranger.get("/ping"), Failure);
+}
+
+TEST_F(Tls, ARenewedCertificateIsShownWithoutARestart) {
+  std::mutex mutex;
+  std::string problems;
+  Server::Hooks hooks;
+  hooks.log_error = [&](const Request&, const Route*, const std::string& message) {
+    const std::lock_guard lock(mutex);
+    problems += message;
+  };
+  Serve serve(options(), hooks);
+  const auto before = client(serve);
+  EXPECT_EQ(before->get("/ping").status, 200);
+  // What does not fit changes nothing.
+  const std::string old = folder_ / "old.pem";
+  std::filesystem::copy_file(certificate_, old);
+  folder_.write("certificate.pem", "none");
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  Client still("https://127.0.0.1:" + std::to_string(serve.server().port()), 30, old);
+  EXPECT_EQ(still.get("/ping").status, 200);
+  {
+    const std::lock_guard lock(mutex);
+    EXPECT_THAT(problems, ::testing::HasSubstr("certificate.pem: not a PEM certificate"));
+  }
+  write_certificate(certificate_, key_);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  EXPECT_EQ(client(serve)->get("/ping").status, 200);
+  Client untrusting("https://127.0.0.1:" + std::to_string(serve.server().port()), 30, old);
+  EXPECT_THROW(untrusting.get("/ping"), Failure);
+  EXPECT_EQ(before->get("/ping").status, 200);  // a connection keeps what it began with
 }
 
 TEST_F(Tls, FilesThatAreNoCertificatesAreTold) {

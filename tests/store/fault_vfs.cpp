@@ -11,6 +11,7 @@
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "core/random.h"
@@ -46,6 +47,7 @@ struct State {
   std::mutex mutex;
   std::map<std::string, Content> files;
   int64_t operations = 0, sync_fails_in = 0, sync_failures = 0, size_limit = -1, power_left = -1;
+  int64_t reads_after_sync = 0, failing_reads = 0;
   bool keeps = false, power_cut = false;
 
   /// Counts a write or a sync; false when the power is off.
@@ -82,6 +84,10 @@ int x_close(sqlite3_file* file) { return under(file)->pMethods->xClose(under(fil
 
 int x_read(sqlite3_file* file, void* out, int size, sqlite3_int64 offset) {
   const std::lock_guard lock(state->mutex);
+  if (state->failing_reads > 0) {
+    --state->failing_reads;
+    return SQLITE_IOERR_READ;
+  }
   const std::string& seen = of(file)->content->seen;
   const auto have = std::clamp<int64_t>(static_cast<int64_t>(seen.size()) - offset, 0, size);
   if (have > 0) std::memcpy(out, seen.data() + offset, static_cast<size_t>(have));
@@ -121,6 +127,7 @@ int x_sync(sqlite3_file* file, int) {
     store(of(file)->path, content.on_disk);
   }
   content.unsynced.clear();
+  if (!fails) state->failing_reads += std::exchange(state->reads_after_sync, 0);
   return fails ? SQLITE_IOERR_FSYNC : SQLITE_OK;
 }
 
@@ -203,6 +210,11 @@ void FaultVfs::fail_sync(int64_t n, int64_t count, bool keeps) {
   state->sync_fails_in = n;
   state->sync_failures = count;
   state->keeps = keeps;
+}
+
+void FaultVfs::fail_reads_after_sync(int64_t count) {
+  const std::lock_guard lock(state->mutex);
+  state->reads_after_sync = count;
 }
 
 void FaultVfs::limit_size(int64_t bytes) {

@@ -22,6 +22,8 @@ class FaultVfs {
   /// The n-th sync from now (1: the next one), and `count` in all, fails; what it should have written stays unwritten
   /// and is taken for written, as Linux does it, unless `keeps` says that the disk has it nevertheless.
   void fail_sync(int64_t n, int64_t count = 1, bool keeps = false);
+  /// The first `count` reads after the next sync that succeeds fail.
+  void fail_reads_after_sync(int64_t count);
   /// Writes that would make a file longer than `bytes` fail with SQLITE_FULL; -1: none.
   void limit_size(int64_t bytes);
   /// Power goes after n more writes and syncs: from then on everything fails.

@@ -1,5 +1,9 @@
 #include "http/routes/api.h"
 
+#include <fmt/format.h>
+
+#include "http/url.h"
+
 namespace fewshop::http {
 namespace {
 
@@ -89,6 +93,35 @@ Response rows_affected(int64_t rows, const std::vector<Refusal>& refusals) {
   return Response::json(body);
 }
 
+void add_next_cursor(Response& response, const std::string& cursor) {
+  if (!cursor.empty()) response.headers.emplace_back("X-Next-Cursor", percent_encode(cursor));
+}
+
+std::vector<Parameter> page_parameters(const std::string& what) {
+  return {{"n", "integer", what + " at most, 10,000 by default"},
+          {"cursor", "string", "what the header X-Next-Cursor of the answer before said"}};
+}
+
+Incoming admitted(const Api& api, Incoming incoming) {
+  size_t kept = 0;
+  for (size_t i = 0; i < incoming.events.size(); ++i) {
+    Event& event = incoming.events[i];
+    if (!api.shop.admits_kind(event.event)) {
+      incoming.refusals.push_back(
+          {incoming.index[i], event.event_id,
+           fmt::format("event: there are {} kinds of event already, expected one of them, got \"{}\"", Shop::kMostKinds,
+                       event.event.substr(0, 60))});
+      continue;
+    }
+    incoming.index[kept] = incoming.index[i];
+    if (kept != i) incoming.events[kept] = std::move(event);
+    ++kept;
+  }
+  incoming.events.resize(kept);
+  incoming.index.resize(kept);
+  return incoming;
+}
+
 Change change_of(Incoming& incoming) {
   Change change;
   change.events = std::move(incoming.events);
@@ -96,36 +129,6 @@ Change change_of(Incoming& incoming) {
   change.consents = std::move(incoming.consents);
   for (RecordPatch& user : incoming.users) change.user_patches.emplace_back(user.id, std::move(user.changes));
   return change;
-}
-
-json parse_body(const Request& request) {
-  constexpr int kDeepest = 64;
-  int depth = 0;
-  bool in_text = false;
-  for (size_t at = 0; at < request.body.size(); ++at) {
-    const char c = request.body[at];
-    if (in_text) {
-      if (c == '\\') ++at;
-      in_text = c != '"';
-    } else if (c == '"') {
-      in_text = true;
-    } else if (c == '[' || c == '{') {
-      if (++depth > kDeepest) throw HttpError(400, "invalid_json", "the body is nested too deeply");
-    } else if (c == ']' || c == '}') {
-      --depth;
-    }
-  }
-  json body = json::parse(request.body, nullptr, false);
-  if (body.is_discarded()) throw HttpError(400, "invalid_json", "the body is not JSON");
-  return body;
-}
-
-json read_body(const Request& request, json::value_t type) {
-  json body = parse_body(request);
-  if (body.type() != type)
-    throw HttpError(400, "invalid_body",
-                    std::string("expected a JSON ") + json(type).type_name() + ", got " + body.type_name());
-  return body;
 }
 
 json schema_ref(const std::string& name) { return {{"$ref", "#/components/schemas/" + name}}; }
@@ -138,6 +141,7 @@ void add_shop_routes(Router& router, const Api& api) {
   add_ga4_routes(router, api);
   add_record_routes(router, api);
   add_feedback_routes(router, api);
+  add_bulk_routes(router, api);
   add_recommend_routes(router, api);
   add_predict_routes(router, api);
 }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "http/json_body.h"
 #include "http/router.h"
 #include "online/incoming.h"
 #include "online/model_trainer.h"
@@ -31,6 +32,11 @@ void submit(const Api& api, const Request& request, Change change, Reply reply,
 Response rows_affected(int64_t rows, const std::vector<Refusal>& refusals = {});
 nlohmann::json to_json(const std::vector<Refusal>& refusals);
 
+/// Where a list ends before its end, a header X-Next-Cursor: the cursor, percent-encoded as it goes into the query.
+void add_next_cursor(Response& response, const std::string& cursor);
+/// The parameters of such a list.
+std::vector<Parameter> page_parameters(const std::string& what);
+
 /// An item of a list: {Id, Score, low, high, boost, pinned, prior, reasons}, where there is something to say.
 /// Explained, Score = prior + sum of the contributions.
 nlohmann::json item_json(const ListReply::Item& item, bool explain, bool intervals);
@@ -41,14 +47,11 @@ nlohmann::json reasons_json(const ListReply::Item& item);
 HttpError overloaded(const std::string& message);
 HttpError unavailable(const std::string& message);
 
+/// Moves events of kinds that the shop has no room for to the refusals.
+Incoming admitted(const Api& api, Incoming incoming);
+
 /// The change that parsed events ask for.
 Change change_of(Incoming& incoming);
-
-/// Reads a JSON body; HttpError 400 for what is none, or is nested deeper than any question is: values are copied and
-/// written by functions that call themselves.
-nlohmann::json parse_body(const Request& request);
-/// The same; 400 also for what is none of the type.
-nlohmann::json read_body(const Request& request, nlohmann::json::value_t type);
 
 // Pieces of JSON schemas for the API document.
 nlohmann::json schema_ref(const std::string& name);
@@ -60,6 +63,7 @@ void add_segment_routes(Router& router, const Api& api);    // Segment's calls
 void add_ga4_routes(Router& router, const Api& api);        // Measurement Protocol
 void add_record_routes(Router& router, const Api& api);     // users, items
 void add_feedback_routes(Router& router, const Api& api);   // feedback
+void add_bulk_routes(Router& router, const Api& api);       // users, items, feedback as JSON lines
 void add_recommend_routes(Router& router, const Api& api);  // lists
 void add_predict_routes(Router& router, const Api& api);    // scenarios, guide
 

@@ -47,7 +47,7 @@ void add_event_routes(Router& router, const Api& api) {
               .body = {{"oneOf", {schema_ref("Event"), array_of(schema_ref("Event"))}}},
               .response = schema_ref("EventsAnswer"),
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                Incoming incoming = parse_canonical_events(request->body, parse_context(api, *request));
+                Incoming incoming = admitted(api, parse_canonical_events(request->body, parse_context(api, *request)));
                 auto refusals = std::move(incoming.refusals);
                 submit(api, *request, change_of(incoming), std::move(reply), [refusals](const Outcome& outcome) {
                   return Response::json({{"accepted", outcome.accepted},

@@ -34,15 +34,16 @@ Response page(const Api& api, const Request& request, const std::string& type, c
               "{\"Cursor\":" + json(listed.cursor).dump() + ",\"Feedback\":" + list + ",\"Feedbacks\":" + list + "}"};
 }
 
-/// Everything that fits, as a bare list.
-Response list(const Api& api, const std::string& type, const std::string& user, const std::string& item) {
-  std::string body = "[", cursor;
-  do {
-    const auto listed = api.shop.store().feedback(type, user, item, kMostPage, cursor);
-    for (const FeedbackRecord& record : listed.records) body += (body.size() > 1 ? "," : "") + to_gorse_json(record);
-    cursor = listed.cursor;
-  } while (!cursor.empty());
-  return {.body = body + "]"};
+/// A bare list, as clients expect it; where there is more, a header says how to ask for it.
+Response list(const Api& api, const Request& request, const std::string& type, const std::string& user,
+              const std::string& item) {
+  const auto listed = api.shop.store().feedback(type, user, item, request.query_number("n", kMostPage, 1, kMostPage),
+                                                request.query_value("cursor").value_or(""));
+  std::string body = "[";
+  for (const FeedbackRecord& record : listed.records) body += (body.size() > 1 ? "," : "") + to_gorse_json(record);
+  Response response{.body = body + "]"};
+  add_next_cursor(response, listed.cursor);
+  return response;
 }
 
 std::string parameter(const Request& request, const std::string& name) {
@@ -66,7 +67,7 @@ void add_feedback_routes(Router& router, const Api& api) {
               .body = one_or_many,
               .response = schema_ref("RowAffected"),
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                Incoming incoming = parse_gorse_feedback(request->body, parse_context(api, *request));
+                Incoming incoming = admitted(api, parse_gorse_feedback(request->body, parse_context(api, *request)));
                 const auto refusals = incoming.refusals;
                 submit(api, *request, change_of(incoming), std::move(reply),
                        [refusals](const Outcome& outcome) { return rows_affected(outcome.accepted, refusals); });
@@ -79,7 +80,7 @@ void add_feedback_routes(Router& router, const Api& api) {
               .body = one_or_many,
               .response = schema_ref("RowAffected"),
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                Incoming incoming = parse_gorse_feedback(request->body, parse_context(api, *request));
+                Incoming incoming = admitted(api, parse_gorse_feedback(request->body, parse_context(api, *request)));
                 Change change;
                 change.overwritten_feedback = std::move(incoming.events);
                 const auto count = std::ssize(change.overwritten_feedback);
@@ -111,7 +112,7 @@ void add_feedback_routes(Router& router, const Api& api) {
               .scope = "data:read",
               .response = array_of(schema_ref("Feedback")),
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                reply(list(api, "", request->parameter("user-id"), request->parameter("item-id")));
+                reply(list(api, *request, "", request->parameter("user-id"), request->parameter("item-id")));
               }});
   router.add({.method = Method::kGet,
               .path = "/api/feedback/{feedback-type}/{user-id}/{item-id}",
@@ -146,9 +147,10 @@ void add_feedback_routes(Router& router, const Api& api) {
                 .tag = "feedback",
                 .summary = "A user's feedback.",
                 .scope = "data:read",
+                .query = page_parameters("feedback"),
                 .response = array_of(schema_ref("Feedback")),
                 .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                  reply(list(api, parameter(*request, "feedback-type"), request->parameter("user-id"), ""));
+                  reply(list(api, *request, parameter(*request, "feedback-type"), request->parameter("user-id"), ""));
                 }});
   for (const char* path : {"/api/item/{item-id}/feedback", "/api/item/{item-id}/feedback/{feedback-type}"})
     router.add({.method = Method::kGet,
@@ -156,9 +158,10 @@ void add_feedback_routes(Router& router, const Api& api) {
                 .tag = "feedback",
                 .summary = "An item's feedback.",
                 .scope = "data:read",
+                .query = page_parameters("feedback"),
                 .response = array_of(schema_ref("Feedback")),
                 .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                  reply(list(api, parameter(*request, "feedback-type"), "", request->parameter("item-id")));
+                  reply(list(api, *request, parameter(*request, "feedback-type"), "", request->parameter("item-id")));
                 }});
 }
 

@@ -18,7 +18,7 @@ void add_ga4_routes(Router& router, const Api& api) {
                 {"properties", {{"client_id", {{"type", "string"}}}, {"events", array_of({{"type", "object"}})}}}},
        .response = schema_ref("EventsAnswer"),
        .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-         Incoming incoming = parse_ga4(request->body, parse_context(api, *request));
+         Incoming incoming = admitted(api, parse_ga4(request->body, parse_context(api, *request)));
          auto refusals = std::move(incoming.refusals);
          submit(api, *request, change_of(incoming), std::move(reply), [refusals](const Outcome& outcome) {
            return Response::json(

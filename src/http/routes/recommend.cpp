@@ -243,6 +243,8 @@ void recommend_for(const Api& api, const Request& request, const Asker& asker, R
   Response response = detailed ? scores(answer, list.explain, true) : ids(answer);
   const auto type = request.query_value("write-back-type");
   if (!type || type->empty()) return reply(std::move(response));
+  if (!api.shop.admits_kind(*type))
+    throw HttpError(400, "invalid_parameter", "write-back-type: expected a kind of event that is there already");
   const Micros delay = duration_of(request.query_value("write-back-delay").value_or("0"));
   Change change = written_back(api, answer, asker.user_id, check_id(*type, "write-back-type", api.limits), delay);
   submit(api, request, std::move(change), std::move(reply),
@@ -360,6 +362,20 @@ void add_recommend_routes(Router& router, const Api& api) {
                 .handle = [api](std::shared_ptr<const Request> request,
                                 Reply reply) { reply(scores(api.shop.latest(list_request(api, *request)))); },
                 .aside = lists});
+  router.add({.method = Method::kGet,
+              .path = "/api/collaborative-filtering/{user-id}",
+              .tag = "recommend",
+              .summary = "The best items for a user with their scores.",
+              .scope = "recommend",
+              .query = recommend_parameters(),
+              .response = schema_ref("Scores"),
+              .handle =
+                  [api](std::shared_ptr<const Request> request, Reply reply) {
+                    reply(scores(api.shop.recommend(request->query_value("scenario").value_or(""),
+                                                    {request->parameter("user-id"), "", std::nullopt},
+                                                    list_request(api, *request))));
+                  },
+              .aside = lists});
   router.add({.method = Method::kGet,
               .path = "/api/item-to-item/{name}/{item-id}",
               .tag = "recommend",

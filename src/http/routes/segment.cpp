@@ -20,7 +20,7 @@ void add_segment_routes(Router& router, const Api& api) {
                                {"duplicates", {{"type", "integer"}}},
                                {"rejected", schema_ref("Rejected")}}}},
                 .handle = [api, call = std::string(call)](std::shared_ptr<const Request> request, Reply reply) {
-                  Incoming incoming = parse_segment(request->body, call, parse_context(api, *request));
+                  Incoming incoming = admitted(api, parse_segment(request->body, call, parse_context(api, *request)));
                   auto refusals = std::move(incoming.refusals);
                   submit(api, *request, change_of(incoming), std::move(reply), [refusals](const Outcome& outcome) {
                     return Response::json({{"success", true},
