@@ -283,7 +283,8 @@ void HeadPosterior::solve(const float* vectors, int64_t stride, int d, std::span
   used_.resize(count);
 
   double* m = mean_.grow(d_pad_);
-  if (mean.empty()) {
+  zero_mean_ = mean.empty();
+  if (zero_mean_) {
     std::fill_n(m, d_pad_, 0.0);
   } else {
     widen(mean.data(), d, d_pad_, m);
@@ -355,6 +356,34 @@ void HeadPosterior::solve(const float* vectors, int64_t stride, int d, std::span
     for (int i = 0; i < d_pad_; ++i) exact[i] = m[i] + solution[i];
   }
   narrow(exact, d, weights_.data());
+}
+
+void HeadPosterior::solve_again(std::span<const float> y) {
+  assert(y.size() == residuals_.size());
+  const int used = static_cast<int>(used_.size()), used_pad = padded(used);
+  const double *m = mean_.get(), *matrix = rows_.get(), *noise = noise_.get();
+  double *residual = scaled_residuals_.get(), *exact = exact_.get();
+  std::fill(residual, residual + used_pad, 0.0);
+  for (int s = 0; s < used; ++s) {
+    const float target = y[used_[s]];
+    const double prior = zero_mean_ ? 0 : dot(matrix + static_cast<int64_t>(s) * d_pad_, m, d_pad_);
+    residual[s] = residuals_[used_[s]] = std::isfinite(target) ? target - prior : 0.0;
+  }
+  if (dual_) {
+    forward(residual);
+    backward(residual);
+    add_rows(m, matrix, residual, used, d_pad_, exact);
+  } else {
+    const double* transposed = transposed_.get();
+    double* solution = solution_.get();
+    for (int s = 0; s < used; ++s) residual[s] /= std::sqrt(noise[s]);
+    for (int i = 0; i < d_pad_; ++i)
+      solution[i] = dot(transposed + static_cast<int64_t>(i) * used_pad, residual, used_pad);
+    forward(solution);
+    backward(solution);
+    for (int i = 0; i < d_pad_; ++i) exact[i] = m[i] + solution[i];
+  }
+  narrow(exact, d_, weights_.data());
 }
 
 float HeadPosterior::variance(const float* phi) const {

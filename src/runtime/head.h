@@ -50,6 +50,10 @@ class HeadPosterior {
   void solve(const float* vectors, int64_t stride, int d, std::span<const int32_t> rows, std::span<const float> y,
              std::span<const float> beta, std::span<const float> mean);
 
+  /// The rows, precisions and mean of the last solve() with other targets y [S], by the factor that is there already;
+  /// rows that did not count still do not, and a target that is not finite counts as its prior prediction.
+  void solve_again(std::span<const float> y);
+
   /// Posterior mean [d].
   std::span<const float> weights() const { return weights_; }
   /// The same before it was rounded to float.
@@ -72,7 +76,7 @@ class HeadPosterior {
 
   int d_ = 0, d_pad_ = 0;
   int n_ = 0, n_pad_ = 0;  // order of the system that was solved
-  bool dual_ = true;
+  bool dual_ = true, zero_mean_ = true;
   std::vector<int32_t> used_;        // positions among the S rows that count
   std::vector<float> weights_;       // [d]
   std::vector<double> residuals_;    // [S]

@@ -121,6 +121,22 @@ TEST(HeadPosterior, EqualsTheDefinitionForRandomSizes) {
   }));
 }
 
+TEST(HeadPosterior, OtherTargetsByTheSameFactorAreASolveOfTheirOwn) {
+  HeadPosterior head, fresh;
+  for (int support : {0, 1, 6, 20, 40})  // dual and primal at d = 17
+    for (const bool with_mean : {false, true}) {
+      Problem p = random_problem(support, 17, 77 + support, with_mean);
+      head.solve(p.vectors.data(), p.stride, p.d, p.rows, p.y, p.beta, p.mean);
+      Random random(support);
+      for (float& y : p.y) y = static_cast<float>(random.normal());
+      head.solve_again(p.y);
+      fresh.solve(p.vectors.data(), p.stride, p.d, p.rows, p.y, p.beta, p.mean);
+      for (int j = 0; j < p.d; ++j) EXPECT_NEAR(head.weights_double()[j], fresh.weights_double()[j], 1e-12);
+      for (int s = 0; s < support; ++s) EXPECT_NEAR(head.residuals()[s], fresh.residuals()[s], 1e-12);
+      EXPECT_EQ(head.variance(p.vector(0)), fresh.variance(p.vector(0)));
+    }
+}
+
 TEST(HeadPosterior, OneRowIsWorkedOutByHand) {
   // w ~ N(0, I), one row (1, 2) with target 3 and precision 0.5:  K = 5 + 2,  alpha = 3 / 7.
   const std::vector<float> vectors = {1, 2}, y = {3}, beta = {0.5};
