@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 
 #include "core/error.h"
+#include "learner/bayes_rows.h"
 #include "learner/cavia.h"
 #include "learner/finetune.h"
 #include "learner/learned_optimizer.h"
@@ -13,7 +14,9 @@
 #include "learner/multitask.h"
 #include "learner/nlba.h"
 #include "learner/pooled.h"
+#include "learner/protonet.h"
 #include "learner/reptile.h"
+#include "learner/ridge.h"
 
 namespace fewshop::learning {
 namespace {
@@ -27,16 +30,13 @@ struct Entry {
 /// All learners that train by episodes through EpisodicModel, in the order of their names.
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> all{
-      {"cavia", make_cavia},
-      {"finetune", make_finetune},
-      {"learned-optimizer", make_learned_optimizer},
-      {"lwa", make_lwa},
-      {"maml", make_maml},
-      {"mamo", make_mamo},
-      {"multitask", make_multitask},
-      {"nlba", make_nlba},
-      {"pooled", make_pooled},
-      {"reptile", make_reptile},
+      {"bayes", make_bayes_rows},  {"cavia", make_cavia},
+      {"finetune", make_finetune}, {"learned-optimizer", make_learned_optimizer},
+      {"lwa", make_lwa},           {"maml", make_maml},
+      {"mamo", make_mamo},         {"multitask", make_multitask},
+      {"nlba", make_nlba},         {"pooled", make_pooled},
+      {"protonet", make_protonet}, {"reptile", make_reptile},
+      {"ridge", make_ridge},
   };
   return all;
 }

@@ -7,17 +7,15 @@
 #include <numbers>
 
 #include "core/error.h"
+#include "learner/ordinal.h"
 
 namespace fewshop::learning {
 namespace {
 
-/// Rising thresholds from a start and the logarithms of the steps between them: [C - 1].
-Tensor thresholds(std::span<const Tensor> beside) {
-  return at::cat({beside[0].reshape({1}), beside[0] + beside[1].exp().cumsum(0)});
-}
-
 /// P(target <= c) for c = 0 .. C - 2 as logits: [T, Q, C - 1].
-Tensor cumulative_logits(const Tensor& output, std::span<const Tensor> beside) { return thresholds(beside) - output; }
+Tensor cumulative_logits(const Tensor& output, std::span<const Tensor> beside) {
+  return ordinal_thresholds(beside) - output;
+}
 
 /// log(sigmoid(upper) - sigmoid(lower)) for lower < upper, without cancellation.
 Tensor log_difference(const Tensor& upper, const Tensor& lower) {
