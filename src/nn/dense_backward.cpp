@@ -87,8 +87,7 @@ const T* DenseBackward<T>::weight(int k, int64_t l) {
 template <class T>
 void DenseBackward<T>::run(const T* output_gradient, DenseGradients<T>& gradients) {
   query(output_gradient);
-  const bool steps = needs_.order == 2 || needs_.step_size;
-  for (int k = task_->model().steps() - 1; k >= 0 && steps; --k) {
+  for (int k = task_->model().steps() - 1; k >= 0 && needs_.steps(); --k) {
     tangents(k, gradients);
     if (needs_.order == 2) error_tangents(k, gradients);
   }

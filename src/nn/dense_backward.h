@@ -28,9 +28,13 @@ struct DenseNeeds {
   bool x = true;  // of support and query inputs
   bool step_size = true;
   bool beside = false;
+
+  /// Whether the backward pass goes through the steps; else the adapted weights are all that it reads of a task.
+  bool steps() const { return order == 2 || step_size; }
 };
 
-/// The backward pass through one adapted task (dense::DenseTask with `keep`), see nn/dense_inner_loop.h.
+/// The backward pass through one adapted task (dense::DenseTask; with `keep` where DenseNeeds::steps()), see
+/// nn/dense_inner_loop.h.
 ///
 /// With lambda = the derivative of the outer loss for theta_{k+1} and u = step_size * lambda, one step back is
 /// lambda -= H u, and everything else that L depends on receives -d(grad L . u). Both are the derivative of the

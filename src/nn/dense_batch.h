@@ -12,8 +12,8 @@
 
 namespace fewshop::nn {
 
-/// Sums of gradients are made for this many groups of tasks, whatever the number of threads.
-constexpr int64_t kGroups = 8;
+/// Gradients are summed over groups of so many tasks, whatever the number of threads.
+constexpr int64_t kTasksOfAGroup = 4, kMostGroups = 16;
 
 /// Everything the loop reads, checked, without history, contiguous.
 struct DenseInputs {
@@ -45,7 +45,7 @@ class DenseBatch {
 
   const dense::DenseModel<T>& model() const { return model_; }
   const DenseInputs& inputs() const { return inputs_; }
-  int64_t groups() const { return std::min(kGroups, inputs_.tasks()); }
+  int64_t groups() const { return std::min(kMostGroups, (inputs_.tasks() + kTasksOfAGroup - 1) / kTasksOfAGroup); }
 
   /// body(group, begin, end) for every group of tasks, on the loop's threads.
   template <class Body>

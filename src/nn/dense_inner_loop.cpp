@@ -75,17 +75,19 @@ class Adapted {
     Tensor output = at::empty({in.tasks(), in.query.x.size(1), head.out}, in.query.x.options());
     tasks_.for_groups([&](int64_t g, int64_t begin, int64_t end) {
       dense::DenseTask<T> one;
+      const bool steps = keep_ && needs_.steps();
+      const auto shape = [&](int64_t t) {
+        return (keep_ ? states_[t] : one).shape(tasks_.model(), tasks_.support(t), tasks_.query(t), steps);
+      };
       std::vector<int64_t> size;
-      for (int64_t t = begin; t < end; ++t) {
-        size.push_back((keep_ ? states_[t] : one).shape(tasks_.model(), tasks_.support(t), tasks_.query(t), keep_));
-      }
+      for (int64_t t = begin; t < end; ++t) size.push_back(shape(t));
       int64_t total = 0;
       for (const int64_t s : size) total = keep_ ? total + s : std::max(total, s);
       auto memory = numbers<T>(total);
       T* block = memory.second;
       for (int64_t t = begin; t < end; ++t) {
         dense::DenseTask<T>& task = keep_ ? states_[t] : one;
-        if (!keep_) task.shape(tasks_.model(), tasks_.support(t), tasks_.query(t), false);
+        if (!keep_) shape(t);
         task.place(block);
         if (keep_) block += size[t - begin];
         task.adapt(tasks_.support_rows(t));
@@ -138,16 +140,16 @@ double loss_and_gradients(DenseInputs inputs, const DenseNeeds& needs, bool with
     DenseGradients<T>& sum = sums.begin(g);
     DensePass<T> pass(needs);
     dense::DenseTask<T> task;
+    const bool steps = with_gradients && needs.steps();
     int64_t size = 0;
-    for (int64_t t = begin; t < end; ++t) {
-      size = std::max(size, task.shape(tasks.model(), tasks.support(t), tasks.query(t), with_gradients));
-    }
+    for (int64_t t = begin; t < end; ++t)
+      size = std::max(size, task.shape(tasks.model(), tasks.support(t), tasks.query(t), steps));
     const int64_t outputs = query.x.size(1) * head.out_pad;
     const auto memory = numbers<T>(size + 2 * outputs);
     T *const block = memory.second + 2 * outputs, *const link = memory.second, *const gradient = link + outputs;
     for (int64_t t = begin; t < end; ++t) {
       const int64_t q = tasks.query(t);
-      task.shape(tasks.model(), tasks.support(t), q, with_gradients);
+      task.shape(tasks.model(), tasks.support(t), q, steps);
       task.place(block);
       task.adapt(tasks.support_rows(t));
       std::copy_n(task.predict(tasks.x_query(t)), q * head.out_pad, link);

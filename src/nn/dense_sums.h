@@ -39,19 +39,22 @@ class DensePass {
     pass_.run(output_gradient, sums);
   }
 
-  /// Writes the last task's gradients of its inputs.
+  /// Writes the last task's gradients of its inputs; zeros where its rows end.
   void copy_inputs(const dense::DenseTask<T>& task, int64_t t, DenseOutputs& out) const {
     if (!needs_.x) return;
+    const T* const all = pass_.x_gradient();
     const auto& first = task.model().layers().front();
-    for (int64_t i = 0; i < task.support() + task.query(); ++i) {
-      const bool support = i < task.support();
-      const at::Tensor& to = support ? out.x : out.x_query;
-      std::copy_n(pass_.x_gradient() + i * first.in_pad, first.in,
-                  to.data_ptr<T>() + t * to.stride(0) + (support ? i : i - task.support()) * first.in);
-    }
+    copy(all, task.support(), first, t, out.x);
+    copy(all + task.support() * first.in_pad, task.query(), first, t, out.x_query);
   }
 
  private:
+  static void copy(const T* from, int64_t rows, const dense::DenseLayer<T>& first, int64_t t, const at::Tensor& out) {
+    T* to = out.data_ptr<T>() + t * out.stride(0);
+    for (int64_t i = 0; i < rows; ++i, to += first.in) std::copy_n(from + i * first.in_pad, first.in, to);
+    std::fill_n(to, (out.size(1) - rows) * first.in, T(0));
+  }
+
   DenseNeeds needs_;
   DenseBackward<T> pass_;
   std::pair<std::shared_ptr<void>, T*> memory_;
@@ -75,12 +78,12 @@ class DenseSums {
     return groups_[group];
   }
 
-  /// Room for the gradients of inputs; zeros where nothing is written.
+  /// Room for the gradients of inputs.
   DenseOutputs inputs() const {
     DenseOutputs out;
     if (!needs_.x) return out;
-    out.x = at::zeros_like(tasks_.inputs().support.x);
-    out.x_query = at::zeros_like(tasks_.inputs().query.x);
+    out.x = at::empty_like(tasks_.inputs().support.x);
+    out.x_query = at::empty_like(tasks_.inputs().query.x);
     return out;
   }
 

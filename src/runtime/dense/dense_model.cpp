@@ -54,6 +54,10 @@ DenseModel<T>::DenseModel(std::span<const int64_t> sizes, bool smooth, int steps
     }
     return layout.used();
   };
+  const auto adapts = [&](int64_t l) {
+    return !step_sizes[2 * l].values.empty() || !step_sizes[2 * l + 1].values.empty();
+  };
+  while (frozen_layers_ < static_cast<int64_t>(layers_.size()) && !adapts(frozen_layers_)) ++frozen_layers_;
   for (size_t l = 0; l < layers_.size(); ++l)
     layers_[l] = {sizes[l], sizes[l + 1], padded<T>(sizes[l]), padded<T>(sizes[l + 1])};
   lay_out(storage_.grow(lay_out(nullptr)));
