@@ -22,6 +22,7 @@
 #include "learner/training.h"
 #include "learner/weights.h"
 #include "learner/work_folder.h"
+#include "nn/buffer_pool.h"
 #include "runtime/model.h"
 #include "task/groups.h"
 #include "task/problem.h"
@@ -396,6 +397,7 @@ TrainResult train(const TrainRequest& request) {
   const Micros data_read = system_time();
   at::set_num_threads(1);
   openblas_set_num_threads(1);
+  nn::keep_freed_memory();
   Trainer trainer(request);
   json facts;
   const std::shared_ptr<fewshop::Model> model = trainer.train(facts);

@@ -1,5 +1,7 @@
 #include "nn/buffer_pool.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <mutex>
 #include <new>
@@ -59,6 +61,14 @@ Pool& pool() {
 std::shared_ptr<void> pooled_buffer(size_t bytes) {
   const Buffer buffer = pool().take(std::max<size_t>(bytes, 64));
   return {buffer.memory, [buffer](void*) { pool().give(buffer); }};
+}
+
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest that it takes
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_TOP_PAD, 16 << 20);
+#endif
 }
 
 }  // namespace fewshop::nn

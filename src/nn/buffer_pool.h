@@ -12,4 +12,8 @@ namespace fewshop::nn {
 /// one. Safe to use from several threads; the memory goes back to the pool with the last pointer.
 std::shared_ptr<void> pooled_buffer(size_t bytes);
 
+/// The same for tensors: from now on memory that the process frees stays its own, where the C library can do that. Else
+/// every large tensor is fresh pages from the system again, which threads wait for each other to get.
+void keep_freed_memory();
+
 }  // namespace fewshop::nn

@@ -72,6 +72,7 @@ int64_t DenseBackward<T>::lay_out(T* block) {
   product_ = layout.take(std::max(largest, q * padded<T>(n)));
   beside_ = layout.take(static_cast<int64_t>(task_->model().loss().beside().size()));
   x_gradient_ = layout.take(needs_.x ? all * layer(0).in_pad : 0);
+  factor_gradient_ = layout.take(2 * count() * task_->model().steps());
   return layout.used();
 }
 
@@ -87,6 +88,7 @@ const T* DenseBackward<T>::weight(int k, int64_t l) {
 template <class T>
 void DenseBackward<T>::run(const T* output_gradient, DenseGradients<T>& gradients) {
   query(output_gradient);
+  std::fill_n(factor_gradient_, 2 * count() * task_->model().steps(), T(0));
   for (int k = task_->model().steps() - 1; k >= 0 && needs_.steps(); --k) {
     tangents(k, gradients);
     if (needs_.order == 2) error_tangents(k, gradients);
@@ -134,15 +136,23 @@ void DenseBackward<T>::direction(int k, int64_t l, DenseGradients<T>& gradients)
   const bool moved = k + 1 < task_->model().steps() && needs_.order == 2;
   auto& gradient = gradients.layers[l];
   T* z = z_dot_[l];
-  if (needs_.step_size) add_row_sum<T>(n, a.out_pad, error, lambda_bias_[l], -1, gradient.bias_steps + k * a.out_pad);
+  const T factor = task_->weight_factor(k, l), bias_factor = task_->bias_factor(k, l);
+  T* const factor_gradient = factor_gradient_ + 2 * (k * count() + l);
+  if (needs_.step_size) {
+    std::fill_n(product_, a.out_pad, T(0));
+    add_row_sum<T>(n, a.out_pad, error, lambda_bias_[l], -1, product_);
+    add_scaled<T>(a.out_pad, bias_factor, product_, gradient.bias_steps + k * a.out_pad);
+    factor_gradient[1] = dense::dot(a.out_pad, product_, bias_steps);
+  }
   if (a.steps) {
     const T* steps = a.steps + k * size;
-    for (int64_t i = 0; i < size; ++i) u_[l][i] = steps[i] * lambda_[l][i];
+    for (int64_t i = 0; i < size; ++i) u_[l][i] = factor * steps[i] * lambda_[l][i];
     if (needs_.step_size) {
       multiply<T, Left::kTransposed>(a.in, a.out, n, hidden, a.in_pad, error, a.out_pad, nullptr, 0, 1, product_,
                                      a.out_pad);
-      T* sum = gradient.step + k * size;
-      for (int64_t i = 0; i < size; ++i) sum[i] -= lambda_[l][i] * product_[i];
+      for (int64_t i = 0; i < size; ++i) product_[i] *= -lambda_[l][i];
+      add_scaled(size, factor, product_, gradient.step + k * size);
+      factor_gradient[0] = dense::dot(size, product_, steps);
     }
     if (needs_.order == 1) return;
     multiply<T>(n, a.out, a.in, hidden, a.in_pad, u_[l], a.out_pad, nullptr, 0, 1, z, a.out_pad);
@@ -154,13 +164,17 @@ void DenseBackward<T>::direction(int k, int64_t l, DenseGradients<T>& gradients)
   } else {
     std::fill_n(z, rows, T(0));
   }
-  if (a.step && needs_.step_size) gradient.step[k] -= dense::dot(rows, error, z);
+  if (a.step && needs_.step_size) {
+    const T along = -dense::dot(rows, error, z);
+    gradient.step[k] += factor * along;
+    factor_gradient[0] = a.step[k] * along;
+  }
   if (needs_.order == 1) return;
-  const T scale = a.step ? a.step[k] : T(1);
+  const T scale = a.step ? factor * a.step[k] : T(1);
   for (int64_t i = 0; i < n; ++i)
     for (int64_t j = 0; j < a.out_pad; ++j) {
       T& value = z[i * a.out_pad + j];
-      value = scale * value + bias_steps[j] * lambda_bias_[l][j];
+      value = scale * value + bias_factor * bias_steps[j] * lambda_bias_[l][j];
     }
 }
 
@@ -199,7 +213,7 @@ template <class T>
 void DenseBackward<T>::through_layer(int k, int64_t l) {
   const Layer& a = layer(l);
   const int64_t n = task_->support();
-  const T *error = task_->error(k, l), scale = a.step ? a.step[k] : T(1);
+  const T *error = task_->error(k, l), scale = a.step ? task_->weight_factor(k, l) * a.step[k] : T(1);
   if (dual(l)) {
     if (k + 1 == task_->model().steps()) return;  // the coefficients are still zero
     const int64_t stride = task_->gram_stride();

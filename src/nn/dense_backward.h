@@ -25,8 +25,8 @@ struct DenseGradients {
 /// Which gradients are asked for, beside those of the initial weights.
 struct DenseNeeds {
   int order = 2;
-  bool x = true;  // of support and query inputs
-  bool step_size = true;
+  bool x = true;          // of support and query inputs
+  bool step_size = true;  // and step factors
   bool beside = false;
 
   /// Whether the backward pass goes through the steps; else the adapted weights are all that it reads of a task.
@@ -52,6 +52,8 @@ class DenseBackward {
 
   /// [n + q, in_pad]: for support, then query inputs.
   const T* x_gradient() const { return x_gradient_; }
+  /// [steps, layers, 2]: for the task's step factors; where step sizes are asked for.
+  const T* factor_gradient() const { return factor_gradient_; }
 
  private:
   using Layer = dense::DenseLayer<T>;
@@ -79,7 +81,7 @@ class DenseBackward {
   // Dual form: lambda of W_0 is X_q^T query_error - X^T coefficient; X times its first part is from_query.
   T *from_query_ = nullptr, *coefficient_ = nullptr;  // [n, out_pad]
   T *pairs_ = nullptr, *mixing_ = nullptr;            // [n, padded n], [n + q, padded n + q]
-  T *turned_ = nullptr, *product_ = nullptr, *beside_ = nullptr, *x_gradient_ = nullptr;
+  T *turned_ = nullptr, *product_ = nullptr, *beside_ = nullptr, *x_gradient_ = nullptr, *factor_gradient_ = nullptr;
 };
 
 extern template class DenseBackward<float>;

@@ -26,7 +26,7 @@ struct DenseInputs {
 /// One gradient for each tensor of DenseInputs that may want one.
 struct DenseOutputs {
   std::vector<at::Tensor> initial, step_size;
-  at::Tensor beside, x, x_query;
+  at::Tensor beside, step_factor, x, x_query;
 };
 
 /// Throws InvalidInput where anything does not fit; `with_loss`: query rows have targets and weights.
@@ -62,7 +62,8 @@ class DenseBatch {
 
   dense::TaskRows<T> support_rows(int64_t t) const {
     const DenseRows& s = inputs_.support;
-    return {part(s.x, t), part(s.target, t), part(s.weight, t), part(s.offset, t)};
+    return {part(s.x, t), part(s.target, t), part(s.weight, t), part(s.offset, t),
+            part(inputs_.parameters.step_factor, t)};
   }
   const T* x_query(int64_t t) const { return part(inputs_.query.x, t); }
   /// Of the loss of the query rows; the offset may be null.

@@ -65,6 +65,10 @@ void check_dense(const DenseInnerLoop& loop, const DenseParameters& p, const Den
             "dense_inner_loop: step size ", i, ": expected [", loop.steps, "] or ", at::IntArrayRef(full), " of type ",
             type, ", got ", got, " of type ", p.step_size[i].scalar_type());
   }
+  const std::vector<int64_t> factors{support.x.size(0), loop.steps, static_cast<int64_t>(count)};
+  require(!p.step_factor.defined() ||
+              (p.step_factor.sizes() == at::IntArrayRef(factors) && p.step_factor.scalar_type() == type),
+          "dense_inner_loop: step_factor: expected ", at::IntArrayRef(factors), " of type ", type);
   const int64_t psi = beside_size(loop, p.beside);
   require(psi == 0 || (p.beside.defined() && p.beside.numel() == psi && p.beside.scalar_type() == type),
           "dense_inner_loop: ", family_name(loop.family), ": `beside` is missing or has the wrong size or type");

@@ -26,7 +26,7 @@ DenseRows plain(const DenseRows& rows) {
 
 DenseInputs plain(const DenseInnerLoop& loop, const DenseParameters& p, const DenseRows& support,
                   const DenseRows& query) {
-  DenseInputs inputs{loop, {{}, {}, plain(p.beside)}, plain(support), plain(query)};
+  DenseInputs inputs{loop, {{}, {}, plain(p.beside), plain(p.step_factor)}, plain(support), plain(query)};
   for (const auto& t : p.initial) inputs.parameters.initial.push_back(plain(t));
   for (const auto& t : p.step_size) inputs.parameters.step_size.push_back(plain(t));
   return inputs;
@@ -36,17 +36,20 @@ DenseInputs plain(const DenseInnerLoop& loop, const DenseParameters& p, const De
 std::vector<Tensor> flat(const DenseParameters& p, const Tensor& x, const Tensor& x_query) {
   std::vector<Tensor> all = p.initial;
   all.insert(all.end(), p.step_size.begin(), p.step_size.end());
-  for (const auto& t : {p.beside, x, x_query}) all.push_back(t);
+  for (const auto& t : {p.beside, p.step_factor, x, x_query}) all.push_back(t);
   return all;
 }
 
-std::vector<Tensor> flat(const DenseOutputs& o) { return flat({o.initial, o.step_size, o.beside}, o.x, o.x_query); }
+std::vector<Tensor> flat(const DenseOutputs& o) {
+  return flat({o.initial, o.step_size, o.beside, o.step_factor}, o.x, o.x_query);
+}
 
 bool requires_gradient(const Tensor& t) { return t.defined() && t.requires_grad(); }
 
 DenseNeeds needs_of(const DenseInnerLoop& loop, const DenseParameters& p, const Tensor& x, const Tensor& x_query) {
-  return {loop.order, requires_gradient(x) || requires_gradient(x_query),
-          std::any_of(p.step_size.begin(), p.step_size.end(), requires_gradient), requires_gradient(p.beside)};
+  const bool steps =
+      requires_gradient(p.step_factor) || std::any_of(p.step_size.begin(), p.step_size.end(), requires_gradient);
+  return {loop.order, requires_gradient(x) || requires_gradient(x_query), steps, requires_gradient(p.beside)};
 }
 
 /// [q, outputs] <-> [q, out_pad].
@@ -101,7 +104,7 @@ class Adapted {
 
   DenseOutputs backward(const Tensor& gradient) {
     DenseSums<T> sums(tasks_, needs_);
-    DenseOutputs out = sums.inputs();
+    DenseOutputs out = sums.own();
     const auto& head = tasks_.model().layers().back();
     tasks_.for_groups([&](int64_t g, int64_t begin, int64_t end) {
       DenseGradients<T>& sum = sums.begin(g);
@@ -111,7 +114,7 @@ class Adapted {
         copy_rows<T>(gradient.size(1), head.out, gradient.data_ptr<T>() + t * gradient.stride(0), head.out,
                      padded.second, head.out_pad);
         pass.run(states_[t], padded.second, sum);
-        pass.copy_inputs(states_[t], t, out);
+        pass.copy_own(states_[t], t, out);
       }
     });
     sums.finish(out);
@@ -131,7 +134,7 @@ template <class T>
 double loss_and_gradients(DenseInputs inputs, const DenseNeeds& needs, bool with_gradients, DenseOutputs* out) {
   const DenseBatch<T> tasks(std::move(inputs));
   DenseSums<T> sums(tasks, needs);
-  if (with_gradients) *out = sums.inputs();
+  if (with_gradients) *out = sums.own();
   const DenseRows& query = tasks.inputs().query;
   const auto& head = tasks.model().layers().back();
   const auto& loss = tasks.model().loss();
@@ -160,7 +163,7 @@ double loss_and_gradients(DenseInputs inputs, const DenseNeeds& needs, bool with
       if (!with_gradients) continue;
       loss.gradient(q, link, head.out_pad, target, weight, gradient);
       pass.run(task, gradient, sum);
-      pass.copy_inputs(task, t, *out);
+      pass.copy_own(task, t, *out);
     }
   });
   if (with_gradients) sums.finish(*out);

@@ -65,11 +65,14 @@ struct DenseParameters {
   std::vector<at::Tensor> step_size;
   /// Of the loss, see DenseInnerLoop::family; undefined where there is none.
   at::Tensor beside;
+  /// What the step sizes of a task are multiplied by, for each step and tensor of `initial`: [T, steps, tensors];
+  /// undefined = 1. Step sizes that depend on what is known of a task.
+  at::Tensor step_factor;
 };
 
 /// Adapts to the support rows, then the outputs for the query rows: x_query [T, Q, F] -> [T, Q, O] (offsets of query
-/// rows are the caller's). Differentiable once, in initial, step_size, beside, support.x and x_query; targets, weights
-/// and offsets are data. Throws InvalidInput where shapes disagree.
+/// rows are the caller's). Differentiable once, in all of `parameters`, support.x and x_query; targets, weights and
+/// offsets are data. Throws InvalidInput where shapes disagree.
 at::Tensor dense_inner_loop(const DenseInnerLoop& loop, const DenseParameters& parameters, const DenseRows& support,
                             const at::Tensor& x_query);
 

@@ -39,8 +39,11 @@ class DensePass {
     pass_.run(output_gradient, sums);
   }
 
-  /// Writes the last task's gradients of its inputs; zeros where its rows end.
-  void copy_inputs(const dense::DenseTask<T>& task, int64_t t, DenseOutputs& out) const {
+  /// Writes the last task's own gradients; those of inputs are zeros where its rows end.
+  void copy_own(const dense::DenseTask<T>& task, int64_t t, DenseOutputs& out) const {
+    if (out.step_factor.defined())
+      std::copy_n(pass_.factor_gradient(), out.step_factor.stride(0),
+                  out.step_factor.data_ptr<T>() + t * out.step_factor.stride(0));
     if (!needs_.x) return;
     const T* const all = pass_.x_gradient();
     const auto& first = task.model().layers().front();
@@ -78,9 +81,11 @@ class DenseSums {
     return groups_[group];
   }
 
-  /// Room for the gradients of inputs.
-  DenseOutputs inputs() const {
+  /// Room for the gradients that tasks have of their own.
+  DenseOutputs own() const {
     DenseOutputs out;
+    const at::Tensor& factor = tasks_.inputs().parameters.step_factor;
+    if (factor.defined() && needs_.step_size) out.step_factor = at::empty_like(factor);
     if (!needs_.x) return out;
     out.x = at::empty_like(tasks_.inputs().support.x);
     out.x_query = at::empty_like(tasks_.inputs().query.x);

@@ -39,6 +39,7 @@ struct Problem {
     for (auto& t : parameters.step_size)
       if (t.defined()) all.push_back(&t);
     if (parameters.beside.defined()) all.push_back(&parameters.beside);
+    if (parameters.step_factor.defined()) all.push_back(&parameters.step_factor);
     all.push_back(&support.x);
     all.push_back(&query.x);
     return all;
@@ -143,8 +144,14 @@ std::vector<Tensor> plain_adapt(const Problem& p) {
     const auto gradients = torch::autograd::grad({loss}, at_step, {}, second, second);
     for (size_t i = 0; i < weights.size(); ++i) {
       if (!p.parameters.step_size[i].defined()) continue;
-      const Tensor step = p.parameters.step_size[i][k];
-      weights[i] = weights[i] - (step.dim() > 0 ? step.unsqueeze(0) : step) * gradients[i];
+      Tensor step = p.parameters.step_size[i][k];
+      if (step.dim() > 0) step = step.unsqueeze(0);
+      if (p.parameters.step_factor.defined()) {
+        std::vector<int64_t> shape(gradients[i].dim(), 1);
+        shape[0] = kTasks;
+        step = step * p.parameters.step_factor.select(1, k).select(1, static_cast<int64_t>(i)).view(shape);
+      }
+      weights[i] = weights[i] - step * gradients[i];
     }
   }
   return weights;
@@ -196,6 +203,17 @@ TEST(DenseInnerLoopTest, EqualsARecordedLoopInValuesAndAllGradients) {
           p.loop.order = order;
           expect_same(p, fmt::format("smooth {} order {} steps {} adapts {}", smooth, order, int(steps), int(adapts)));
         }
+}
+
+TEST(DenseInnerLoopTest, EqualsARecordedLoopWhereTasksHaveStepSizesOfTheirOwn) {
+  for (const int order : {1, 2})
+    for (const int64_t inputs : {2, 9})
+      for (const Steps steps : {Steps::kNumber, Steps::kPerCoordinate}) {
+        Problem p = make_problem(Family::kGaussian, steps, Adapts::kAll, {6, 5}, 3, inputs);
+        p.loop.order = order;
+        p.parameters.step_factor = random_tensor({kTasks, 3, 6}, 70).exp();
+        expect_same(p, fmt::format("order {} inputs {} steps {}", order, inputs, int(steps)));
+      }
 }
 
 TEST(DenseInnerLoopTest, EqualsARecordedLoopForEveryFamily) {

@@ -89,6 +89,7 @@ void DenseTask<T>::take_rows(const T* x, int64_t begin, int64_t end) {
 template <class T>
 void DenseTask<T>::adapt(const TaskRows<T>& rows) {
   const auto& all = model_->layers();
+  step_factor_ = rows.step_factor;
   take_rows(rows.x, 0, n_);
   std::copy_n(rows.target, n_, target_);
   std::copy_n(rows.weight, n_, weight_);
@@ -154,21 +155,22 @@ void DenseTask<T>::step(int k) {
   for (int64_t l = first_moving(); l < layers(); ++l) {
     const DenseLayer<T>& layer = all[l];
     const T* error = at(error_, k, l);
-    add_row_sum(n_, layer.out_pad, error, layer.bias_steps + k * layer.out_pad, T(-1), bias_[l]);
+    add_row_sum(n_, layer.out_pad, error, layer.bias_steps + k * layer.out_pad, -bias_factor(k, l), bias_[l]);
     if (!layer.adapts()) continue;
+    const T factor = weight_factor(k, l);
     if (l == 0 && dual_) {
-      add_scaled(n_ * layer.out_pad, layer.step[k], error, combination_);
+      add_scaled(n_ * layer.out_pad, factor * layer.step[k], error, combination_);
       continue;
     }
     const T* before = at(transposed_, k, l);
     T* after = keep_ ? transposed_[(k + 1) * layers() + l] : transposed_[l];
-    const T scale = layer.step ? -layer.step[k] : T(1);
+    const T scale = layer.step ? -factor * layer.step[k] : T(1);
     multiply<T, Left::kTransposed>(layer.in, layer.out, n_, at(hidden_, k, l), layer.in_pad, error, layer.out_pad,
                                    layer.step ? before : nullptr, layer.out_pad, scale, layer.step ? after : gradient_,
                                    layer.out_pad);
     if (layer.step) continue;
     const T* steps = layer.steps + k * layer.in * layer.out_pad;
-    for (int64_t i = 0; i < layer.in * layer.out_pad; ++i) after[i] = before[i] - steps[i] * gradient_[i];
+    for (int64_t i = 0; i < layer.in * layer.out_pad; ++i) after[i] = before[i] - factor * steps[i] * gradient_[i];
   }
 }
 

@@ -16,6 +16,8 @@ struct TaskRows {
   const T* target = nullptr;  // [n]
   const T* weight = nullptr;  // [n]
   const T* offset = nullptr;  // [n]; null = 0
+  // [steps, layers, 2]: what the step sizes of weight and bias are multiplied by; null = 1
+  const T* step_factor = nullptr;
 };
 
 /// One task on its way through the inner loop, all in one block of memory.
@@ -40,6 +42,8 @@ class DenseTask {
   void adapted(int64_t layer, T* weight, T* bias);
 
   // What the backward pass reads.
+  T weight_factor(int k, int64_t l) const { return step_factor_ ? step_factor_[2 * (k * layers() + l)] : T(1); }
+  T bias_factor(int k, int64_t l) const { return step_factor_ ? step_factor_[2 * (k * layers() + l) + 1] : T(1); }
   const DenseModel<T>& model() const { return *model_; }
   int64_t support() const { return n_; }
   int64_t query() const { return q_; }
@@ -71,6 +75,7 @@ class DenseTask {
   void step(int k);
 
   const DenseModel<T>* model_ = nullptr;
+  const T* step_factor_ = nullptr;  // the caller's
   int64_t n_ = 0, q_ = 0;
   bool keep_ = false, dual_ = false;
   T *rows_ = nullptr, *transposed_rows_ = nullptr, *gram_ = nullptr, *first_ = nullptr, *combination_ = nullptr;

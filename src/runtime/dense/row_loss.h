@@ -26,7 +26,10 @@ template <class T>
 class RowLoss {
  public:
   RowLoss(Family family, int64_t outputs, std::span<const T> beside)
-      : family_(family), outputs_(outputs), beside_(beside) {}
+      : family_(family),
+        outputs_(outputs),
+        beside_(beside),
+        scale_(beside.empty() ? T(0) : std::exp(family == Family::kGaussian ? -beside[0] : beside[0])) {}
 
   std::span<const T> beside() const { return beside_; }
 
@@ -104,13 +107,13 @@ class RowLoss {
         return (z = std::exp(z)) - y;
       case Family::kNegativeBinomial:
         z = sigmoid(z - beside_[0]);
-        return (std::exp(beside_[0]) + y) * z - y;
+        return (scale_ + y) * z - y;
       case Family::kOrdinal: {
         const Cut c = cut(z, y);
         return 1 - c.upper - c.lower;
       }
       default:
-        return z = (z - y) * std::exp(-beside_[0]);
+        return z = (z - y) * scale_;
     }
   }
 
@@ -123,13 +126,13 @@ class RowLoss {
       case Family::kPoisson:
         return kept;
       case Family::kNegativeBinomial:
-        return (std::exp(beside_[0]) + y) * kept * (1 - kept);
+        return (scale_ + y) * kept * (1 - kept);
       case Family::kOrdinal: {
         const Cut c = cut(kept, y);
         return c.upper * (1 - c.upper) + c.lower * (1 - c.lower);
       }
       default:
-        return std::exp(-beside_[0]);
+        return scale_;
     }
   }
 
@@ -138,8 +141,7 @@ class RowLoss {
     if (family_ == Family::kGaussian) {
       beside[0] -= scale * kept;
     } else if (family_ == Family::kNegativeBinomial) {
-      const T r = std::exp(beside_[0]);
-      beside[0] += scale * (r * kept - (r + y) * kept * (1 - kept));
+      beside[0] += scale * (scale_ * kept - (scale_ + y) * kept * (1 - kept));
     } else if (family_ == Family::kOrdinal) {
       const Cut c = cut(kept, y);
       if (c.has_upper) beside[c.y] -= scale * c.upper * (1 - c.upper);
@@ -166,7 +168,7 @@ class RowLoss {
       case Family::kOrdinal:
         return ordinal(z[0], y, scale, beside);
       default: {
-        const T e = (z[0] - y) * (z[0] - y) * std::exp(-beside_[0]);
+        const T e = (z[0] - y) * (z[0] - y) * scale_;
         if (beside) beside[0] += scale * T(0.5) * (1 - e);
         return 0.5 * (e + beside_[0] + std::log(2 * std::numbers::pi));
       }
@@ -174,7 +176,7 @@ class RowLoss {
   }
 
   double negative_binomial(T z, T y, T scale, T* beside) const {
-    const T log_r = beside_[0], r = std::exp(log_r), log_sum = log_r + softplus(z - log_r);
+    const T log_r = beside_[0], r = scale_, log_sum = log_r + softplus(z - log_r);
     if (beside) {
       // d/dr of lgamma(y + r) - lgamma(r) for a count y: a sum of y fractions.
       T fractions = 0;
@@ -208,6 +210,7 @@ class RowLoss {
   Family family_;
   int64_t outputs_;
   std::span<const T> beside_;
+  T scale_;  // gaussian: 1 / v; negative-binomial: r
 };
 
 }  // namespace fewshop::dense

@@ -1,0 +1,50 @@
+#include "nn/buffer_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstring>
+#include <set>
+#include <thread>
+#include <vector>
+
+namespace fewshop::nn {
+namespace {
+
+constexpr size_t kSize = size_t{3} << 20;
+
+TEST(BufferPoolTest, GivesTheSameMemoryAgain) {
+  void* const first = pooled_buffer(kSize).get();
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(first) % 64, 0U);
+  EXPECT_EQ(pooled_buffer(kSize).get(), first);
+  EXPECT_EQ(pooled_buffer(kSize + kSize / 8).get(), first) << "a little more is there already";
+}
+
+TEST(BufferPoolTest, BuffersInUseAreDifferentMemory) {
+  std::set<void*> seen;
+  std::vector<std::shared_ptr<void>> held;
+  for (int i = 0; i < 5; ++i) {
+    held.push_back(pooled_buffer(kSize));
+    std::memset(held.back().get(), i, kSize);
+    EXPECT_TRUE(seen.insert(held.back().get()).second);
+  }
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(static_cast<char*>(held[i].get())[kSize - 1], i);
+}
+
+TEST(BufferPoolTest, ManyThreadsNeverShareABuffer) {
+  std::vector<std::thread> threads;
+  std::vector<int> wrong(4, 0);
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&wrong, t] {
+      for (int i = 0; i < 500; ++i) {
+        const auto buffer = pooled_buffer(static_cast<size_t>(1000 + 100 * ((i + t) % 7)));
+        std::memset(buffer.get(), t, 1000);
+        for (int j = 0; j < 1000; ++j) wrong[t] += static_cast<char*>(buffer.get())[j] != t;
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(wrong, std::vector<int>(4, 0));
+}
+
+}  // namespace
+}  // namespace fewshop::nn
