@@ -83,7 +83,8 @@ Tensor Cavia::adapted_context(const Rows& support, const Fixed& rows, const Watc
   loop.loss = [&](std::span<const Tensor> c, int) { return (inner_loss(answer(c[0], rows), support) * share).sum(1); };
   loop.step_size = [&](int step, size_t i) { return step_sizes_.at(step, i, sizes); };
   loop.watch = watch;
-  return run(loop, {at::zeros({task_count(support), options_.context}, weight_.options().requires_grad(true))})[0];
+  const Tensor start = at::zeros({task_count(support), options_.context}, weight_.options());
+  return run(loop, {start.requires_grad_()})[0];
 }
 
 Tensor Cavia::query_loss(const Batch& batch, const Random& /*random*/) const {
