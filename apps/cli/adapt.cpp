@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 
+#include "bundle/bundle.h"
 #include "command.h"
 #include "core/error.h"
 #include "core/progress.h"
@@ -14,6 +15,7 @@
 #include "runtime/model.h"
 #include "table/text_rows.h"
 #include "task/answer.h"
+#include "task/row_answer.h"
 #include "task/task_input.h"
 
 namespace fewshop::cli {
@@ -23,6 +25,7 @@ constexpr std::array kAdded = {"prediction", "low", "high", "served"};
 
 struct Arguments {
   std::string model, support, query, at;
+  bool explain = false;
 };
 
 /// Row numbers by task: the values of the scenario's task columns, or one task where a file does not have them all.
@@ -101,6 +104,73 @@ std::vector<Prediction> predict_all(Model& model, const TextRows& support, const
   return predictions;
 }
 
+/// Predictions of a model of rows, in the order of the query.
+std::vector<RowPrediction> predict_all(const RowModel& model, const TextRows& support, const TextRows& query,
+                                       std::optional<Micros> at, bool explain) {
+  std::vector<std::string> task_columns = model.scenario().task;
+  if (!has_all(support, task_columns) || !has_all(query, task_columns)) task_columns.clear();
+  const auto support_of = rows_by_task(support, task_columns);
+  std::vector<RowPrediction> predictions(query.rows.size());
+  int64_t unknown_kinds = 0;
+  for (const auto& [task, rows] : rows_by_task(query, task_columns)) {
+    const auto found = support_of.find(task);
+    const std::vector<size_t> known_rows = found == support_of.end() ? std::vector<size_t>{} : found->second;
+    const TextRows known = subset(support, known_rows), asked = subset(query, rows);
+    EntityValues description = description_in(model, known);
+    description.merge(description_in(model, asked));
+    RowTaskInput input = row_task_input(model, known, description, at);
+    unknown_kinds += input.unknown_kinds;
+    auto answers = predict_rows(model, input, asked, {.explain = explain});
+    for (size_t i = 0; i < rows.size(); ++i) {
+      for (RowReason& reason : answers[i].reasons)  // rows of the file, not of the task
+        reason.row = static_cast<int32_t>(known_rows[static_cast<size_t>(reason.row)]);
+      predictions[rows[i]] = std::move(answers[i]);
+    }
+  }
+  if (unknown_kinds > 0)
+    say(fmt::format("adapt: {} rows left out: their kind of event ({}) is none that the model knows ({})",
+                    unknown_kinds, model.scenario().event, fmt::join(model.kinds(), ", ")));
+  return predictions;
+}
+
+void print_csv(const TextRows& query, const std::vector<RowPrediction>& predictions, const RowModel& model) {
+  std::string out;
+  for (const std::string& column : query.columns) out += csv_field(column) + ",";
+  out += fmt::format("{}", fmt::join(kAdded, ","));
+  for (const std::string& label : model.classes()) out += "," + csv_field("p:" + label);
+  out += "\n";
+  const auto bound = [&](const std::optional<double>& value) {
+    if (!value) return std::string();
+    return model.classes().empty() ? fmt::format("{:.7g}", *value)
+                                   : csv_field(model.classes().at(static_cast<size_t>(*value)));
+  };
+  for (size_t r = 0; r < query.rows.size(); ++r) {
+    for (const auto& value : query.rows[r]) out += csv_field(value.value_or("")) + ",";
+    const RowPrediction& p = predictions[r];
+    out += fmt::format("{},{},{},{}", csv_field(p.value), bound(p.low), bound(p.high), csv_field(p.served));
+    for (const double share : p.distribution.probability) out += fmt::format(",{:.7g}", share);
+    out += "\n";
+  }
+  std::fwrite(out.data(), 1, out.size(), stdout);
+}
+
+/// The query rows with what was predicted beside their columns.
+nlohmann::json to_json(const TextRows& query, const std::vector<RowPrediction>& predictions, const RowModel& model,
+                       bool explain) {
+  nlohmann::json list = nlohmann::json::array();
+  for (size_t r = 0; r < query.rows.size(); ++r) {
+    nlohmann::json row = nlohmann::json::object();
+    for (size_t c = 0; c < query.columns.size(); ++c)
+      row[query.columns[c]] = query.rows[r][c] ? nlohmann::json(*query.rows[r][c]) : nlohmann::json();
+    nlohmann::json answer = to_json(predictions[r], model, explain);
+    row["prediction"] = answer["value"];
+    answer.erase("value");
+    row.update(answer);
+    list.push_back(std::move(row));
+  }
+  return {{"predictions", list}};
+}
+
 void print_csv(const TextRows& query, const std::vector<Prediction>& predictions) {
   std::string out;
   for (const std::string& column : query.columns) out += csv_field(column) + ",";
@@ -135,10 +205,22 @@ void run(const Arguments& arguments, const Globals& globals) {
     at = parse_time(arguments.at);
     require(at.has_value(), "--at: expected a time such as 2011-12-09T12:50:00Z, got '", arguments.at, "'");
   }
-  const auto model = Model::load(arguments.model);
   const TextRows support = read_text_rows(arguments.support), query = read_text_rows(arguments.query);
   for (const char* column : kAdded)
     require(query.find(column) < 0, query.place, ": has a column '", column, "', which adapt adds; rename it");
+  const Bundle bundle = read_bundle(arguments.model);
+  if (is_row_problem(bundle_problem(bundle, arguments.model))) {
+    require(!arguments.explain || globals.json, "--explain: reasons do not fit into columns; add --json");
+    const auto model = RowModel::from_bundle(bundle, arguments.model);
+    const auto predictions = predict_all(*model, support, query, at, arguments.explain);
+    if (globals.json)
+      print_json(to_json(query, predictions, *model, arguments.explain));
+    else
+      print_csv(query, predictions, *model);
+    return;
+  }
+  require(!arguments.explain, "--explain: this model rates or ranks items; see fewshop recommend --explain");
+  const auto model = Model::from_bundle(bundle, arguments.model);
   const auto predictions = predict_all(*model, support, query, at);
   if (globals.json)
     print_json(to_json(query, predictions));
@@ -158,6 +240,8 @@ void add_adapt(CLI::App& app, Globals& globals) {
       ->required();
   command->add_option("--query", arguments->query, "file with the rows to predict")->required();
   command->add_option("--at", arguments->at, "time of the question; each task's latest support row by default");
+  command->add_flag("--explain", arguments->explain,
+                    "with --json, for problems that ask about rows: prior, link and one reason for each support row");
   command->callback([arguments, &globals] { run(*arguments, globals); });
 }
 

@@ -5,12 +5,10 @@
 
 #include "command.h"
 #include "learner/catalogue.h"
-#include "scenario/scenario.h"
+#include "scenario/names.h"
 
 namespace fewshop::cli {
 namespace {
-
-std::string problem_name(Problem problem) { return problem == Problem::kRating ? "rating" : "ranking"; }
 
 /// A whole number where the option is one: 5, not 5.0.
 nlohmann::json bound(const FieldInfo& field, double value) {
@@ -35,7 +33,8 @@ nlohmann::json to_json(const LearnerInfo& learner) {
 
 void print_learner(const LearnerInfo& learner) {
   std::string problems;
-  for (const Problem problem : learner.problems) problems += (problems.empty() ? "" : ", ") + problem_name(problem);
+  for (const Problem problem : learner.problems)
+    problems += (problems.empty() ? "" : ", ") + std::string(problem_name(problem));
   fmt::print("{:<14} {}{}\n", learner.name, learner.summary, learner.baseline ? " (baseline)" : "");
   fmt::print("{:<14} problems: {}\n", "", problems);
   if (!learner.paper.empty()) fmt::print("{:<14} {}\n", "", learner.paper);

@@ -28,7 +28,7 @@ void add_scenarios(CLI::App& app, Globals& globals) {
     for (const auto& file : bundled_scenarios()) list.push_back(entry(read_scenario(file)));
     if (globals.json) return print_json({{"scenarios", list}});
     for (const auto& s : list)
-      fmt::print("{:32} {:8} {}\n", s["name"].get<std::string>(), s["problem"].get<std::string>(),
+      fmt::print("{:32} {:10} {}\n", s["name"].get<std::string>(), s["problem"].get<std::string>(),
                  s["title"].get<std::string>());
   });
 }

@@ -4,10 +4,11 @@
 #include <array>
 #include <unordered_map>
 
+#include "bundle/bundle.h"
 #include "core/error.h"
 #include "evaluate/metric.h"
 #include "evaluate/report.h"
-#include "evaluate/run_model.h"
+#include "evaluate/run_row_model.h"
 #include "evaluate/verdict.h"
 #include "runtime/model.h"
 #include "task/problem.h"
@@ -19,10 +20,27 @@ using nlohmann::json;
 
 constexpr const char* kRunning = "running";
 
-Outcomes outcomes_of(Model& model, const Scenario& scenario, const std::string& database, int threads) {
-  const LoadedProblem problem = load_problem(scenario, database, &model.encoders());
-  return run_model(model, problem, {.threads = threads, .timing = false});
-}
+/// A loaded bundle of either kind, asked about the test tasks of a scenario.
+class AnyModel {
+ public:
+  explicit AnyModel(const std::string& folder) {
+    const Bundle bundle = read_bundle(folder);
+    if (is_row_problem(bundle_problem(bundle, folder)))
+      rows_ = RowModel::from_bundle(bundle, folder, training_row_members());
+    else
+      items_ = Model::from_bundle(bundle, folder);
+  }
+  const Scenario& scenario() const { return rows_ ? rows_->scenario() : items_->scenario(); }
+  Outcomes ask(const Scenario& scenario, const std::string& database, int threads) const {
+    const LoadedProblem problem = load_problem(scenario, database, rows_ ? &rows_->encoders() : &items_->encoders());
+    const RunOptions options{.threads = threads, .timing = false};
+    return rows_ ? run_row_model(*rows_, problem, options) : run_model(*items_, problem, options);
+  }
+
+ private:
+  std::shared_ptr<Model> items_;
+  std::shared_ptr<RowModel> rows_;
+};
 
 /// Tasks that both have met with the same support and the same query; the running model's served answers become a
 /// baseline of the candidate's.
@@ -62,13 +80,13 @@ const char* word(Verdict::Kind kind) {
 
 json compare_bundles(const std::string& candidate, const std::string& running, const std::string& database,
                      int threads) {
-  const auto first = Model::load(candidate), second = Model::load(running);
-  const Scenario& scenario = first->scenario();
-  require(scenario.problem == second->scenario().problem, candidate, " and ", running,
-          ": expected two models of one problem");
+  const AnyModel first(candidate), second(running);
+  const Scenario& scenario = first.scenario();
+  require(scenario.problem == second.scenario().problem && scenario.classes == second.scenario().classes, candidate,
+          " and ", running, ": expected two models of one problem");
   parse_metrics(scenario.metrics, scenario.problem);
-  Outcomes outcomes = outcomes_of(*first, scenario, database, threads);
-  const Outcomes other = outcomes_of(*second, scenario, database, threads);
+  Outcomes outcomes = first.ask(scenario, database, threads);
+  const Outcomes other = second.ask(scenario, database, threads);
   outcomes.methods = {"served", "adapted", kRunning};
   outcomes.best_baseline = kRunning;
   for (SplitOutcome& split : outcomes.splits) {

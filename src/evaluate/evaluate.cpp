@@ -9,14 +9,15 @@
 #include <filesystem>
 #include <fstream>
 
+#include "bundle/bundle.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "evaluate/metric.h"
 #include "evaluate/report.h"
 #include "evaluate/run_model.h"
+#include "evaluate/run_row_model.h"
 #include "learner/training.h"
 #include "runtime/model.h"
-#include "task/problem.h"
 
 namespace fewshop {
 namespace {
@@ -42,16 +43,33 @@ Scenario with_learner(Scenario scenario, const std::string& learner) {
 
 }  // namespace
 
+BundleRun run_bundle(const std::string& folder, const std::string& database, const RunOptions& options) {
+  const Bundle bundle = read_bundle(folder);
+  BundleRun run;
+  if (is_row_problem(bundle_problem(bundle, folder))) {
+    const auto model = RowModel::from_bundle(bundle, folder, training_row_members());
+    parse_metrics(model->scenario().metrics, model->scenario().problem);
+    run.problem = load_problem(model->scenario(), database, &model->encoders());
+    run.outcomes = run_row_model(*model, run.problem, options);
+  } else {
+    const auto model = Model::from_bundle(bundle, folder);
+    parse_metrics(model->scenario().metrics, model->scenario().problem);
+    run.problem = load_problem(model->scenario(), database, &model->encoders());
+    run.outcomes = run_model(*model, run.problem, options);
+  }
+  const auto trained_on = bundle.manifest.find("data_fingerprint");
+  run.same_data =
+      trained_on == bundle.manifest.end() || !trained_on->is_string() || *trained_on == run.problem.data_fingerprint;
+  return run;
+}
+
 Evaluation evaluate_bundle(const std::string& folder, const std::string& database, int threads) {
-  const auto model = Model::load(folder);
-  parse_metrics(model->scenario().metrics, model->scenario().problem);
-  const LoadedProblem problem = load_problem(model->scenario(), database, &model->encoders());
-  const auto trained_on = model->manifest().find("data_fingerprint");
-  if (trained_on != model->manifest().end() && trained_on->is_string() && *trained_on != problem.data_fingerprint)
+  BundleRun run = run_bundle(folder, database, {.threads = threads});
+  if (!run.same_data)
     say(fmt::format(
         "{}: the tables have changed since this model was trained; its test tasks may be among what it learnt from",
         database));
-  Evaluation evaluation{run_model(*model, problem, {.threads = threads}), problem.scenario.title};
+  Evaluation evaluation{std::move(run.outcomes), run.problem.scenario.title};
   evaluation.outcomes.timing.train_seconds = train_seconds(folder);
   return evaluation;
 }

@@ -5,9 +5,19 @@
 #include <vector>
 
 #include "evaluate/outcome.h"
+#include "evaluate/run_model.h"
 #include "scenario/scenario.h"
+#include "task/problem.h"
 
 namespace fewshop {
+
+/// A bundle of any problem asked about the test tasks of a database.
+struct BundleRun {
+  LoadedProblem problem;
+  Outcomes outcomes;
+  bool same_data = true;  // the data is what the model was trained on
+};
+BundleRun run_bundle(const std::string& folder, const std::string& database, const RunOptions& options);
 
 /// A bundle judged on the test tasks of a database: what `fewshop evaluate` does.
 struct Evaluation {

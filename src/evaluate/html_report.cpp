@@ -209,6 +209,7 @@ class HtmlReport {
     std::vector<IntervalRow> rows;
     std::string words;
     for (const auto& [key, name] : {std::pair{"warm_items", "known items"}, {"cold_items", "new items"}}) {
+      if (!split.at("groups").contains(key)) continue;
       const json& group = split.at("groups").at(key);
       if (group.at("tasks") == 0) continue;
       for (const auto& method : methods())

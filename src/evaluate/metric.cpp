@@ -8,42 +8,55 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "scenario/names.h"
 
 namespace fewshop {
 namespace {
 
 using Kind = Metric::Kind;
 
+/// Problems as a set.
+constexpr unsigned bit(Problem problem) { return 1U << static_cast<unsigned>(problem); }
+constexpr unsigned kRated = bit(Problem::kRating), kRanked = bit(Problem::kRanking), kYesNo = bit(Problem::kBinary),
+                   kLabels = bit(Problem::kMulticlass), kNumbers = bit(Problem::kRegression),
+                   kCounts = bit(Problem::kCount), kOrdered = bit(Problem::kOrdinal);
+
 struct KnownMetric {
   const char* name;
   Kind kind;
-  bool at_k;             // "@k" follows the name
-  bool rating, ranking;  // problems that can have it
+  bool at_k;          // "@k" follows the name
+  unsigned problems;  // that can have it
 };
 
 constexpr KnownMetric kKnown[] = {
-    {"mae", Kind::kMae, false, true, false},
-    {"rmse", Kind::kRmse, false, true, false},
-    {"ndcg", Kind::kNdcg, true, true, true},
-    {"ndcg-linear", Kind::kNdcgLinear, true, true, true},
-    {"precision", Kind::kPrecision, true, true, true},
-    {"recall", Kind::kRecall, true, true, true},
-    {"hit", Kind::kHit, true, true, true},
-    {"mrr", Kind::kMrr, true, true, true},
-    {"map", Kind::kMap, true, true, true},
-    {"auc", Kind::kAuc, false, true, true},
-    {"gauc", Kind::kGauc, false, true, true},
-    {"precision-tanp", Kind::kPrecisionTanp, true, true, false},
-    {"map-tanp", Kind::kMapTanp, true, true, false},
-    {"precision-top", Kind::kPrecisionTop, true, true, false},
-    {"ndcg-top", Kind::kNdcgTop, true, true, false},
-    {"mrr-top", Kind::kMrrTop, true, true, false},
+    {"mae", Kind::kMae, false, kRated | kNumbers | kCounts | kOrdered},
+    {"rmse", Kind::kRmse, false, kRated | kNumbers | kCounts | kOrdered},
+    {"ndcg", Kind::kNdcg, true, kRated | kRanked},
+    {"ndcg-linear", Kind::kNdcgLinear, true, kRated | kRanked},
+    {"precision", Kind::kPrecision, true, kRated | kRanked},
+    {"recall", Kind::kRecall, true, kRated | kRanked},
+    {"hit", Kind::kHit, true, kRated | kRanked},
+    {"mrr", Kind::kMrr, true, kRated | kRanked},
+    {"map", Kind::kMap, true, kRated | kRanked},
+    {"auc", Kind::kAuc, false, kRated | kRanked | kYesNo},
+    {"gauc", Kind::kGauc, false, kRated | kRanked | kYesNo},
+    {"precision-tanp", Kind::kPrecisionTanp, true, kRated},
+    {"map-tanp", Kind::kMapTanp, true, kRated},
+    {"precision-top", Kind::kPrecisionTop, true, kRated},
+    {"ndcg-top", Kind::kNdcgTop, true, kRated},
+    {"mrr-top", Kind::kMrrTop, true, kRated},
+    {"log-loss", Kind::kLogLoss, false, kYesNo | kLabels | kNumbers | kCounts | kOrdered},
+    {"accuracy", Kind::kAccuracy, false, kYesNo | kLabels | kOrdered},
+    {"f1", Kind::kF1, false, kYesNo},
+    {"brier", Kind::kBrier, false, kYesNo | kLabels | kOrdered},
+    {"rps", Kind::kRps, false, kOrdered},
+    {"poisson-deviance", Kind::kPoissonDeviance, false, kCounts},
 };
 
 std::string known_names(Problem problem) {
   std::string names;
   for (const auto& known : kKnown) {
-    if (problem == Problem::kRating ? !known.rating : !known.ranking) continue;
+    if ((known.problems & bit(problem)) == 0) continue;
     names += (names.empty() ? "" : ", ") + std::string(known.name) + (known.at_k ? "@k" : "");
   }
   return names;
@@ -172,6 +185,18 @@ std::string plain_words(const Metric& metric) {
     case Kind::kAuc:
     case Kind::kGauc:
       return "chance that a right answer is ranked above a wrong one (0.5 = guessing)";
+    case Kind::kLogLoss:
+      return "surprise: minus the logarithm of the probability (density) that was given to what happened";
+    case Kind::kAccuracy:
+      return "share of predictions that were right";
+    case Kind::kF1:
+      return "harmonic mean of precision and recall of the predicted yes";
+    case Kind::kBrier:
+      return "squared distance between the predicted probabilities and what happened";
+    case Kind::kRps:
+      return "squared distance between the predicted and the true distribution over ordered classes";
+    case Kind::kPoissonDeviance:
+      return "distance between predicted and true counts, relative misses counting";
   }
   return metric.name;
 }
@@ -189,8 +214,9 @@ Metric parse_metric(const std::string& name, Problem problem) {
       require(error == std::errc() && end == last && metric.k >= 1 && metric.k <= 1'000'000, "report.metrics: '", name,
               "': expected a whole number from 1 to 1000000 after '@', as in ", base, "@10");
     }
-    require(problem == Problem::kRating ? known.rating : known.ranking, "report.metrics: '", name,
-            "' does not fit a ranking problem, which predicts no values; metrics that fit: ", known_names(problem));
+    require((known.problems & bit(problem)) != 0, "report.metrics: '", name, "' does not fit a ", problem_name(problem),
+            " problem", problem == Problem::kRanking ? ", which predicts no values" : "",
+            "; metrics that fit: ", known_names(problem));
     return metric;
   }
   throw InvalidInput("report.metrics: unknown metric '" + name + "'; known metrics: " + known_names(problem));

@@ -27,13 +27,24 @@ struct Metric {
     kMapTanp,
     kPrecisionTop,  // positives = the k highest-rated query rows
     kNdcgTop,
-    kMrrTop
+    kMrrTop,
+    // Problems that ask about rows (row_metric.h).
+    kLogLoss,
+    kAccuracy,
+    kF1,
+    kBrier,
+    kRps,
+    kPoissonDeviance
   };
   std::string name;
   Kind kind = Kind::kMae;
   int k = 0;
 
-  bool lower_is_better() const { return kind == Kind::kMae || kind == Kind::kRmse; }
+  /// Errors of predictions; the others say how much is right.
+  bool lower_is_better() const {
+    return kind == Kind::kMae || kind == Kind::kRmse || kind == Kind::kLogLoss || kind == Kind::kBrier ||
+           kind == Kind::kRps || kind == Kind::kPoissonDeviance;
+  }
 };
 
 /// What the metric says, for a reader who does not know it: "average distance between prediction and truth".

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/predictive.h"
 #include "scenario/scenario.h"
 
 namespace fewshop {
@@ -13,6 +14,7 @@ struct Answer {
   std::vector<float> score;     // [Q] predicted value (rating) or score (ranking)
   std::vector<float> variance;  // [Q] predictive variance, empty where the method states none
   std::vector<int32_t> rank;    // [Q] ranking problems: 0-based rank among the candidates, ties by a seeded permutation
+  std::vector<Predictive> predictive;  // [Q] problems that ask about rows, which have nothing else
 };
 
 /// One task at one support size: what was true, and what every method answered.
@@ -48,6 +50,7 @@ struct Outcomes {
   Problem problem = Problem::kRating;
   std::string scenario;
   std::vector<std::string> metrics;  // the first is the primary one
+  bool items = true;                 // rows are of items: whether training has seen them is told apart
   std::vector<std::string> methods;  // "served", "adapted", then baselines
   std::string best_baseline;         // chosen on validation
   std::vector<SplitOutcome> splits;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 #include "core/cancel.h"
 #include "core/error.h"
@@ -10,6 +11,8 @@
 
 namespace fewshop {
 namespace {
+
+constexpr const char* kProbability = "p:";
 
 std::string group_key(std::string_view split, std::string_view task, std::string_view k) {
   std::string key;
@@ -40,8 +43,18 @@ PredictionFile::PredictionFile(const std::string& path, Problem problem) : path_
   const auto& columns = reader->columns();
   const size_t split = column_of(columns, "split", path), task = column_of(columns, "task", path),
                k = column_of(columns, "k", path);
-  const size_t id = column_of(columns, problem == Problem::kRating ? "row" : "item", path);
-  const size_t value = column_of(columns, problem == Problem::kRating ? "prediction" : "score", path);
+  const bool ranking = problem == Problem::kRanking, classes = has_classes(problem);
+  const size_t id = column_of(columns, ranking ? "item" : "row", path);
+  std::vector<size_t> further;
+  for (size_t c = 0; c < columns.size(); ++c) {
+    const bool probability = classes && columns[c].starts_with(kProbability);
+    if (!probability && !(problem == Problem::kRegression && columns[c] == "variance")) continue;
+    further.push_back(c);
+    further_.push_back(probability ? columns[c].substr(std::strlen(kProbability)) : columns[c]);
+  }
+  require(!classes || !further.empty(), path, ": expected a column ", kProbability,
+          "LABEL with its probability for each class, got none");
+  const size_t value = classes ? further[0] : column_of(columns, ranking ? "score" : "prediction", path);
   Record record;
   int64_t records = 0;
   while (reader->next(record)) {
@@ -52,7 +65,8 @@ PredictionFile::PredictionFile(const std::string& path, Problem problem) : path_
     const auto [known, added] = ids_.try_emplace(std::string(fields[id]), static_cast<int32_t>(names_.size()));
     if (added) names_.push_back(&known->first);
     groups_[group_key(fields[split], fields[task], fields[k])].entries.push_back(
-        {known->second, parse_value(fields[value], place), record.line});
+        {known->second, parse_value(fields[value], place), record.line, static_cast<int64_t>(more_.size())});
+    for (const size_t column : further) more_.push_back(parse_value(fields[column], place));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <limits>
 #include <set>
@@ -18,7 +19,6 @@
 #include "evaluate/row_texts.h"
 #include "evaluate/run_model.h"
 #include "learner/training.h"
-#include "runtime/model.h"
 #include "task/problem.h"
 
 namespace fewshop {
@@ -113,6 +113,12 @@ void write_train_rows(const LoadedProblem& problem, const RowColumns& columns, c
 class Judge {
  public:
   Judge(PredictionFile& file, const LoadedProblem& problem) : file_(file), problem_(problem), data_(problem.data) {
+    for (const auto& label : data_.classes) {
+      const auto found = std::find(file.further().begin(), file.further().end(), label);
+      require(found != file.further().end(), file.path(), ": expected a column 'p:", label,
+              "' with the probability of that class");
+      column_of_class_.push_back(static_cast<int>(found - file.further().begin()));
+    }
     if (!ranking()) return;
     for (int64_t i = 0; i < data_.items(); ++i)
       if (const int32_t id = file.find(data_.item_ids[i]); id >= 0) dataset_item_[id] = static_cast<int32_t>(i);
@@ -152,9 +158,42 @@ class Judge {
                                    file_.name(entry.id), place_, what));
   }
 
+  /// What an entry says of a row's target.
+  Predictive predictive(const PredictionFile::Entry& entry) const {
+    constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
+    switch (problem_.scenario.problem) {
+      case Problem::kRegression:  // without a variance the log loss is not defined
+        return Predictive::gaussian(entry.value, file_.further().empty() ? kUnknown : file_.more(entry)[0]);
+      case Problem::kCount:
+        if (!(entry.value >= 0)) refuse(entry, "has a prediction below 0, expected the mean of a count");
+        return Predictive::poisson(entry.value);
+      case Problem::kBinary:
+        if (!(entry.value >= 0 && entry.value <= 1))
+          refuse(entry, "has a prediction outside [0, 1], expected a probability");
+        return Predictive::bernoulli(entry.value);
+      default:
+        break;
+    }
+    Predictive p{problem_.scenario.problem == Problem::kOrdinal ? Family::kOrdinal : Family::kCategorical, 0, 0, 0, {}};
+    double sum = 0;
+    for (const int column : column_of_class_) {
+      const float share = file_.more(entry)[static_cast<size_t>(column)];
+      if (!(share >= 0 && share <= 1)) refuse(entry, "has a probability outside [0, 1]");
+      p.probability.push_back(share);
+      sum += share;
+    }
+    if (std::abs(sum - 1) > 1e-3) refuse(entry, "has probabilities that do not add up to 1");
+    for (double& share : p.probability) share /= sum;
+    return p;
+  }
+
   Answer values(const PredictionFile::Group& group, const Episode& episode) const {
+    const bool rows = is_row_problem(problem_.scenario.problem);
     Answer answer;
-    answer.score.resize(episode.query.size());
+    if (rows)
+      answer.predictive.resize(episode.query.size());
+    else
+      answer.score.resize(episode.query.size());
     std::vector<uint8_t> given(episode.query.size(), 0);
     std::vector<int32_t> wanted;
     for (const int32_t row : episode.query) wanted.push_back(file_.find(std::to_string(data_.source[row])));
@@ -164,7 +203,10 @@ class Judge {
       const auto q = static_cast<size_t>(found - wanted.begin());
       if (given[q]) refuse(entry, "is there twice");
       given[q] = 1;
-      answer.score[q] = entry.value;
+      if (rows)
+        answer.predictive[q] = predictive(entry);
+      else
+        answer.score[q] = entry.value;
     }
     for (size_t q = 0; q < given.size(); ++q)
       require(given[q], file_.path(), ": no prediction for row ", data_.source[episode.query[q]], " of ", place_);
@@ -194,6 +236,7 @@ class Judge {
   PredictionFile& file_;
   const LoadedProblem& problem_;
   const Dataset& data_;
+  std::vector<int> column_of_class_;                   // classes: position among the file's further columns
   std::unordered_map<int32_t, int32_t> dataset_item_;  // the file's number of an item -> the dataset's
   std::vector<float> score_;
   std::string place_;
@@ -239,11 +282,9 @@ json score_predictions(const ScoreRequest& request) {
   for (const auto& scenario : fold_scenarios(request.scenario, request.database)) {
     const std::string out = folder.file("model");
     training_library().train({scenario, request.database, out, request.seed, request.threads, true});
-    const auto model = Model::load(out);
-    const LoadedProblem problem = load_problem(model->scenario(), request.database, &model->encoders());
-    Outcomes outcomes = run_model(*model, problem, {.threads = request.threads, .timing = false});
-    replace_answers(file, problem, outcomes);
-    runs.push_back(std::move(outcomes));
+    BundleRun run = run_bundle(out, request.database, {.threads = request.threads, .timing = false});
+    replace_answers(file, run.problem, run.outcomes);
+    runs.push_back(std::move(run.outcomes));
     fs::remove_all(out);
   }
   file.require_all_used();

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/progress.h"
 #include "evaluate/summary.h"
+#include "scenario/names.h"
 
 namespace fewshop {
 namespace {
@@ -26,13 +27,23 @@ json metrics_json(const std::vector<Metric>& metrics, const std::vector<Interval
   return object;
 }
 
-json calibration_json(const std::vector<Coverage>& coverage) {
+json calibration_json(const Summary& summary) {
   json object{{"coverage_50", nullptr}, {"coverage_95", nullptr}, {"curve", json::array()}};
-  for (const auto& [nominal, observed] : coverage) {
+  for (const auto& [nominal, observed] : summary.coverage) {
     if (nominal == 0.5) object["coverage_50"] = number(observed);
     if (nominal == 0.95) object["coverage_95"] = number(observed);
     object["curve"].push_back({nominal, number(observed)});
   }
+  if (summary.reliability.empty()) return object;
+  object["reliability"] = json::array();
+  double error = 0, rows = 0;
+  for (const auto& bin : summary.reliability) {
+    object["reliability"].push_back(
+        {{"predicted", number(bin.predicted)}, {"observed", number(bin.observed)}, {"rows", bin.rows}});
+    error += static_cast<double>(bin.rows) * std::abs(bin.predicted - bin.observed);
+    rows += static_cast<double>(bin.rows);
+  }
+  object["calibration_error"] = number(error / rows);
   return object;
 }
 
@@ -56,7 +67,7 @@ class ReportWriter {
                 {"paired", json::object()},
                 {"best_baseline", outcomes_.best_baseline},
                 {"served", number(summary.served)},
-                {"calibration", calibration_json(summary.coverage)}};
+                {"calibration", calibration_json(summary)}};
     for (size_t m = 2; m < outcomes_.methods.size(); ++m) {
       object["baselines"][outcomes_.methods[m]] = metrics_json(metrics_, summary.values[m]);
       object["paired"][outcomes_.methods[m]] = metrics_json(metrics_, summary.paired[m]);
@@ -67,8 +78,10 @@ class ReportWriter {
 
   json split(const SplitOutcome& outcome) {
     json object = point(outcome.headline, ItemGroup::kAll);
-    object["groups"] = {{"cold_items", point(outcome.headline, ItemGroup::kCold)},
-                        {"warm_items", point(outcome.headline, ItemGroup::kWarm)}};
+    object["groups"] = json::object();
+    if (outcomes_.items)
+      object["groups"] = {{"cold_items", point(outcome.headline, ItemGroup::kCold)},
+                          {"warm_items", point(outcome.headline, ItemGroup::kWarm)}};
     object["shots"] = json::array();
     for (const auto& shot : outcome.shots) {
       json entry = point(shot, ItemGroup::kAll);
@@ -81,7 +94,8 @@ class ReportWriter {
  private:
   static int64_t points(const Outcomes& outcomes) {
     int64_t count = 0;
-    for (const auto& split : outcomes.splits) count += 3 + static_cast<int64_t>(split.shots.size());
+    for (const auto& split : outcomes.splits)
+      count += (outcomes.items ? 3 : 1) + static_cast<int64_t>(split.shots.size());
     return count;
   }
 
@@ -113,7 +127,7 @@ json report(const Outcomes& outcomes, const BootstrapOptions& options) {
   ReportWriter writer(outcomes, options);
   json object{
       {"scenario", outcomes.scenario},
-      {"problem", outcomes.problem == Problem::kRating ? "rating" : "ranking"},
+      {"problem", problem_name(outcomes.problem)},
       {"metric_names", outcomes.metrics},
       {"baseline_names", std::vector<std::string>(outcomes.methods.begin() + 2, outcomes.methods.end())},
       {"split_names", json::array()},

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "evaluate/row_metric.h"
 
 namespace fewshop {
 namespace {
@@ -47,8 +48,10 @@ class TaskParts {
     for (const auto& answer : task.answers) {
       if (problem_ == Problem::kRating)
         rated(task, answer, rows, out);
-      else
+      else if (problem_ == Problem::kRanking)
         ranked(task, answer, rows, out);
+      else
+        of_rows(task, answer, rows, out);
       out += metrics_.size();
     }
   }
@@ -68,6 +71,21 @@ class TaskParts {
       out->denominator += part.denominator;
       ++out;
     }
+  }
+
+  void of_rows(const TaskOutcome& task, const Answer& answer, const std::vector<int32_t>& rows, Part* out) {
+    target_.clear();
+    predictive_.clear();
+    for (const int32_t row : rows) {
+      target_.push_back(task.target[row]);
+      predictive_.push_back(answer.predictive[row]);
+    }
+    for (const auto& metric : metrics_) add_part(row_part(metric, target_, predictive_, task.tie_seed), *out++);
+  }
+
+  static void add_part(const Part& part, Part& sum) {
+    sum.numerator += part.numerator;
+    sum.denominator += part.denominator;
   }
 
   void ranked(const TaskOutcome& task, const Answer& answer, const std::vector<int32_t>& rows, Part* out) {
@@ -100,6 +118,7 @@ class TaskParts {
   Problem problem_;
   float positive_above_;
   std::vector<float> target_, score_;
+  std::vector<Predictive> predictive_;
   std::vector<int32_t> ranks_, others_;
 };
 
@@ -117,7 +136,8 @@ PooledAuc pooled_auc(const ShotOutcome& point, const std::vector<std::vector<int
   std::vector<int32_t> unit;
   for (size_t t = 0; t < point.tasks.size(); ++t) {
     for (const int32_t row : rows[t]) {
-      score.push_back(point.tasks[t].answers[method].score[row]);
+      const Answer& answer = point.tasks[t].answers[method];
+      score.push_back(answer.predictive.empty() ? answer.score[row] : static_cast<float>(answer.predictive[row].mean));
       positive.push_back(point.tasks[t].target[row] > positive_above);
       unit.push_back(unit_of_task[t]);
     }
@@ -154,6 +174,46 @@ std::vector<Coverage> served_coverage(const ShotOutcome& point, const std::vecto
   if (stated == 0) return coverage;
   for (size_t i = 0; i < std::size(kNominal); ++i) coverage.push_back({kNominal[i], inside[i] / stated});
   return coverage;
+}
+
+/// Of the served answer to rows: numbers, counts and ordered classes by their central intervals, which hold at least
+/// their share where values are whole; yes or no and unordered classes by ten bins of the stated probability.
+void add_row_calibration(const ShotOutcome& point, const std::vector<std::vector<int32_t>>& rows, Summary& summary) {
+  constexpr size_t kBins = 10;
+  double inside[std::size(kNominal)] = {}, stated = 0;
+  std::vector<Reliability> bins(kBins);
+  bool intervals = false;
+  for (size_t t = 0; t < point.tasks.size(); ++t) {
+    const TaskOutcome& task = point.tasks[t];
+    for (const int32_t row : rows[t]) {
+      const Predictive& p = task.answers[0].predictive[row];
+      const float target = task.target[row];
+      if (p.family == Family::kGaussian && !(p.variance > 0)) continue;  // states none
+      if (p.family != Family::kBernoulli && p.family != Family::kCategorical) {
+        intervals = true;
+        stated += 1;
+        for (size_t i = 0; i < std::size(kNominal); ++i)
+          inside[i] += target >= quantile(p, (1 - kNominal[i]) / 2) && target <= quantile(p, (1 + kNominal[i]) / 2);
+        continue;
+      }
+      const bool binary = p.family == Family::kBernoulli;
+      const int32_t predicted = most_probable(p);
+      const double share = binary ? p.mean : p.probability[predicted];
+      const bool came_true = binary ? target > 0.5F : target == static_cast<float>(predicted);
+      Reliability& bin = bins[std::min(kBins - 1, static_cast<size_t>(share * kBins))];
+      bin.predicted += share;
+      bin.observed += came_true;
+      bin.rows += 1;
+    }
+  }
+  for (size_t i = 0; intervals && i < std::size(kNominal); ++i)
+    summary.coverage.push_back({kNominal[i], inside[i] / stated});
+  for (auto& bin : bins) {
+    if (bin.rows == 0) continue;
+    bin.predicted /= static_cast<double>(bin.rows);
+    bin.observed /= static_cast<double>(bin.rows);
+    summary.reliability.push_back(bin);
+  }
 }
 
 }  // namespace
@@ -235,7 +295,7 @@ Summary summarize(const Outcomes& outcomes, const ShotOutcome& point, const std:
   for (size_t m = 0; m < methods; ++m) {
     for (size_t j = 0; j < metrics.size(); ++j) {
       const size_t column = m * metrics.size() + j;
-      if (metrics[j].kind == Metric::Kind::kAuc && outcomes.problem == Problem::kRating) {
+      if (metrics[j].kind == Metric::Kind::kAuc && outcomes.problem != Problem::kRanking) {
         PooledAuc auc = pooled_auc(point, rows, unit_of_task, units.count(), m, positive_above, options);
         value[m][j] = auc.value;
         resampled[m][j] = std::move(auc.resampled);
@@ -264,6 +324,7 @@ Summary summarize(const Outcomes& outcomes, const ShotOutcome& point, const std:
     }
   }
   if (outcomes.problem == Problem::kRating) summary.coverage = served_coverage(point, rows);
+  if (is_row_problem(outcomes.problem)) add_row_calibration(point, rows, summary);
   return summary;
 }
 

@@ -17,6 +17,12 @@ struct Coverage {
   double nominal = 0, observed = 0;
 };
 
+/// Rows that were given about the same probability, and how often it came true.
+struct Reliability {
+  double predicted = 0, observed = 0;
+  int64_t rows = 0;
+};
+
 /// Every figure of one point of the curve.
 struct Summary {
   int64_t tasks = 0;                          // tasks with at least one such query row
@@ -25,6 +31,7 @@ struct Summary {
   std::vector<std::vector<Interval>> paired;  // [methods][metrics] served minus that method
   double served = 0;                          // share of query rows that are answered by adapting; NaN without rows
   std::vector<Coverage> coverage;             // of the served answer; empty where it states no variance
+  std::vector<Reliability> reliability;       // binary: of the probability of 1; multiclass: of the predicted class
 };
 
 /// The probabilities that calibration is looked at.

@@ -95,6 +95,9 @@ class TextReport {
     if (calibration.at("coverage_95").is_number())
       out += fmt::format("  stated 50 % intervals held for {} of the query rows, 95 % intervals for {}\n",
                          share_text(calibration.at("coverage_50")), share_text(calibration.at("coverage_95")));
+    if (calibration.contains("calibration_error") && calibration.at("calibration_error").is_number())
+      out += fmt::format("  stated probabilities are off by {} on average\n",
+                         share_text(calibration.at("calibration_error")));
     return out + "\n";
   }
 
@@ -136,6 +139,7 @@ class TextReport {
     Table table;
     for (const auto& [key, name] :
          {std::pair{"warm_items", "items seen in training"}, {"cold_items", "items new to the model"}}) {
+      if (!split.at("groups").contains(key)) continue;  // rows are of no items
       const json& group = split.at("groups").at(key);
       if (group.at("tasks") == 0) continue;
       table.add({name, count_text(group.at("rows")) + " rows", interval_text(group.at("metrics").at(primary_.name)),

@@ -25,28 +25,41 @@ double percentile(std::vector<double>& values, double p) {
 }  // namespace
 
 Timing measure_timing(const Model& model, std::span<const TimedTask> tasks) {
-  Timing timing;
-  if (tasks.empty()) return timing;
   const auto session = model.session();
   std::vector<float> score, variance;
-  const auto time_one = [&](const TimedTask& task) {
-    score.resize(task.query.size());
-    variance.resize(task.query.size());
+  return measure_timing(
+      tasks.size(),
+      [&](size_t i) {
+        score.resize(tasks[i].query.size());
+        variance.resize(tasks[i].query.size());
+        model.adapt_served({tasks[i].support, tasks[i].description}, *session);
+      },
+      [&](size_t i) {
+        model.score(*session, Model::kServed, tasks[i].query, score, variance);
+        return tasks[i].query.size();
+      });
+}
+
+Timing measure_timing(size_t tasks, const std::function<void(size_t)>& adapt_to,
+                      const std::function<size_t(size_t)>& predict_of) {
+  Timing timing;
+  if (tasks == 0) return timing;
+  const auto time_one = [&](size_t i) {
     const auto start = std::chrono::steady_clock::now();
-    model.adapt_served({task.support, task.description}, *session);
+    adapt_to(i);
     const double adapting = microseconds_since(start);
     const auto asked = std::chrono::steady_clock::now();
-    model.score(*session, Model::kServed, task.query, score, variance);
-    return std::pair{adapting, microseconds_since(asked) / static_cast<double>(task.query.size())};
+    const size_t rows = predict_of(i);
+    return std::pair{adapting, microseconds_since(asked) / static_cast<double>(rows)};
   };
-  for (size_t i = 0; i < kWarmUp; ++i) time_one(tasks[i % tasks.size()]);
-  const size_t rounds = std::max(kRounds, (kAdaptations + tasks.size() - 1) / tasks.size());
+  for (size_t i = 0; i < kWarmUp; ++i) time_one(i % tasks);
+  const size_t rounds = std::max(kRounds, (kAdaptations + tasks - 1) / tasks);
   std::vector<double> adapting, predicting;
-  for (const TimedTask& task : tasks) {
+  for (size_t i = 0; i < tasks; ++i) {
     check_cancelled();
     std::vector<double> adapt, predict;
     for (size_t r = 0; r < rounds; ++r) {
-      const auto [a, p] = time_one(task);
+      const auto [a, p] = time_one(i);
       adapt.push_back(a);
       predict.push_back(p);
     }

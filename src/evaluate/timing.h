@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -19,5 +20,9 @@ struct TimedTask {
 /// prediction (the served score of one item, out of a task's query): one thread, after a warm-up, at least 1,000
 /// adaptations. A task's time is the median of at least five in a row. Without tasks all are 0.
 Timing measure_timing(const Model& model, std::span<const TimedTask> tasks);
+
+/// The same for anything that adapts to task number i and then predicts its query, whose rows are returned.
+Timing measure_timing(size_t tasks, const std::function<void(size_t)>& adapt,
+                      const std::function<size_t(size_t)>& predict);
 
 }  // namespace fewshop

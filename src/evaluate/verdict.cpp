@@ -5,6 +5,9 @@
 #include <cmath>
 #include <limits>
 
+#include "core/error.h"
+#include "scenario/names.h"
+
 namespace fewshop {
 
 using nlohmann::json;
@@ -24,8 +27,9 @@ bool is_none(const Interval& difference) {
 }
 
 Metric primary_metric(const json& report) {
-  return parse_metric(report.at("metric_names").at(0).get<std::string>(),
-                      report.at("problem") == "rating" ? Problem::kRating : Problem::kRanking);
+  const auto problem = problem_from_name(report.at("problem").get<std::string>());
+  require(problem.has_value(), "report: unknown problem ", report.at("problem").dump());
+  return parse_metric(report.at("metric_names").at(0).get<std::string>(), *problem);
 }
 
 std::string shot_name(const json& shot) {

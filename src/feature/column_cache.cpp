@@ -21,7 +21,7 @@ using nlohmann::json;
 //   8 bytes  magic with format version
 //   u64      XXH3 of everything that follows
 //   u64      size of the header
-//   header   JSON {key, encoders, items: {rows, columns}, tasks: ...}; arrays by position and count
+//   header   JSON {key, encoders, items: {rows, columns}, tasks, rows: ...}; arrays by position and count
 //   arrays   each at a multiple of 64 bytes
 constexpr char kMagic[8] = {'f', 'w', 's', 'c', 'o', 'l', '0', '1'};
 constexpr size_t kPrefix = 24, kAlign = 64;
@@ -114,7 +114,7 @@ std::optional<CachedColumns> open_column_cache(const std::string& file, const st
     const size_t begin = aligned(kPrefix + header_size);
     const std::string_view body = bytes.substr(std::min(begin, bytes.size()));
     return CachedColumns{encoders_from_json(header.at("encoders")), columns_at(body, header.at("items"), mapping),
-                         columns_at(body, header.at("tasks"), mapping),
+                         columns_at(body, header.at("tasks"), mapping), columns_at(body, header.at("rows"), mapping),
                          header.at("notes").get<std::vector<std::string>>()};
   } catch (const std::exception&) {
     return std::nullopt;  // written by another version: rebuilt
@@ -127,6 +127,7 @@ bool write_column_cache(const std::string& file, const std::string& key, const C
   json header = {{"key", key}, {"encoders", encoders_to_json(columns.encoders)}, {"notes", columns.notes}};
   header["items"] = body.add(columns.items);
   header["tasks"] = body.add(columns.tasks);
+  header["rows"] = body.add(columns.rows);
   const std::string text = header.dump();
   const uint64_t header_size = text.size();
   std::string bytes(reinterpret_cast<const char*>(&header_size), 8);

@@ -8,10 +8,10 @@
 
 namespace fewshop {
 
-/// What the cache keeps: fitted encoders, the encoded columns of items and tasks, and what was told on the way.
+/// What the cache keeps: fitted encoders, the encoded columns of items, tasks and rows, and what was told on the way.
 struct CachedColumns {
   Encoders encoders;
-  Columns items, tasks;
+  Columns items, tasks, rows;
   std::vector<std::string> notes;
 };
 

@@ -71,15 +71,18 @@ void ColumnEncoder::build_index() {
 }
 
 json encoders_to_json(const Encoders& encoders) {
-  return {{"format", kFormat}, {"items", to_json(encoders.items)}, {"tasks", to_json(encoders.tasks)}};
+  json object = {{"format", kFormat}, {"items", to_json(encoders.items)}, {"tasks", to_json(encoders.tasks)}};
+  if (!encoders.rows.empty()) object["rows"] = to_json(encoders.rows);
+  return object;
 }
 
 Encoders encoders_from_json(const json& json) {
   try {
     const int format = json.value("format", 1);
     require(format <= kFormat, "encoders: format ", format, " is newer than this version's ", kFormat);
-    Encoders encoders{from_json(json.at("items")), from_json(json.at("tasks"))};
-    for (const auto* list : {&encoders.items, &encoders.tasks})
+    Encoders encoders{from_json(json.at("items")), from_json(json.at("tasks")), {}};
+    if (json.contains("rows")) encoders.rows = from_json(json.at("rows"));
+    for (const auto* list : {&encoders.items, &encoders.tasks, &encoders.rows})
       for (const ColumnEncoder& e : *list)
         require(format == kFormat || e.spec.type != FeatureType::kText, "encoders: ", e.spec.name,
                 ": its words are those of an older version; train the model again");

@@ -34,9 +34,9 @@ struct ColumnEncoder {
   void build_index();
 };
 
-/// Fitted encoders of items and task descriptions, in column order. Saved as encoders.json.
+/// Fitted encoders of items, task descriptions and single rows, in column order. Saved as encoders.json.
 struct Encoders {
-  std::vector<ColumnEncoder> items, tasks;
+  std::vector<ColumnEncoder> items, tasks, rows;
 };
 
 nlohmann::json encoders_to_json(const Encoders& encoders);

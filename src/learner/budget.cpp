@@ -28,7 +28,7 @@ BayesOptions options_of(const Scenario& scenario, const ProblemSize& size) {
 }
 
 std::vector<std::string> baselines_of(const Scenario& scenario) {
-  return scenario.baselines.empty() ? default_baselines(scenario.problem) : scenario.baselines;
+  return scenario.baselines.empty() ? default_baselines(scenario) : scenario.baselines;
 }
 
 bool has_ease(const Scenario& scenario) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "learner/baseline/options.h"
+#include "learner/baseline/row_options.h"
 #include "learner/bayes_options.h"
 
 namespace fewshop {
@@ -21,13 +22,21 @@ std::vector<FieldInfo> joined(std::vector<FieldInfo> first, const std::vector<Fi
 
 std::vector<LearnerInfo> make_learners() {
   const std::vector<Problem> rating{Problem::kRating}, ranking{Problem::kRanking},
-      both{Problem::kRating, Problem::kRanking};
+      both{Problem::kRating, Problem::kRanking}, numbers{Problem::kRegression, Problem::kCount},
+      classes{Problem::kBinary, Problem::kMulticlass, Problem::kOrdinal},
+      rows{Problem::kBinary, Problem::kMulticlass, Problem::kRegression, Problem::kCount, Problem::kOrdinal};
+  const auto rated_and = [](std::vector<Problem> more) {
+    more.insert(more.begin(), Problem::kRating);
+    return more;
+  };
   return {
       {"bayes", "learned Gaussian prior over a linear head, solved in closed form, trained through the solve",
        "Harrison, Sharma, Pavone. Meta-learning priors for efficient online Bayesian regression. WAFR 2018", both,
        false, describe_fields<BayesOptions>()},
-      {"global-mean", "the mean of all targets", "", rating, true, describe_fields<GlobalMeanOptions>()},
-      {"item-mean", "the item's mean, shrunk to the global mean", "", rating, true, describe_fields<ItemMeanOptions>()},
+      {"majority", "the shares of the classes in all rows", "", classes, true, {}},
+      {"global-mean", "the mean of all targets", "", rated_and(numbers), true, describe_fields<GlobalMeanOptions>()},
+      {"item-mean", "the item's mean or class shares, shrunk to those of all rows", "", rated_and(rows), true,
+       describe_fields<ItemMeanOptions>()},
       {"bias", "global mean + item bias + user bias from the support, both shrunk",
        "Koren. Factor in the Neighbors. ACM TKDD 2010, section 2.1", rating, true, describe_fields<BiasOptions>()},
       {"popularity", "the item's share of all training rows", "", ranking, true, describe_fields<PopularityOptions>()},
@@ -43,6 +52,23 @@ std::vector<LearnerInfo> make_learners() {
       {"session-knn", "items of past sessions that resemble this one, weighted by order",
        "Ludewig, Jannach. Evaluation of Session-based Recommendation Algorithms. UMUAI 2018", ranking, true,
        describe_fields<SessionKnnOptions>()},
+      {"task-mean", "the task's own mean or class shares, shrunk to those of all rows (Beta, Dirichlet, normal, gamma)",
+       "Morris. Parametric Empirical Bayes Inference. JASA 1983", rows, true, describe_fields<TaskMeanOptions>()},
+      {"pooled-linear", "one regression over all tasks: linear, or negative binomial for counts",
+       "McCullagh, Nelder. Generalized Linear Models. 1989", numbers, true, describe_fields<PooledLinearOptions>()},
+      {"pooled-logistic", "one logistic regression over all tasks: binary, softmax, or ordered",
+       "McCullagh, Nelder. Generalized Linear Models. 1989", classes, true, describe_fields<PooledLinearOptions>()},
+      {"task-linear", "a regression for each task, its weights shrunk to those of the regression over all tasks",
+       "Rasmussen, Williams. Gaussian Processes for Machine Learning. 2006, chapters 2 and 3", numbers, true,
+       describe_fields<TaskLinearOptions>()},
+      {"task-logistic", "a logistic regression for each task, its weights shrunk to those of the one over all tasks",
+       "Rasmussen, Williams. Gaussian Processes for Machine Learning. 2006, chapter 3", classes, true,
+       describe_fields<TaskLinearOptions>()},
+      {"xgboost", "boosted trees over all tasks", "Chen, Guestrin. XGBoost: A Scalable Tree Boosting System. KDD 2016",
+       rows, true, describe_fields<XgboostOptions>()},
+      {"xgboost-task", "boosted trees over all tasks, and a few more for each task; reported, never served",
+       "Chen, Guestrin. XGBoost: A Scalable Tree Boosting System. KDD 2016", rows, true,
+       describe_fields<XgboostTaskOptions>()},
   };
 }
 
@@ -62,13 +88,16 @@ const LearnerInfo& find_learner(const std::string& name) {
   throw InvalidInput("learner: unknown name '" + name + "'; known names: " + known);
 }
 
-std::vector<std::string> default_baselines(Problem problem) {
+std::vector<std::string> default_baselines(const Scenario& scenario) {
   std::vector<std::string> names;
-  for (const auto& learner : learners())
-    if (learner.baseline &&
-        std::find(learner.problems.begin(), learner.problems.end(), problem) != learner.problems.end())
+  for (const auto& learner : learners()) {
+    if (!learner.baseline || (needs_items(learner) && scenario.item.empty())) continue;
+    if (std::find(learner.problems.begin(), learner.problems.end(), scenario.problem) != learner.problems.end())
       names.push_back(learner.name);
+  }
   return names;
 }
+
+bool needs_items(const LearnerInfo& learner) { return learner.name == "item-mean"; }
 
 }  // namespace fewshop

@@ -22,7 +22,10 @@ const std::vector<LearnerInfo>& learners();
 /// Throws InvalidInput naming the known ones.
 const LearnerInfo& find_learner(const std::string& name);
 
-/// Names of the baselines that fit a problem, in the order of reports.
-std::vector<std::string> default_baselines(Problem problem);
+/// Names of the baselines that fit a scenario, in the order of reports.
+std::vector<std::string> default_baselines(const Scenario& scenario);
+
+/// Whether rows must be of items, also in a problem that does not ask for that.
+bool needs_items(const LearnerInfo& learner);
 
 }  // namespace fewshop

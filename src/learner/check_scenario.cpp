@@ -48,6 +48,8 @@ void check_encoder(const LearnerInfo& learner, const nlohmann::json& options) {
 void check_problem(const LearnerInfo& learner, const Scenario& scenario, const std::string& place) {
   require(std::find(learner.problems.begin(), learner.problems.end(), scenario.problem) != learner.problems.end(),
           place, ": '", learner.name, "' is not for problem = \"", problem_name(scenario.problem), "\"");
+  require(!needs_items(learner) || !scenario.item.empty(), place, ": '", learner.name,
+          "' needs item = \"COLUMN\" in [rows]");
 }
 
 }  // namespace
@@ -65,7 +67,7 @@ void check_scenario(const Scenario& scenario) {
 }
 
 Scenario with_catalogue_defaults(Scenario scenario) {
-  if (scenario.baselines.empty()) scenario.baselines = default_baselines(scenario.problem);
+  if (scenario.baselines.empty()) scenario.baselines = default_baselines(scenario);
   const LearnerInfo& learner = find_learner(scenario.learner);
   if (learner.baseline) return scenario;  // its constants are chosen, unless they are given
   for (const auto& field : learner.options)

@@ -9,6 +9,7 @@
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "evaluate/rank.h"
+#include "learner/held_out_tasks.h"
 #include "task/groups.h"
 #include "task/support_rows.h"
 
@@ -93,12 +94,12 @@ std::optional<Episode> new_only_episode(const Dataset& data, const Scenario& sce
   return episode;
 }
 
-/// Ratings: spreads a long query over kMaxQueryRows of its rows. A ranking keeps all: what is left out would stand
+/// Predictions: spreads a long query over kMaxQueryRows of its rows. A ranking keeps all: what is left out would stand
 /// among the negatives.
 void cap_query(const Scenario& scenario, HeldOutEpisode& held) {
   auto& query = held.episode.query;
   const size_t n = query.size();
-  if (scenario.problem != Problem::kRating || n <= kMaxQueryRows) return;
+  if (scenario.problem == Problem::kRanking || n <= kMaxQueryRows) return;
   for (size_t i = 0; i < kMaxQueryRows; ++i) query[i] = query[i * n / kMaxQueryRows];
   query.resize(kMaxQueryRows);
   held.row_weight = static_cast<double>(n) / static_cast<double>(kMaxQueryRows);
@@ -206,12 +207,14 @@ Sample ranking_sample(const Dataset& data, const Scenario& scenario, const Membe
 
 Metric judging_metric(const Scenario& scenario) {
   const Metric first = parse_metric(scenario.metrics.front(), scenario.problem);
-  return first.kind == Metric::Kind::kAuc && scenario.problem == Problem::kRating
+  return first.kind == Metric::Kind::kAuc && scenario.problem != Problem::kRanking
              ? parse_metric("gauc", scenario.problem)
              : first;
 }
 
-bool counts_rows(const Metric& metric) { return metric.kind == Metric::Kind::kRmse; }
+bool counts_rows(const Metric& metric) {
+  return metric.kind == Metric::Kind::kRmse || metric.kind == Metric::Kind::kF1;
+}
 
 namespace {
 
@@ -409,37 +412,21 @@ double member_loss(const Dataset& data, const Scenario& scenario, const Member& 
     sum.numerator += parts[i].numerator;
     sum.denominator += parts[i].denominator;
   }
-  // Sizes of few tasks would add noise: sizes are merged until each group has a fair number of episodes.
+  // Sizes of few tasks would add noise: they are merged.
   double total = 0;
   int ways = 0;
   std::string told;
   for (const auto& [way, by_size] : sums) {
-    double loss = 0;
-    int groups = 0;
-    Part group;
-    double rest = 0;
-    for (const auto& [size, part] : by_size) rest += part.denominator;
-    const double enough = rest / 8;
-    for (const auto& [size, part] : by_size) {
-      group.numerator += part.numerator;
-      group.denominator += part.denominator;
-      rest -= part.denominator;
-      if (group.denominator < enough && rest > 0) continue;
-      if (group.denominator > 0) {
-        loss += metric_value(metric, group);
-        ++groups;
-      }
-      group = {};
-    }
-    if (groups) {
-      total += loss / groups;
-      ++ways;
-      told += fmt::format(" {:.4f}", loss / groups);
-    }
+    const bool any =
+        std::any_of(by_size.begin(), by_size.end(), [](const auto& s) { return s.second.denominator > 0; });
+    if (!any) continue;
+    const double loss = mean_over_sizes(metric, by_size);
+    total += loss;
+    ++ways;
+    told += fmt::format(" {:.4f}", metric.lower_is_better() ? loss : -loss);
   }
   verbose(fmt::format("{}: {} by way (natural, new in query, only new):{}", member.name(), metric.name, told));
-  const double value = ways ? total / ways : 0;
-  return metric.lower_is_better() ? value : -value;
+  return ways ? total / ways : 0;
 }
 
 float middle_target(const Dataset& data, const TaskSet& tasks) {

@@ -38,10 +38,10 @@ std::vector<HeldOutEpisode> held_out_episodes(const Dataset& data, const Scenari
                                               const std::vector<int>& sizes, const std::vector<uint8_t>* hidden);
 
 /// The metric that constants, early stopping, stack and gate are judged by: the scenario's first one. `auc` is no sum
-/// over tasks; in a rating problem `gauc` stands for it.
+/// over tasks; outside of rankings `gauc` stands for it.
 Metric judging_metric(const Scenario& scenario);
 
-/// Whether a task weighs by its query rows in a metric, as in rmse; in all others tasks weigh alike.
+/// Whether a task weighs by its query rows in a metric, as in rmse and f1; in all others tasks weigh alike.
 bool counts_rows(const Metric& metric);
 
 /// What the members answered for one held-out episode, n query rows (rating) or candidates (ranking), M members.

@@ -18,13 +18,14 @@
 #include "learner/bayes.h"
 #include "learner/catalogue.h"
 #include "learner/check_scenario.h"
+#include "learner/held_out_tasks.h"
 #include "learner/recount.h"
+#include "learner/row_train.h"
 #include "learner/training.h"
 #include "learner/weights.h"
 #include "learner/work_folder.h"
 #include "nn/buffer_pool.h"
 #include "runtime/model.h"
-#include "task/groups.h"
 #include "task/problem.h"
 
 extern "C" void openblas_set_num_threads(int);
@@ -34,10 +35,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t kHalvesFrom = 1000;       // meta-validation tasks from which they are halved instead of cross-fitted
-constexpr size_t kSelectionTasks = 500;    // meta-validation tasks that constants and epochs are chosen on, at most
-constexpr size_t kWeightTasks = 3000;      // held-out tasks that stack and gate are fitted on, at most
-constexpr size_t kRankingEpisodes = 4000;  // the same in episodes, for ranks
+constexpr size_t kRankingEpisodes = 4000;  // held-out episodes that stack and gate of ranks are fitted on, at most
 constexpr double kHiddenShare = 0.2;
 
 /// The learner that a scenario asks for; its options are checked.
@@ -46,34 +44,6 @@ std::unique_ptr<Learner> make_learner(const Scenario& scenario) {
   const Baseline* baseline = find_baseline(scenario.learner);
   require(baseline, "learner: '", scenario.learner, "' cannot be trained; see `fewshop learners`");
   return make_baseline_learner(*baseline, scenario.learner_options);
-}
-
-TaskSet draw_tasks(const TaskSet& tasks, size_t at_most, Random random) {
-  if (tasks.size() <= at_most) return tasks;
-  std::vector<size_t> order(tasks.size());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  random.shuffle(order);
-  order.resize(at_most);
-  std::sort(order.begin(), order.end());
-  TaskSet drawn;
-  for (const size_t i : order) drawn.push_back(tasks[i]);
-  return drawn;
-}
-
-std::vector<HeldOutEpisode> draw_episodes(std::vector<HeldOutEpisode> episodes, size_t at_most, Random random) {
-  if (episodes.size() <= at_most) return episodes;
-  random.shuffle(episodes);
-  episodes.resize(at_most);
-  return episodes;
-}
-
-std::string catalogue_fingerprint() {
-  Fingerprint fingerprint;
-  for (const auto& info : learners()) {
-    fingerprint.add(info.name);
-    for (const auto& option : info.options) fingerprint.add(option.name).add(option.default_value.dump());
-  }
-  return fingerprint.hex();
 }
 
 /// From a problem to the parts of a model: constants and steps on meta-validation tasks, stack and gate on held-out
@@ -167,19 +137,7 @@ class Trainer {
       }
   }
 
-  /// Many validation tasks are halved: one half stops and chooses, the other fits the rest.
-  bool halves() const { return problem_.partition.valid.size() >= kHalvesFrom; }
-
   bool weighted() const { return has_learner_ && (scenario_.stack || scenario_.gate); }
-
-  /// A task value lands in one half, whatever its split value.
-  TaskSet split_valid(bool first) const {
-    TaskSet half;
-    for (const auto& task : problem_.partition.valid)
-      if ((Random(scenario_.split.seed).fork("halves").fork(data_.task_ids[task.task]).next() & 1) == (first ? 0 : 1))
-        half.push_back(task);
-    return half;
-  }
 
   /// One fifth of the items, another one for every fold; none for ranks (docs/stack-and-gate.md says why).
   std::vector<uint8_t> hidden_items(int64_t fold) const {
@@ -232,9 +190,10 @@ class Trainer {
   void choose() {
     const auto hidden_flags = hidden_items(0);
     const auto* hidden = hidden_or_null(hidden_flags);
-    const TaskSet valid = draw_tasks(halves() ? split_valid(true) : problem_.partition.valid, kSelectionTasks,
-                                     random_.fork("selection tasks"));
-    auto episodes = held_out_episodes(data_, scenario_, valid, selection_sizes(), hidden);
+    const TaskSet valid =
+        draw_tasks(halves_validation(problem_) ? validation_half(problem_, true) : problem_.partition.valid,
+                   kSelectionTasks, random_.fork("selection tasks"));
+    auto episodes = held_out_episodes(data_, scenario_, valid, shot_sizes(scenario_), hidden);
     if (ranking())
       episodes = draw_episodes(std::move(episodes), kRankingEpisodes / 2, random_.fork("selection episodes"));
     require(!episodes.empty(), scenario_.name,
@@ -251,24 +210,17 @@ class Trainer {
     selection_.episodes = std::move(episodes);
   }
 
-  std::vector<int> selection_sizes() const {
-    std::vector<int> sizes;
-    for (const auto& shot : scenario_.episode.shots)
-      if (shot.share <= 0) sizes.push_back(shot.count);
-    return sizes;
-  }
-
   /// The fits and episodes that stack and gate are fitted on.
   std::vector<Fold> held_out_fits() {
     std::vector<Fold> folds;
     if (!weighted()) {  // nothing to fit but the best baseline and what is reported of validation
       folds.push_back(std::move(selection_));
-    } else if (halves()) {
+    } else if (halves_validation(problem_)) {
       sizes_ = held_out_sizes(data_, scenario_, problem_.partition.valid);
       const auto hidden = hidden_items(0);
-      selection_.episodes =
-          held_out_episodes(data_, scenario_, draw_tasks(split_valid(false), kWeightTasks, random_.fork("weights")),
-                            sizes_, hidden_or_null(hidden));
+      selection_.episodes = held_out_episodes(
+          data_, scenario_, draw_tasks(validation_half(problem_, false), kWeightTasks, random_.fork("weights")), sizes_,
+          hidden_or_null(hidden));
       folds.push_back(std::move(selection_));
     } else {
       selection_ = {};
@@ -281,52 +233,20 @@ class Trainer {
     return folds;
   }
 
-  /// Tasks that are held out once, and tasks that members are fitted on when these are not among them.
-  ///
-  /// With time cuts members end at the first cut, and what is asked for comes after it, for training tasks too: members
-  /// that have seen later rows would say nothing about what they are worth on later ones.
-  std::pair<TaskSet, TaskSet> cross_fit_tasks() const {
-    const auto& p = problem_.partition;
-    TaskSet held_out = p.train_last;
-    if (!scenario_.split.time_valid) {
-      held_out.insert(held_out.end(), p.valid_last.begin(), p.valid_last.end());
-      return {held_out, held_out};
-    }
-    for (auto& task : held_out) task.query_from = first_query_row(data_, task, *scenario_.split.time_valid);
-    held_out.insert(held_out.end(), p.valid.begin(), p.valid.end());
-    return {held_out, p.train};
-  }
-
   /// Every task value of training and validation is held out once.
   void cross_fit(std::vector<Fold>& folds) {
-    const auto [all, fitted] = cross_fit_tasks();
-    sizes_ = held_out_sizes(data_, scenario_, all);
-    std::vector<std::string> values;
-    for (const auto& task : all) values.push_back(data_.task_ids[task.task]);
-    std::sort(values.begin(), values.end());
-    values.erase(std::unique(values.begin(), values.end()), values.end());
-    const auto count =
-        std::min(scenario_.learner_options.value("folds", BayesOptions().folds), static_cast<int>(values.size()));
-    std::vector<int> fold_of(values.size());
-    for (size_t i = 0; i < values.size(); ++i) fold_of[i] = static_cast<int>(i % count);
-    Random(scenario_.split.seed).fork("folds").shuffle(fold_of);
-    for (int f = 0; f < count; ++f) {
-      const auto outside = [&](const TaskRows& task) {
-        const auto value = std::lower_bound(values.begin(), values.end(), data_.task_ids[task.task]);
-        return fold_of[value - values.begin()] != f;
-      };
-      TaskSet fit_on, held_out;
-      std::copy_if(fitted.begin(), fitted.end(), std::back_inserter(fit_on), outside);
-      std::remove_copy_if(all.begin(), all.end(), std::back_inserter(held_out), outside);
-      if (held_out.empty() || fit_on.empty()) continue;
-      const auto hidden_flags = hidden_items(f);
+    sizes_ = held_out_sizes(data_, scenario_, cross_fit_tasks(problem_).held_out);
+    const auto parts = task_folds(problem_, scenario_.learner_options.value("folds", BayesOptions().folds));
+    for (const auto& part : parts) {
+      const auto hidden_flags = hidden_items(part.number);
       const auto* hidden = hidden_or_null(hidden_flags);
       Fold fold;
-      fold.members = fit_members(fit_on, hidden, "fold-" + std::to_string(f), nullptr, nullptr);
-      fold.counts = seen_counts(fit_on, hidden);
-      fold.episodes = held_out_episodes(data_, scenario_,
-                                        draw_tasks(held_out, kWeightTasks / count, random_.fork("weights").fork(f)),
-                                        sizes_, hidden);
+      fold.members = fit_members(part.fit_on, hidden, "fold-" + std::to_string(part.number), nullptr, nullptr);
+      fold.counts = seen_counts(part.fit_on, hidden);
+      fold.episodes = held_out_episodes(
+          data_, scenario_,
+          draw_tasks(part.held_out, kWeightTasks / parts.size(), random_.fork("weights").fork(part.number)), sizes_,
+          hidden);
       folds.push_back(std::move(fold));
     }
   }
@@ -351,12 +271,9 @@ class Trainer {
     valid_ = std::move(weights.valid);
   }
 
-  /// The members that are served: all training tasks, all items, and the validation tasks too unless they were halved
-  /// (or come before the test tasks anyway).
+  /// The members that are served.
   void fit_last(fewshop::Model::Parts& parts) {
-    const auto& p = problem_.partition;
-    TaskSet tasks = p.train_last;
-    if (!halves() || scenario_.split.time_valid) tasks.insert(tasks.end(), p.valid_last.begin(), p.valid_last.end());
+    const TaskSet tasks = last_fit_tasks(problem_);
     parts.members = fit_members(tasks, nullptr, "last", nullptr, nullptr);
     parts.scenario = scenario_;
     parts.encoders = problem_.encoders;
@@ -368,7 +285,7 @@ class Trainer {
     parts.target_low = low_;
     parts.target_high = high_;
     if (!scenario_.live_events.empty() && problem_.events_through >= 0)
-      parts.trained_on = trained_on(data_, problem_.events_through, p.train_last, tasks);
+      parts.trained_on = trained_on(data_, problem_.events_through, problem_.partition.train_last, tasks);
   }
 
   const TrainRequest& request_;
@@ -391,6 +308,7 @@ class Trainer {
 }  // namespace
 
 TrainResult train(const TrainRequest& request) {
+  if (is_row_problem(request.scenario.problem)) return train_rows(request);
   const double cpu_start = process_cpu_seconds();
   const auto start = std::chrono::steady_clock::now();
   check_bundle_target(request.out);
@@ -436,6 +354,6 @@ std::vector<std::string> learner_names() {
 namespace fewshop {
 
 extern "C" const TrainingLibrary fewshop_training_library{TrainingLibrary::kAbi, learning::train,
-                                                          learning::learner_names};
+                                                          learning::learner_names, learning::load_training_row_member};
 
 }  // namespace fewshop

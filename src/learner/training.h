@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -8,6 +9,9 @@
 #include "scenario/scenario.h"
 
 namespace fewshop {
+
+class RowMember;
+class TensorFile;
 
 /// What `fewshop train` asks of the library that trains. The same function table serves compare, try and score.
 struct TrainRequest {
@@ -27,10 +31,12 @@ struct TrainResult {
 /// The seam between the program and the library that trains, found by dlsym("fewshop_training_library").
 /// Both are built from one tree; `abi` guards against mixing builds.
 struct TrainingLibrary {
-  static constexpr int kAbi = 1;
+  static constexpr int kAbi = 2;
   int abi;
   TrainResult (*train)(const TrainRequest&);
   std::vector<std::string> (*learner_names)();  // names that `train` can make, for the test against the catalogue
+  /// Members of problems of rows that answer only with this library; null for an unknown kind.
+  std::unique_ptr<RowMember> (*load_row_member)(const TensorFile&);
 };
 
 /// The table itself, defined by the library that trains (a variable, not a function).

@@ -61,13 +61,15 @@ std::string WorkFolder::checkpoint(const std::string& stage) const {
   return folder_.empty() ? "" : folder_ + "/" + stage + ".checkpoint";
 }
 
-std::unique_ptr<Member> WorkFolder::finished(const std::string& stage, nlohmann::json& chosen) const {
+template <class Load>
+auto WorkFolder::read(const std::string& stage, nlohmann::json& chosen, Load&& load) const
+    -> decltype(load(std::declval<TensorFile>())) {
   if (folder_.empty() || !fs::exists(file(stage))) return nullptr;
   try {
     const TensorFile kept = TensorFile::load(file(stage));
     nlohmann::json read = nlohmann::json::parse(kept.text("chosen"));
-    auto member = load_member(kept);
-    chosen = std::move(read);
+    auto member = load(kept);
+    if (member) chosen = std::move(read);
     return member;
   } catch (const std::exception& damaged) {
     say(fmt::format("train: {} is damaged and is fitted again ({})", file(stage), damaged.what()));
@@ -75,13 +77,31 @@ std::unique_ptr<Member> WorkFolder::finished(const std::string& stage, nlohmann:
   }
 }
 
-void WorkFolder::finish(const std::string& stage, const Member& member, const nlohmann::json& chosen) const {
+template <class AnyMember>
+void WorkFolder::keep(const std::string& stage, const AnyMember& member, const nlohmann::json& chosen) const {
   if (folder_.empty()) return;
   TensorFile kept;
   member.save(kept);
   kept.put_text("chosen", chosen.dump());
   kept.save(file(stage));
   fs::remove(checkpoint(stage));
+}
+
+std::unique_ptr<Member> WorkFolder::finished(const std::string& stage, nlohmann::json& chosen) const {
+  return read(stage, chosen, [](const TensorFile& kept) { return load_member(kept); });
+}
+
+std::unique_ptr<RowMember> WorkFolder::finished_row(const std::string& stage, nlohmann::json& chosen,
+                                                    const RowMemberLoader& other) const {
+  return read(stage, chosen, [&](const TensorFile& kept) { return load_row_member(kept, other); });
+}
+
+void WorkFolder::finish(const std::string& stage, const Member& member, const nlohmann::json& chosen) const {
+  keep(stage, member, chosen);
+}
+
+void WorkFolder::finish_row(const std::string& stage, const RowMember& member, const nlohmann::json& chosen) const {
+  keep(stage, member, chosen);
 }
 
 void WorkFolder::remove() const {

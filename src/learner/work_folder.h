@@ -4,6 +4,7 @@
 #include <string>
 
 #include "runtime/member.h"
+#include "runtime/row_members.h"
 
 namespace fewshop {
 
@@ -18,6 +19,10 @@ class WorkFolder {
   /// The member that a stage has fitted, with what was chosen; null where it has not come so far.
   std::unique_ptr<Member> finished(const std::string& stage, nlohmann::json& chosen) const;
   void finish(const std::string& stage, const Member& member, const nlohmann::json& chosen) const;
+  /// The same for members of rows; `other` reads kinds that the runtime does not know.
+  std::unique_ptr<RowMember> finished_row(const std::string& stage, nlohmann::json& chosen,
+                                          const RowMemberLoader& other) const;
+  void finish_row(const std::string& stage, const RowMember& member, const nlohmann::json& chosen) const;
   /// Where a stage may keep its checkpoint; empty = nowhere.
   std::string checkpoint(const std::string& stage) const;
 
@@ -25,6 +30,11 @@ class WorkFolder {
 
  private:
   void lock();
+  template <class Load>
+  auto read(const std::string& stage, nlohmann::json& chosen, Load&& load) const
+      -> decltype(load(std::declval<TensorFile>()));
+  template <class AnyMember>
+  void keep(const std::string& stage, const AnyMember& member, const nlohmann::json& chosen) const;
   std::string file(const std::string& stage) const;
 
   std::string folder_;

@@ -1,25 +1,32 @@
 #include "runtime/family.h"
 
+#include <utility>
+
 namespace fewshop {
+namespace {
+
+constexpr std::pair<Family, std::string_view> kFamilies[] = {
+    {Family::kGaussian, "gaussian"},
+    {Family::kScores, "scores"},
+    {Family::kBernoulli, "bernoulli"},
+    {Family::kCategorical, "categorical"},
+    {Family::kOrdinal, "ordinal"},
+    {Family::kPoisson, "poisson"},
+    {Family::kNegativeBinomial, "negative-binomial"},
+};
+
+}  // namespace
 
 std::string_view family_name(Family family) {
-  switch (family) {
-    case Family::kGaussian:
-      return "gaussian";
-    case Family::kScores:
-      return "scores";
-    case Family::kBernoulli:
-      return "bernoulli";
-    case Family::kCategorical:
-      return "categorical";
-    case Family::kOrdinal:
-      return "ordinal";
-    case Family::kPoisson:
-      return "poisson";
-    case Family::kNegativeBinomial:
-      return "negative-binomial";
-  }
+  for (const auto& [known, name] : kFamilies)
+    if (known == family) return name;
   return "";
+}
+
+std::optional<Family> family_from_name(std::string_view name) {
+  for (const auto& [family, known] : kFamilies)
+    if (known == name) return family;
+  return std::nullopt;
 }
 
 }  // namespace fewshop

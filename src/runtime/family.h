@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 namespace fewshop {
@@ -18,5 +19,6 @@ enum class Family { kGaussian, kScores, kBernoulli, kCategorical, kOrdinal, kPoi
 
 /// "gaussian", "scores", ...
 std::string_view family_name(Family family);
+std::optional<Family> family_from_name(std::string_view name);
 
 }  // namespace fewshop

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "bundle/bundle.h"
 #include "core/time.h"
 #include "feature/encoders.h"
 #include "runtime/member.h"
@@ -40,6 +41,7 @@ class Model {
 
   /// Reads a bundle folder. Throws InvalidInput when it is damaged, of another format, or absent.
   static std::shared_ptr<Model> load(const std::string& folder);
+  static std::shared_ptr<Model> from_bundle(const Bundle& bundle, const std::string& folder);
 
   const Scenario& scenario() const { return p_.scenario; }
   const Encoders& encoders() const { return p_.encoders; }
@@ -128,6 +130,7 @@ class Model {
   };
   /// The parts of a bundle, to make another one of them. Throws as load does.
   static Parts read_parts(const std::string& folder);
+  static Parts read_parts(const Bundle& bundle, const std::string& folder);
   explicit Model(Parts parts);
   const Parts& parts() const { return p_; }
 

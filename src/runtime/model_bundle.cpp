@@ -2,8 +2,10 @@
 #include "bundle/tensor_file.h"
 #include "core/error.h"
 #include "core/hash.h"
+#include "runtime/gate_json.h"
 #include "runtime/members.h"
 #include "runtime/model.h"
+#include "scenario/names.h"
 
 namespace fewshop {
 namespace {
@@ -11,35 +13,6 @@ namespace {
 using nlohmann::json;
 
 std::string member_path(const std::string& name) { return "members/" + name + ".safetensors"; }
-
-json gate_to_json(const Gate& gate, const std::vector<std::string>& names) {
-  json entries = json::array();
-  for (size_t i = 0; i < gate.sizes.size(); ++i) {
-    json open = json::array();
-    for (int c = 0; c < kItemCells; ++c) open.push_back(gate.open[i * kItemCells + c] != 0);
-    entries.push_back({{"support", gate.sizes[i]}, {"baseline", names.at(gate.baseline[i])}, {"adapted", open}});
-  }
-  return {{"enabled", gate.enabled}, {"item_cells", {"0", "1-5", "6-20", "21-100", "101-"}}, {"sizes", entries}};
-}
-
-int index_of(const std::vector<std::string>& names, const std::string& name) {
-  for (size_t i = 0; i < names.size(); ++i)
-    if (names[i] == name) return static_cast<int>(i);
-  throw InvalidInput("gate.json: no member is called " + name);
-}
-
-Gate gate_from_json(const json& value, const std::vector<std::string>& names) {
-  Gate gate;
-  gate.enabled = value.at("enabled").get<bool>();
-  for (const auto& entry : value.at("sizes")) {
-    gate.sizes.push_back(entry.at("support").get<int>());
-    gate.baseline.push_back(index_of(names, entry.at("baseline").get<std::string>()));
-    const auto open = entry.at("adapted").get<std::vector<bool>>();
-    require(open.size() == kItemCells, "gate.json: expected ", kItemCells, " cells, got ", open.size());
-    for (const bool o : open) gate.open.push_back(o);
-  }
-  return gate;
-}
 
 const std::string& file(const Bundle& bundle, const std::string& name) {
   const auto found = bundle.files.find(name);
@@ -105,9 +78,11 @@ void Model::save(const std::string& folder, const json& report, const json& run)
   write_bundle(folder, manifest, files, run);
 }
 
-std::shared_ptr<Model> Model::load(const std::string& folder) {
+std::shared_ptr<Model> Model::load(const std::string& folder) { return from_bundle(read_bundle(folder), folder); }
+
+std::shared_ptr<Model> Model::from_bundle(const Bundle& bundle, const std::string& folder) {
   try {
-    return std::make_shared<Model>(read_parts(folder));
+    return std::make_shared<Model>(read_parts(bundle, folder));
   } catch (const InvalidInput& e) {
     const std::string message = e.what();
     if (message.starts_with(folder)) throw;
@@ -115,12 +90,15 @@ std::shared_ptr<Model> Model::load(const std::string& folder) {
   }
 }
 
-Model::Parts Model::read_parts(const std::string& folder) {
-  const Bundle bundle = read_bundle(folder);
+Model::Parts Model::read_parts(const std::string& folder) { return read_parts(read_bundle(folder), folder); }
+
+Model::Parts Model::read_parts(const Bundle& bundle, const std::string& folder) {
   try {
     Parts parts;
     parts.manifest = bundle.manifest;
     parts.scenario = scenario_from_json(bundle.manifest.at("scenario"));
+    require(!is_row_problem(parts.scenario.problem), "a ", problem_name(parts.scenario.problem),
+            " model predicts rows; expected a model that rates or ranks items");
     parts.encoders = encoders_from_json(json::parse(file(bundle, "encoders.json")));
     parts.baselines = bundle.manifest.at("baselines").get<std::vector<std::string>>();
     parts.learner = bundle.manifest.at("learner").get<std::string>();

@@ -8,6 +8,12 @@
 namespace fewshop {
 namespace {
 
+constexpr std::pair<Problem, const char*> kProblems[] = {
+    {Problem::kRating, "rating"},         {Problem::kRanking, "ranking"},       {Problem::kBinary, "binary"},
+    {Problem::kMulticlass, "multiclass"}, {Problem::kRegression, "regression"}, {Problem::kCount, "count"},
+    {Problem::kOrdinal, "ordinal"},
+};
+
 constexpr std::pair<FeatureType, const char*> kFeatureTypes[] = {
     {FeatureType::kId, "id"},
     {FeatureType::kNumber, "number"},
@@ -22,7 +28,23 @@ constexpr std::pair<FeatureType, const char*> kFeatureTypes[] = {
 
 }  // namespace
 
-const char* problem_name(Problem problem) { return problem == Problem::kRating ? "rating" : "ranking"; }
+const char* problem_name(Problem problem) {
+  for (const auto& [known, name] : kProblems)
+    if (known == problem) return name;
+  return "";
+}
+
+std::optional<Problem> problem_from_name(std::string_view name) {
+  for (const auto& [problem, known] : kProblems)
+    if (known == name) return problem;
+  return std::nullopt;
+}
+
+std::string problem_names() {
+  std::string names;
+  for (const auto& [problem, name] : kProblems) names += (names.empty() ? "" : ", ") + std::string(name);
+  return names;
+}
 
 const char* feature_type_name(FeatureType type) {
   for (const auto& [known, name] : kFeatureTypes)

@@ -9,8 +9,11 @@
 
 namespace fewshop {
 
-/// "rating", "ranking".
+/// "rating", "ranking", "binary", "multiclass", "regression", "count", "ordinal".
 const char* problem_name(Problem problem);
+std::optional<Problem> problem_from_name(std::string_view name);
+/// All of them, for messages.
+std::string problem_names();
 
 /// "id", "number", "log-number", "category", "categories", "text", "time", "vector", "sequence".
 const char* feature_type_name(FeatureType type);

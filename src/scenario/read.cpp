@@ -10,6 +10,7 @@
 #include "core/section.h"
 #include "scenario/condition.h"
 #include "scenario/names.h"
+#include "scenario/read_split.h"
 
 namespace fewshop {
 namespace {
@@ -17,6 +18,33 @@ namespace {
 using nlohmann::json;
 
 constexpr int kMaxGroups = 1'000'000'000;
+
+/// The learner of a file that names none: the default, or where it cannot learn the problem the strongest that can.
+const char* default_learner(Problem problem) {
+  if (!is_row_problem(problem)) return "bayes";
+  return problem == Problem::kRegression || problem == Problem::kCount ? "task-linear" : "task-logistic";
+}
+
+/// The first one is the primary metric.
+std::vector<std::string> default_metrics(Problem problem) {
+  switch (problem) {
+    case Problem::kRating:
+      return {"rmse", "mae", "ndcg@5"};
+    case Problem::kRanking:
+      return {"ndcg@10", "recall@20", "mrr@20"};
+    case Problem::kBinary:
+      return {"log-loss", "auc", "accuracy", "f1", "brier"};
+    case Problem::kMulticlass:
+      return {"log-loss", "accuracy", "brier"};
+    case Problem::kRegression:
+      return {"rmse", "mae", "log-loss"};
+    case Problem::kCount:
+      return {"poisson-deviance", "log-loss", "rmse", "mae"};
+    case Problem::kOrdinal:
+      return {"log-loss", "rps", "mae", "accuracy"};
+  }
+  return {};
+}
 
 /// Fills one Scenario section by section, in the order of docs/scenario-file.md; later sections look at earlier ones.
 class Reader {
@@ -30,7 +58,7 @@ class Reader {
     read_tasks();
     read_features();
     read_live();
-    read_split();
+    read_split(document_, s_);
     read_episode();
     read_learner();
     read_report();
@@ -77,6 +105,7 @@ class Reader {
     s_.event = rows.text("event");
     s_.weight = rows.text("weight");
     s_.positive = rows.text("positive");
+    s_.classes = distinct(rows, "classes");
     if (!s_.positive.empty()) {
       if (!parse_condition(s_.positive)) rows.refuse("positive", "a comparison such as \">= 4\" or \"== purchase\"");
       require(!s_.target.empty(), rows.where("positive"), ": it compares the target, but [rows] has no target");
@@ -87,41 +116,44 @@ class Reader {
 
   void resolve_problem() {
     const std::string where = document_.where("problem");
-    const std::vector<std::string> later = {"regression", "binary",   "multiclass", "ordinal",
-                                            "count",      "forecast", "bandit"};
-    const std::string available = "available: rating (an item and a numeric target), ranking (an item)";
     if (problem_.empty()) {
       require(!s_.item.empty(), document_.place,
-              ": [rows] names no item, so the problem would be regression or classification, which this version does "
-              "not have yet; ",
-              available);
+              ": [rows] names no item, so it is not told what is predicted: say problem = \"binary\", \"multiclass\", "
+              "\"regression\", \"count\" or \"ordinal\", or name an item to rate or rank");
       s_.problem = s_.target.empty() || !s_.positive.empty() ? Problem::kRanking : Problem::kRating;
       chose("problem", fmt::format("{}, as there is an item and {}", problem_name(s_.problem),
                                    !s_.positive.empty() ? "positive makes the target implicit feedback"
                                    : s_.target.empty()  ? "no target"
                                                         : "a target"));
-    } else if (problem_ == "rating") {
-      s_.problem = Problem::kRating;
-    } else if (problem_ == "ranking") {
-      s_.problem = Problem::kRanking;
     } else {
-      const bool known = std::find(later.begin(), later.end(), problem_) != later.end();
-      throw InvalidInput(where + ": '" + problem_ + "' " +
-                         (known ? "is not in this version yet" : "is no kind of problem") + "; " + available);
+      const auto known = problem_from_name(problem_);
+      const bool later = problem_ == "forecast" || problem_ == "bandit";
+      require(known.has_value(), where, ": '", problem_, "' ",
+              later ? "is not in this version yet" : "is no kind of problem", "; available: ", problem_names());
+      s_.problem = *known;
     }
     const std::string name = problem_name(s_.problem);
-    require(!s_.item.empty(), where, ": ", name, " needs item = \"COLUMN\" in [rows]");
-    if (s_.problem == Problem::kRating) {
-      require(!s_.target.empty(), where, ": rating needs target = \"COLUMN\" in [rows]");
-      require(s_.positive.empty(), document_.where("rows.positive"),
-              ": it makes ratings implicit feedback, which is problem = \"ranking\"");
-    }
+    const bool row_problem = is_row_problem(s_.problem);
+    require(row_problem || !s_.item.empty(), where, ": ", name, " needs item = \"COLUMN\" in [rows]");
+    require(s_.problem == Problem::kRanking || !s_.target.empty(), where, ": ", name,
+            " needs target = \"COLUMN\" in [rows]");
+    require(
+        s_.positive.empty() || s_.problem == Problem::kRanking || s_.problem == Problem::kBinary,
+        document_.where("rows.positive"), ": it makes ", name,
+        " targets yes or no, which is problem = \"binary\" (a row is one or the other) or problem = \"ranking\" (rows that do "
+        "not pass are left out)");
+    require(s_.classes.empty() || has_classes(s_.problem), document_.where("rows.classes"),
+            ": it belongs to problem = \"multiclass\" or \"ordinal\"");
+    require(s_.classes.empty() || s_.classes.size() >= 2, document_.where("rows.classes"),
+            ": expected at least two classes");
   }
 
   void read_items() {
     Section items(document_, "items");
     s_.items = read_source(items, "items", false);
     const bool source = !s_.items.table.empty() || !s_.items.sql.empty();
+    require(!items.given() || !s_.item.empty(), document_.where("items"),
+            ": [items] describes what rows.item names, and [rows] names no item");
     s_.items_key = items.text("key", source ? s_.item : "");
     require(source || s_.items_key.empty(), items.where("key"), ": [items] has a key but no table or sql");
     if (source && !items.has("key")) chose("items.key", "'" + s_.item + "', as in [rows]");
@@ -148,10 +180,10 @@ class Reader {
     const std::string prefix = name.substr(0, dot);
     require(dot != std::string::npos && dot + 1 < name.size() &&
                 (prefix == "rows" || prefix == "items" || prefix == "tasks"),
-            where, ": expected a column with its prefix: \"items.COLUMN\" or \"tasks.COLUMN\"");
-    require(prefix != "rows", where,
-            ": features of single rows belong to problems without items, which this version does not have yet; here "
-            "items.* and tasks.* can be used");
+            where, ": expected a column with its prefix: \"rows.COLUMN\", \"items.COLUMN\" or \"tasks.COLUMN\"");
+    require(prefix != "rows" || is_row_problem(s_.problem), where, ": a ", problem_name(s_.problem),
+            " scores items that have no row yet, so features of rows cannot be used; "
+            "items.* and tasks.* can");
     require(prefix != "items" || !s_.items.table.empty() || !s_.items.sql.empty(), where,
             ": there is no [items] with a table or sql");
     require(prefix != "tasks" || !s_.tasks.table.empty() || !s_.tasks.sql.empty(), where,
@@ -202,109 +234,6 @@ class Reader {
       }
     }
     live.done();
-  }
-
-  Micros read_cut(const json& cuts, const std::string& key) {
-    const std::string where = document_.where("split.time." + key);
-    const auto found = cuts.find(key);
-    require(found != cuts.end(), document_.where("split.time"), ": ", key,
-            " is missing; expected { valid = \"2011-09-01\", test = \"2011-10-01\" }");
-    if (found->is_number_integer()) return found->get<Micros>();
-    require(found->is_string(), where, ": expected a date such as \"2011-09-01\"");
-    const auto time = parse_time(found->get_ref<const std::string&>());
-    require(time.has_value(), where, ": '", found->get_ref<const std::string&>(),
-            "' is no date that exists; expected \"2011-09-01\" or \"2011-09-01T12:00:00Z\"");
-    return *time;
-  }
-
-  void read_time_cuts(Section& split) {
-    const json* cuts = split.find("time");
-    if (!cuts) return;
-    if (!cuts->is_object()) split.refuse("time", "{ valid = \"2011-09-01\", test = \"2011-10-01\" }");
-    for (const auto& [key, value] : cuts->items())
-      require(key == "valid" || key == "test", document_.where("split.time." + key),
-              ": unknown key; known keys: valid, test");
-    require(!s_.time.empty(), split.where("time"), ": time cuts need time = \"COLUMN\" in [rows]");
-    s_.split.time_valid = read_cut(*cuts, "valid");
-    s_.split.time_test = read_cut(*cuts, "test");
-    require(*s_.split.time_valid <= *s_.split.time_test, split.where("time"), ": valid must not be later than test");
-  }
-
-  void read_shares(Section& split) {
-    SplitSpec& spec = s_.split;
-    const bool train = split.has("train"), valid = split.has("valid"), test = split.has("test");
-    spec.shares_given = train || valid || test;
-    if (spec.by_time_alone()) return;
-    spec.valid = split.number("valid", 0.1, 0, 1);
-    spec.test = split.number("test", train ? 1 - split.number("train", 0.8, 0, 1) - spec.valid : 0.1, -1, 1);
-    if (std::abs(spec.test) < 1e-12) spec.test = 0;
-    spec.train = split.number("train", 1 - spec.valid - spec.test, -1, 1);
-    const double sum = spec.train + spec.valid + spec.test;
-    require(spec.train > 0 && spec.test >= 0 && sum <= 1 + 1e-9, document_.where("split"), ": shares train ",
-            spec.train, ", valid ", spec.valid, ", test ", spec.test, " must be positive and add up to at most 1");
-    if (!train || !valid || !test)
-      chose("split", fmt::format("shares of tasks: train {}, valid {}, test {}", spec.train, spec.valid, spec.test));
-  }
-
-  void read_folds(Section& split) {
-    const json* folds = split.find("folds");
-    if (!folds) return;
-    if (folds->is_string() && *folds == "each")
-      s_.split.folds = -1;
-    else if (folds->is_number_integer() && folds->get<int64_t>() >= 2 && folds->get<int64_t>() <= 1000)
-      s_.split.folds = folds->get<int>();
-    else
-      split.refuse("folds", "a whole number from 2 to 1000, or \"each\"");
-    s_.split.fold = static_cast<int>(
-        split.integer("fold", 0, 0, s_.split.folds > 0 ? s_.split.folds - 1 : std::numeric_limits<int>::max()));
-    for (const char* key : {"train", "test"})
-      require(!split.has(key), split.where(key),
-              ": with folds only valid can be given (a share of the training tasks)");
-    s_.split.valid = split.number("valid", 0.1, 0, 0.9);
-    if (!split.has("valid")) chose("split.valid", "0.1 of the training tasks of each fold");
-  }
-
-  void read_column(Section& split) {
-    SplitSpec& spec = s_.split;
-    spec.column = split.text("column");
-    if (spec.column.empty()) return;
-    spec.train_values = split.texts("train");
-    spec.test_values = split.texts("test");
-    require(!spec.train_values.empty(), split.where("train"),
-            ": with column it lists the values that are trained on, for example [\"train\"]");
-    require(!spec.test_values.empty(), split.where("test"),
-            ": with column it lists the values that are tested, for example [\"test\"]");
-    const json* valid = split.find("valid");
-    if (valid && !valid->is_number())
-      spec.valid_values = split.texts("valid");
-    else
-      spec.valid = split.number("valid", 0.1, 0, 0.9);
-    if (!valid) chose("split.valid", "0.1 of the training tasks");
-    std::vector<std::string> all = spec.train_values;
-    for (const auto* more : {&spec.valid_values, &spec.test_values}) all.insert(all.end(), more->begin(), more->end());
-    std::sort(all.begin(), all.end());
-    const auto twice = std::adjacent_find(all.begin(), all.end());
-    require(twice == all.end(), document_.where("split"), ": the value '", twice == all.end() ? "" : *twice,
-            "' is listed twice");
-  }
-
-  void read_split() {
-    Section split(document_, "split");
-    s_.split.seed = static_cast<uint64_t>(split.integer("seed", 0, 0, std::numeric_limits<int64_t>::max()));
-    if (!split.has("seed")) chose("split.seed", "0");
-    read_time_cuts(split);
-    require(!(split.has("column") && split.has("folds")), split.where("folds"),
-            ": [split] has both column and folds; keep one of them");
-    if (split.has("column"))
-      read_column(split);
-    else if (split.has("folds"))
-      read_folds(split);
-    else
-      read_shares(split);
-    split.has("fold");
-    require(!split.has("fold") || s_.split.folds != 0, split.where("fold"),
-            ": it says which of the folds is tested; there are no folds");
-    split.done();
   }
 
   /// "n" or [low, high]; 0 above means no limit where `open` is set.
@@ -394,8 +323,10 @@ class Reader {
     if (!episode.has("rows")) chose("episode.rows", fmt::format("at least {}", standard));
     read_shots(episode);
     spec.drop_unseen_items = episode.word("unseen_items", "keep", {"keep", "drop"}) == "drop";
+    require(!spec.drop_unseen_items || !s_.item.empty(), episode.where("unseen_items"),
+            ": it leaves out rows of items, and [rows] names no item");
     spec.hold_out_items = episode.number("hold_out_items", 0.3, 0, 0.9);
-    if (!episode.has("hold_out_items")) chose("episode.hold_out_items", "0.3");
+    if (!episode.has("hold_out_items") && !is_row_problem(s_.problem)) chose("episode.hold_out_items", "0.3");
     require(!episode.has("horizon"), episode.where("horizon"),
             ": it belongs to problem = \"forecast\", which is not in this version yet");
     episode.done();
@@ -403,8 +334,8 @@ class Reader {
 
   void read_learner() {
     Section learner(document_, "learner");
-    s_.learner = learner.text("name", "bayes");
-    if (!learner.has("name")) chose("learner.name", "'bayes'");
+    s_.learner = learner.text("name", default_learner(s_.problem));
+    if (!learner.has("name")) chose("learner.name", "'" + s_.learner + "'");
     s_.stack = learner.boolean("stack", true);
     s_.gate = learner.boolean("gate", true);
     if (!learner.has("stack") || !learner.has("gate"))
@@ -428,8 +359,7 @@ class Reader {
     Section report(document_, "report");
     s_.metrics = distinct(report, "metrics");
     if (s_.metrics.empty()) {
-      s_.metrics = s_.problem == Problem::kRating ? std::vector<std::string>{"rmse", "mae", "ndcg@5"}
-                                                  : std::vector<std::string>{"ndcg@10", "recall@20", "mrr@20"};
+      s_.metrics = default_metrics(s_.problem);
       chose("report.metrics", fmt::format("{}; the first is the primary metric", fmt::join(s_.metrics, ", ")));
     }
     s_.baselines = distinct(report, "baselines");

@@ -11,11 +11,18 @@
 
 namespace fewshop {
 
-enum class Problem { kRating, kRanking };
+/// rating and ranking ask about items of a task; the others about rows of it: what is asked for has features of its
+/// own.
+enum class Problem { kRating, kRanking, kBinary, kMulticlass, kRegression, kCount, kOrdinal };
+
+constexpr bool is_row_problem(Problem problem) { return problem != Problem::kRating && problem != Problem::kRanking; }
+
+/// Problems whose targets are classes: multiclass, and ordinal, where their order counts.
+constexpr bool has_classes(Problem problem) { return problem == Problem::kMulticlass || problem == Problem::kOrdinal; }
 
 enum class FeatureType { kId, kNumber, kLogNumber, kCategory, kCategories, kText, kTime, kVector, kSequence };
 
-/// How one column becomes numbers. `name` carries its prefix: "items.genres", "tasks.age".
+/// How one column becomes numbers. `name` carries its prefix: "items.genres", "tasks.age", "rows.price".
 struct FeatureSpec {
   std::string name;
   FeatureType type = FeatureType::kCategory;
@@ -71,6 +78,7 @@ struct Scenario {
   Source rows;
   std::vector<std::string> task;  // columns; rows with equal values form one task
   std::string target, item, time, event, weight, positive;
+  std::vector<std::string> classes;  // multiclass, ordinal: labels (in order); empty until load_problem finds them
 
   Source items;  // both empty: distinct values of the rows
   std::string items_key;

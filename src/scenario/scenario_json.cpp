@@ -133,8 +133,9 @@ Scenario from_json(const json& j) {
   s.name = j.at("name");
   s.title = j.at("title");
   const std::string problem = j.at("problem");
-  require(problem == "rating" || problem == "ranking", "scenario: unknown problem '", problem, "'");
-  s.problem = problem == "rating" ? Problem::kRating : Problem::kRanking;
+  const auto known = problem_from_name(problem);
+  require(known.has_value(), "scenario: unknown problem '", problem, "'");
+  s.problem = *known;
   s.covers = j.at("covers").get<std::vector<std::string>>();
   const json& rows = j.at("rows");
   s.rows = source_from(rows);
@@ -146,6 +147,7 @@ Scenario from_json(const json& j) {
                                     {"weight", &s.weight},
                                     {"positive", &s.positive}})
     *member = rows.value(key, "");
+  if (rows.contains("classes")) s.classes = rows.at("classes").get<std::vector<std::string>>();
   s.items = source_from(j.at("items"));
   s.items_key = j.at("items").value("key", "");
   s.exclude_seen = j.at("items").at("seen") == "exclude";
@@ -179,6 +181,7 @@ json scenario_to_json(const Scenario& s) {
                                    {"weight", &s.weight},
                                    {"positive", &s.positive}})
     if (!value->empty()) rows[key] = *value;
+  if (!s.classes.empty()) rows["classes"] = s.classes;
   json items = source_json(s.items);
   if (!s.items_key.empty()) items["key"] = s.items_key;
   items["seen"] = s.exclude_seen ? "exclude" : "include";

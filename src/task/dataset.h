@@ -24,8 +24,9 @@ inline constexpr Micros kNoTime = std::numeric_limits<Micros>::min();
 struct Dataset {
   // Rows, each [R].
   std::vector<int32_t> task;    // index into task_ids
-  std::vector<int32_t> item;    // index into item_ids
-  std::vector<float> target;    // rating: the value; ranking: 1, or the row's weight of evidence
+  std::vector<int32_t> item;    // index into item_ids; -1 where the scenario names no item
+  std::vector<float> target;    // rating, regression, count: the value; ranking: 1, or the row's weight of evidence;
+                                //   binary: 0 or 1; multiclass, ordinal: index into classes
   std::vector<float> weight;    // importance, 1 by default
   std::vector<Micros> time;     // 0 where the scenario has no time; kNoTime for a row without one
   std::vector<uint8_t> kind;    // index into kinds
@@ -37,10 +38,12 @@ struct Dataset {
   std::vector<std::string> task_ids;    // [tasks] the task value as text; several columns: task_id.h
   std::vector<std::string> task_split;  // [tasks] value of the split column, empty without one
   std::vector<std::string> item_ids;    // [items]
+  std::vector<std::string> classes;     // multiclass, ordinal: labels (ordinal: in order)
   std::vector<std::string> kinds;       // event kinds; one empty string where the scenario has no event column
 
   Columns item_features;  // [items]
   Columns task_features;  // [tasks]
+  Columns row_features;   // [R] problems that ask about rows (is_row_problem); else empty
 
   int64_t rows() const { return static_cast<int64_t>(item.size()); }
   int64_t tasks() const { return static_cast<int64_t>(task_ids.size()); }
@@ -95,7 +98,7 @@ std::optional<Episode> headline_episode(const Dataset& data, const Scenario& sce
 std::optional<Episode> draw_episode(const Dataset& data, const Scenario& scenario, const TaskRows& task, int max_query,
                                     Random& random);
 
-/// How many rows of `tasks` each item has: [items]. What "seen in training" means.
+/// How many rows of `tasks` each item has: [items]. What "seen in training" means; empty without items.
 std::vector<int32_t> item_counts(const Dataset& data, const TaskSet& tasks);
 
 }  // namespace fewshop

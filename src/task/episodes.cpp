@@ -151,7 +151,8 @@ std::optional<Episode> draw_episode(const Dataset& data, const Scenario& scenari
 std::vector<int32_t> item_counts(const Dataset& data, const TaskSet& tasks) {
   std::vector<int32_t> counts(data.items());
   for (const auto& task : tasks)
-    for (const int32_t row : task.rows) ++counts[data.item[row]];
+    for (const int32_t row : task.rows)
+      if (data.item[row] >= 0) ++counts[data.item[row]];
   return counts;
 }
 

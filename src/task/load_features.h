@@ -7,6 +7,7 @@
 #include "feature/encode.h"
 #include "scenario/scenario.h"
 #include "store/store.h"
+#include "task/feature_collector.h"
 #include "task/raw_rows.h"
 
 namespace fewshop {
@@ -20,16 +21,9 @@ struct EntitySource {
   bool given() const { return !source.table.empty() || !source.sql.empty(); }
 };
 
-/// Texts with more different values than this are no category unless the scenario lists them.
-inline constexpr size_t kMaxDefaultCategories = 200;
-
 /// The keys of an entity table, in its order. Rows without key and second rows of a key are counted in `notes`.
 /// Throws InvalidInput for an empty table.
 Interner read_keys(Store& store, const EntitySource& entities, std::vector<std::string>& notes);
-
-/// A cell as encoders read it, in training and when serving alike: times as dates, everything else as its text; nothing
-/// where it is missing.
-std::optional<std::string> feature_text(const Value& value, ColumnType column, FeatureType feature);
 
 /// The feature columns of an entity table, in its order: those of `listed` that begin with the section's name, and
 /// every other column with a default type (numbers number, times time, texts with few values category; others are left

@@ -114,7 +114,7 @@ class Orderer {
   void order_randomly(std::vector<Entry>& entries, int32_t task) const {
     const bool ties = by_time_ties_ || !rows_.tie.empty();
     const auto content = [&](const Entry& e) {
-      return std::tuple(e.role, ties ? e.tie : 0, item_rank_[rows_.item[e.row]], rows_.target[e.row], rows_.time[e.row],
+      return std::tuple(e.role, ties ? e.tie : 0, item_rank(e.row), rows_.target[e.row], rows_.time[e.row],
                         kind_rank_[rows_.kind[e.row]], e.row);
     };
     std::sort(entries.begin(), entries.end(), [&](const Entry& a, const Entry& b) { return content(a) < content(b); });
@@ -135,6 +135,8 @@ class Orderer {
       shuffled.insert(shuffled.end(), entries.begin() + begin, entries.begin() + end);
     entries = std::move(shuffled);
   }
+
+  int32_t item_rank(int32_t row) const { return rows_.item[row] < 0 ? -1 : item_rank_[rows_.item[row]]; }
 
   static void number_groups(std::vector<Entry>& entries) {
     for (size_t i = 1; i < entries.size(); ++i)
@@ -173,6 +175,7 @@ class Orderer {
       data_.task_split.push_back(rows_.splits.texts()[rows_.tasks[t].split]);
     }
     data_.item_ids = rows_.items.texts();
+    data_.classes = std::move(rows_.classes);
     data_.kinds.resize(kind_rank_.size());
     for (size_t k = 0; k < kind_rank_.size(); ++k) data_.kinds[kind_rank_[k]] = rows_.kinds.texts()[k];
   }

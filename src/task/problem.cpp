@@ -13,6 +13,7 @@
 #include "task/load_features.h"
 #include "task/order_rows.h"
 #include "task/partition.h"
+#include "task/row_features.h"
 
 namespace fewshop {
 namespace {
@@ -30,7 +31,15 @@ EntitySource tasks_of(const Scenario& s) { return {s.tasks, s.tasks_key, "tasks"
 std::vector<uint8_t> items_in(const Dataset& data, const TaskSet& tasks) {
   std::vector<uint8_t> used(data.items());
   for (const auto& task : tasks)
-    for (const int32_t row : task.rows) used[data.item[row]] = 1;
+    for (const int32_t row : task.rows)
+      if (data.item[row] >= 0) used[data.item[row]] = 1;
+  return used;
+}
+
+std::vector<uint8_t> rows_in(const Dataset& data, const TaskSet& tasks) {
+  std::vector<uint8_t> used(data.rows());
+  for (const auto& task : tasks)
+    for (const int32_t row : task.rows) used[row] = 1;
   return used;
 }
 
@@ -59,11 +68,12 @@ class ColumnLoader {
         p_(problem),
         fitted_(fitted),
         used_items_(items_in(p_.data, last_fit_tasks())),
-        used_tasks_(tasks_in(p_.data, last_fit_tasks())) {}
+        used_tasks_(tasks_in(p_.data, last_fit_tasks())),
+        used_rows_(is_row_problem(p_.scenario.problem) ? rows_in(p_.data, last_fit_tasks()) : std::vector<uint8_t>()) {}
 
   void run() {
     const std::string key = cache_key(), file = cache_file(key);
-    const bool wanted = items_of(p_.scenario).given() || tasks_of(p_.scenario).given();
+    const bool wanted = items_of(p_.scenario).given() || tasks_of(p_.scenario).given() || with_rows();
     if (wanted && !file.empty())
       if (auto cached = open_column_cache(file, key)) return adopt(std::move(*cached));
     CachedColumns columns;
@@ -71,6 +81,7 @@ class ColumnLoader {
                          columns.encoders.items, columns.notes);
     columns.tasks = load(tasks_of(p_.scenario), p_.data.task_ids, used_tasks_, fitted_ ? &fitted_->tasks : nullptr,
                          columns.encoders.tasks, columns.notes);
+    if (with_rows()) columns.rows = load_rows(columns.encoders.rows, columns.notes);
     if (wanted && !file.empty()) {
       if (write_column_cache(file, key, columns))
         remove_old_files(fs::path(file).parent_path());
@@ -81,6 +92,8 @@ class ColumnLoader {
   }
 
  private:
+  bool with_rows() const { return is_row_problem(p_.scenario.problem); }
+
   /// Vocabularies and scales are fitted once, on what the last fit may use: no test task, and no row after
   /// split.time.test.
   TaskSet last_fit_tasks() const {
@@ -99,7 +112,12 @@ class ColumnLoader {
       key.add(spec.name).add(feature_type_name(spec.type)).add(spec.separator).add(spec.chosen);
     for (const auto* ids : {&p_.data.item_ids, &p_.data.task_ids})
       for (const auto& id : *ids) key.add(id);
-    for (const auto* used : {&used_items_, &used_tasks_}) key.add(hash64(used->data(), used->size()));
+    for (const auto* used : {&used_items_, &used_tasks_, &used_rows_}) key.add(hash64(used->data(), used->size()));
+    if (with_rows()) {
+      key.add(p_.scenario.rows.table).add(p_.scenario.rows.sql).add(source_fingerprint(store_, p_.scenario.rows));
+      for (const auto& column : standing_columns(p_.scenario)) key.add(column);
+      key.add(hash64(p_.data.source.data(), p_.data.source.size() * sizeof(int64_t)));
+    }
     if (fitted_) key.add(encoders_to_json(*fitted_).dump());
     return key.hex();
   }
@@ -138,9 +156,22 @@ class ColumnLoader {
     return encode_columns(encoders, raw, none.rows);
   }
 
+  /// The features of the rows themselves, fitted as those of items are.
+  Columns load_rows(std::vector<ColumnEncoder>& encoders, std::vector<std::string>& notes) {
+    std::vector<RawColumn> raw = read_row_features(store_, p_.scenario, p_.data.source, notes);
+    if (fitted_) {
+      encoders = fitted_->rows;
+      raw = in_order_of(encoders, std::move(raw));
+    } else {
+      for (const auto& column : raw) encoders.push_back(fit_encoder(column, used_rows_));
+    }
+    return encode_columns(encoders, raw, p_.data.rows());
+  }
+
   void adopt(CachedColumns columns) {
     p_.data.item_features = std::move(columns.items);
     p_.data.task_features = std::move(columns.tasks);
+    p_.data.row_features = std::move(columns.rows);
     p_.encoders = std::move(columns.encoders);
     p_.partition.notes.insert(p_.partition.notes.end(), columns.notes.begin(), columns.notes.end());
     tell_features();
@@ -151,7 +182,7 @@ class ColumnLoader {
     Scenario& s = p_.scenario;
     const std::vector<FeatureSpec> listed = std::move(s.features);
     s.features.clear();
-    for (const auto* encoders : {&p_.encoders.items, &p_.encoders.tasks})
+    for (const auto* encoders : {&p_.encoders.items, &p_.encoders.tasks, &p_.encoders.rows})
       for (const auto& encoder : *encoders) s.features.push_back(encoder.spec);
     for (const auto& spec : s.features) {
       const bool told = std::any_of(listed.begin(), listed.end(), [&](const auto& l) { return l.name == spec.name; });
@@ -165,7 +196,7 @@ class ColumnLoader {
   Store& store_;
   LoadedProblem& p_;
   const Encoders* fitted_;
-  std::vector<uint8_t> used_items_, used_tasks_;
+  std::vector<uint8_t> used_items_, used_tasks_, used_rows_;
 };
 
 }  // namespace
@@ -186,6 +217,7 @@ LoadedProblem load_problem(const Scenario& scenario, const std::string& database
   RawRows rows = read_rows(*store, scenario, std::move(items));
   problem.row_counts = rows.counts;
   notes.insert(notes.end(), rows.notes.begin(), rows.notes.end());
+  problem.scenario.classes = rows.classes;
   problem.data = order_rows(std::move(rows), scenario);
   problem.partition = make_partition(problem.data, scenario);
   problem.partition.notes.insert(problem.partition.notes.begin(), notes.begin(), notes.end());

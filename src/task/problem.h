@@ -13,6 +13,7 @@ struct RowCounts {
   int64_t read = 0;
   int64_t missing_task = 0, missing_item = 0, missing_target = 0, missing_time = 0, missing_split = 0;
   int64_t not_positive = 0;    // dropped by `positive`, or without evidence (a ranking target of 0 or less)
+  int64_t unknown_class = 0;   // a label that is none of the scenario's classes
   int64_t missing_weight = 0;  // taken as 1
   int64_t backwards = 0;       // stand behind a later row of the same task in the table
 };

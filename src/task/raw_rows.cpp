@@ -10,7 +10,7 @@
 
 #include "core/error.h"
 #include "core/progress.h"
-#include "scenario/condition.h"
+#include "task/target_reader.h"
 #include "task/task_id.h"
 
 namespace fewshop {
@@ -22,16 +22,6 @@ std::string list_columns(const std::vector<TableColumn>& columns) {
   std::string names;
   for (const auto& column : columns) names += (names.empty() ? "" : ", ") + column.name;
   return names;
-}
-
-std::optional<double> finite_number(const Value& value) {
-  double number = value.number();
-  if (value.kind == Value::Kind::kText) {
-    const auto [end, error] = std::from_chars(value.text.data(), value.text.data() + value.text.size(), number);
-    if (error != std::errc() || end != value.text.data() + value.text.size()) return std::nullopt;
-  }
-  if (value.is_null() || !std::isfinite(number)) return std::nullopt;
-  return number;
 }
 
 std::optional<Micros> time_of(const Value& value) {
@@ -52,7 +42,8 @@ std::optional<Micros> time_of(const Value& value) {
 /// Reads one row after the other into RawRows.
 class RowReader {
  public:
-  RowReader(const Scenario& scenario, Cursor& cursor, RawRows& out) : s_(scenario), cursor_(cursor), out_(out) {
+  RowReader(const Scenario& scenario, Cursor& cursor, RawRows& out)
+      : s_(scenario), cursor_(cursor), out_(out), targets_(scenario) {
     for (const auto& column : s_.task) task_.push_back(find(column, "rows.task"));
     target_ = find(s_.target, "rows.target");
     item_ = find(s_.item, "rows.item");
@@ -63,10 +54,15 @@ class RowReader {
     role_ = find(s_.episode.role, "episode.role");
     if (s_.episode.ties != "time") ties_ = find(s_.episode.ties, "episode.ties");
     needs_time_ = s_.episode.by_time || s_.split.time_valid || s_.episode.ties == "time";
-    if (!s_.positive.empty()) positive_ = parse_condition(s_.positive);
   }
 
   void read_all() {
+    read_rows();
+    out_.classes = targets_.take_classes(out_.target, name());
+  }
+
+ private:
+  void read_rows() {
     Progress progress("rows of " + s_.name, 0);
     while (cursor_.next()) {
       if (out_.counts.read % kRowsBetweenChecks == 0) progress.advance(out_.counts.read > 0 ? kRowsBetweenChecks : 0);
@@ -75,7 +71,6 @@ class RowReader {
     }
   }
 
- private:
   std::string name() const { return source_name(s_.rows, "rows"); }
 
   int find(const std::string& column, const std::string& key) {
@@ -113,27 +108,12 @@ class RowReader {
     return out_.values.add(joined_);
   }
 
-  /// The target of the row: nothing where it is missing or the row is no positive one (both counted).
+  /// The target of the row: nothing where it has none (counted).
   std::optional<float> target(int64_t position) {
     if (target_ < 0) return 1.0F;
-    const Value value = cursor_.at(target_);
-    if (value.is_null()) return ++out_.counts.missing_target, std::nullopt;
-    if (positive_) {
-      const bool holds = value.is_number() && positive_->numeric ? positive_->holds(value.number())
-                                                                 : positive_->holds(key_text(value));
-      if (!holds) return ++out_.counts.not_positive, std::nullopt;
-      return 1.0F;
-    }
-    const auto number = finite_number(value);
-    if (!number && value.kind == Value::Kind::kText)
-      throw InvalidInput(
-          fmt::format("{}: column '{}' (rows.target), row {}: expected a number, got '{}'; {} needs a numeric target",
-                      name(), s_.target, position + 1, value.text.substr(0, 80),
-                      s_.problem == Problem::kRating ? "a rating" : "a ranking without positive"));
-    if (!number) return ++out_.counts.missing_target, std::nullopt;
-    if (s_.problem == Problem::kRanking && !(*number > 0)) return ++out_.counts.not_positive, std::nullopt;
-    require_moderate(*number, s_.target, "rows.target", position);
-    return static_cast<float>(*number);
+    return targets_.read(cursor_.at(target_), out_.counts, [&] {
+      return fmt::format("{}: column '{}' (rows.target), row {}", name(), s_.target, position + 1);
+    });
   }
 
   float weight(int64_t position) {
@@ -172,8 +152,8 @@ class RowReader {
   void read_row(int64_t position) {
     const int32_t value = task_value();
     if (value < 0) return void(++out_.counts.missing_task);
-    const Value item = cursor_.at(item_);
-    if (item.is_null()) return void(++out_.counts.missing_item);
+    const Value item = item_ < 0 ? Value::null() : cursor_.at(item_);
+    if (item_ >= 0 && item.is_null()) return void(++out_.counts.missing_item);
     std::optional<Micros> time;
     if (time_ >= 0) time = time_of(cursor_.at(time_));
     if (time_ >= 0 && !time) {
@@ -192,7 +172,7 @@ class RowReader {
     out_.weight.push_back(weight(position));
     const int32_t task = task_index(split, value);
     out_.task.push_back(task);
-    out_.item.push_back(out_.items.add(key_text(item)));
+    out_.item.push_back(item_ < 0 ? -1 : out_.items.add(key_text(item)));
     out_.target.push_back(*number);
     out_.time.push_back(time_ < 0 ? 0 : time.value_or(kNoTime));
     out_.kind.push_back(event_ < 0 ? 0
@@ -209,10 +189,10 @@ class RowReader {
   const Scenario& s_;
   Cursor& cursor_;
   RawRows& out_;
+  TargetReader targets_;
   std::vector<int> task_;
   int target_ = -1, item_ = -1, time_ = -1, event_ = -1, weight_ = -1, split_ = -1, role_ = -1, ties_ = -1;
   bool needs_time_ = false;
-  std::optional<Condition> positive_;
   std::unordered_map<uint64_t, int32_t> task_of_;
   std::vector<Micros> last_time_;
   std::string buffer_, joined_;
@@ -223,7 +203,8 @@ void check_rows(const RawRows& rows, const Scenario& s) {
   const RowCounts& c = rows.counts;
   require(c.read > 0, name, ": no rows; there is nothing to learn from");
   require(rows.rows() > 0, name, ": none of its ", c.read, " rows can be used: ", c.missing_task, " without ",
-          fmt::format("{}", fmt::join(s.task, ", ")), ", ", c.missing_item, " without ", s.item, ", ", c.missing_target,
+          fmt::format("{}", fmt::join(s.task, ", ")), ", ",
+          s.item.empty() ? std::string() : fmt::format("{} without {}, ", c.missing_item, s.item), c.missing_target,
           " without target, ", c.missing_time, " without a readable time, ", c.missing_split, " without split value, ",
           c.not_positive, " not positive");
   require(rows.kinds.texts().size() <= 255, name, ": column '", s.event, "' (rows.event) has ",
@@ -321,6 +302,7 @@ RawRows read_rows(Store& store, const Scenario& s, Interner items) {
   note(rows, c.missing_task, "no value in " + fmt::format("{}", fmt::join(s.task, ", ")));
   note(rows, c.missing_item, "no value in " + s.item);
   note(rows, c.missing_target, "no target in " + s.target);
+  note(rows, c.unknown_class, fmt::format("{} is none of the classes", s.target));
   note(rows, c.not_positive, s.positive.empty() ? "no evidence (target of 0 or less)" : "not " + s.positive);
   note(rows, c.missing_split, "no value in " + s.split.column);
   if (s.episode.by_time || s.split.time_valid || s.episode.ties == "time")

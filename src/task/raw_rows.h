@@ -33,7 +33,7 @@ class Interner {
 /// Rows as they were read, in table order, R rows that have all they need.
 struct RawRows {
   std::vector<int32_t> task;  // [R] index into tasks
-  std::vector<int32_t> item;  // [R] index into items
+  std::vector<int32_t> item;  // [R] index into items; -1 where the scenario names no item
   std::vector<float> target, weight;
   std::vector<Micros> time;
   std::vector<int32_t> kind;  // [R] index into kinds
@@ -46,6 +46,7 @@ struct RawRows {
   };
   std::vector<TaskKey> tasks;
   Interner splits, values, items, kinds, ties;
+  std::vector<std::string> classes;  // multiclass, ordinal: in order
   RowCounts counts;
   std::vector<std::string> notes;
 

@@ -39,6 +39,14 @@ json support_json(const LoadedProblem& p) {
 }
 
 json target_json(const Dataset& data) {
+  if (!data.classes.empty()) {
+    std::vector<int64_t> rows(data.classes.size());
+    for (const float target : data.target) ++rows[static_cast<size_t>(target)];
+    json object;
+    for (size_t c = 0; c < rows.size(); ++c)
+      object["values"].push_back({{"value", data.classes[c]}, {"rows", rows[c]}});
+    return object;
+  }
   std::map<float, int64_t> values;
   double sum = 0, squares = 0;
   for (const float target : data.target) {
@@ -85,7 +93,8 @@ json row_counts_json(const LoadedProblem& p) {
           {"missing_time", c.missing_time},
           {"missing_split", c.missing_split},
           {"not_positive", c.not_positive},
-          {"missing_weight", c.missing_weight}};
+          {"missing_weight", c.missing_weight},
+          {"unknown_class", c.unknown_class}};
 }
 
 std::string lines_of(const json& list, const char* mark) {
@@ -94,7 +103,17 @@ std::string lines_of(const json& list, const char* mark) {
   return text;
 }
 
+/// "3 classes (low: 10, middle: 4, high: 1)"
+std::string classes_text(const json& target) {
+  const json& values = target["values"];
+  std::string text = fmt::format("{} classes (", values.size());
+  for (size_t c = 0; c < values.size() && c < kShownValues; ++c)
+    text += fmt::format("{}{}: {}", c ? ", " : "", values[c]["value"].get<std::string>(), values[c]["rows"].dump());
+  return text + (values.size() > kShownValues ? ", ...)" : ")");
+}
+
 std::string target_text(const json& target) {
+  if (!target.contains("min")) return classes_text(target);
   std::string text =
       fmt::format("{:.6g} to {:.6g}, mean {:.4g}, deviation {:.4g}", target["min"].get<double>(),
                   target["max"].get<double>(), target["mean"].get<double>(), target["deviation"].get<double>());
@@ -112,6 +131,7 @@ json validate_problem(const LoadedProblem& p) {
   json features = json::array(), warnings = json::array();
   add_features(p.data.item_features, p.encoders.items, features);
   add_features(p.data.task_features, p.encoders.tasks, features);
+  add_features(p.data.row_features, p.encoders.rows, features);
   for (const auto& text : p.scenario.warnings) warnings.push_back({{"code", "scenario"}, {"message", text}});
   for (const auto& [code, message] : data_warnings(p)) warnings.push_back({{"code", code}, {"message", message}});
   json scenario = scenario_to_json(p.scenario);
@@ -140,8 +160,8 @@ std::string validation_text(const json& r) {
   if (tasks["splits"].size() > 1)
     for (const auto& [name, count] : tasks["splits"].items())
       text += fmt::format("          {}: {}\n", name, count.dump());
-  text += fmt::format("rows      {} of {} read, {} items\n", r["rows"].dump(), r["row_counts"]["read"].dump(),
-                      r["items"].dump());
+  text += fmt::format("rows      {} of {} read", r["rows"].dump(), r["row_counts"]["read"].dump());
+  text += r["scenario"]["rows"].contains("item") ? fmt::format(", {} items\n", r["items"].dump()) : "\n";
   text += fmt::format("support   {} to {} {}, median {} (headline, test tasks)\n", r["support"]["min"].dump(),
                       r["support"]["max"].dump(), r["scenario"]["episode"]["ties"] == "" ? "rows" : "groups",
                       r["support"]["median"].dump());

@@ -12,7 +12,8 @@ namespace fewshop {
 ///   scenario        with every default filled in        tasks      {train, valid, test, splits: {name: tasks}}
 ///   rows            rows in use                         row_counts what was read and what was left out
 ///   items           known items                         support    {min, median, max} groups, headline, test tasks
-///   target          {min, max, mean, deviation, values: [{value, rows}]}; values where there are at most 20
+///   target          {min, max, mean, deviation, values: [{value, rows}]}; values where there are at most 20; of
+///                   classes the values alone
 ///   features        [{name, type, vocabulary | width, missing, entities}]
 ///   defaults, notes, warnings [{code, message}], data_fingerprint
 nlohmann::json validate_problem(const LoadedProblem& problem);

@@ -32,12 +32,16 @@ class Collector {
     check_targets();
     check_duplicates();
     check_times();
-    check_features(data_.item_features, p_.encoders.items, true);
-    check_features(data_.task_features, p_.encoders.tasks, false);
+    check_features(data_.item_features, p_.encoders.items, Entity::kItem);
+    check_features(data_.task_features, p_.encoders.tasks, Entity::kTask);
+    check_features(data_.row_features, p_.encoders.rows, Entity::kRow);
     return std::move(warnings_);
   }
 
  private:
+  /// Whose feature a column is.
+  enum class Entity { kItem, kTask, kRow };
+
   void warn(const std::string& code, const std::string& message) { warnings_.push_back({code, message}); }
 
   void check_tasks() {
@@ -88,14 +92,16 @@ class Collector {
   }
 
   void check_targets() {
-    if (s_.problem != Problem::kRating || data_.rows() == 0) return;
+    if (s_.problem == Problem::kRanking || data_.rows() == 0) return;
     const auto [low, high] = std::minmax_element(data_.target.begin(), data_.target.end());
     if (*low == *high)
       warn("equal-targets",
-           fmt::format("every target is {}: there is nothing to predict; is rows.target right?", *low));
+           fmt::format("every target is {}: there is nothing to predict; is rows.target right?",
+                       data_.classes.empty() ? fmt::format("{}", *low) : data_.classes[static_cast<size_t>(*low)]));
   }
 
   void check_duplicates() {
+    if (s_.item.empty()) return;  // rows differ in what they are like, which is not looked at here
     int64_t twice = 0;
     std::vector<std::tuple<int32_t, int32_t, uint8_t, float>> rows;
     for (int64_t t = 0; t < data_.tasks(); ++t) {
@@ -152,14 +158,19 @@ class Collector {
     return dense[0];
   }
 
-  int32_t entity_of(int32_t row, bool items) const { return items ? data_.item[row] : data_.task[row]; }
+  int32_t entity_of(int32_t row, Entity entity) const {
+    return entity == Entity::kItem ? data_.item[row] : entity == Entity::kTask ? data_.task[row] : row;
+  }
+  size_t entities(Entity entity) const {
+    return entity == Entity::kItem ? data_.items() : entity == Entity::kTask ? data_.tasks() : data_.rows();
+  }
 
   /// Share of the variance of the training targets that one column explains.
-  double explained_share(const Column& column, bool items) const {
+  double explained_share(const Column& column, Entity of) const {
     std::vector<std::pair<double, double>> pairs;  // value or category, target
     for (const auto& task : p_.partition.train)
       for (const int32_t row : task.rows) {
-        const int32_t entity = entity_of(row, items);
+        const int32_t entity = entity_of(row, of);
         if (column.width) {
           if (const auto value = number_at(column, entity)) pairs.emplace_back(*value, data_.target[row]);
         } else if (const auto ids = column.row(entity).ids; ids.size() == 1) {
@@ -202,9 +213,9 @@ class Collector {
   }
 
   /// How closely a number or a category follows how often its entity occurs in the rows.
-  double popularity_share(const Column& column, bool items) const {
-    std::vector<double> counts(items ? data_.items() : data_.tasks());
-    for (int32_t row = 0; row < data_.rows(); ++row) ++counts[entity_of(row, items)];
+  double popularity_share(const Column& column, Entity of) const {
+    std::vector<double> counts(entities(of));
+    for (int32_t row = 0; row < data_.rows(); ++row) ++counts[entity_of(row, of)];
     std::vector<std::pair<double, double>> plain, logs;
     std::set<int32_t> categories;
     for (size_t e = 0; e < counts.size(); ++e) {
@@ -228,12 +239,12 @@ class Collector {
   }
 
   /// Whether a time is that of its entity's last row: whoever knows it knows what is to come.
-  bool is_last_time(const Column& column, bool items) const {
+  bool is_last_time(const Column& column, Entity of) const {
     if (s_.time.empty()) return false;
     constexpr Micros kNever = std::numeric_limits<Micros>::min();
-    std::vector<Micros> first(items ? data_.items() : data_.tasks(), kNever), last = first;
+    std::vector<Micros> first(entities(of), kNever), last = first;
     for (int32_t row = 0; row < data_.rows(); ++row) {
-      const int32_t entity = entity_of(row, items);
+      const int32_t entity = entity_of(row, of);
       const Micros time = data_.time[row];
       if (first[entity] == kNever || time < first[entity]) first[entity] = time;
       last[entity] = std::max(last[entity], time);
@@ -287,7 +298,7 @@ class Collector {
     return false;
   }
 
-  void check_features(const Columns& columns, const std::vector<ColumnEncoder>& encoders, bool items) {
+  void check_features(const Columns& columns, const std::vector<ColumnEncoder>& encoders, Entity of) {
     for (size_t c = 0; c < columns.columns.size(); ++c) {
       const Column& column = columns.columns[c];
       if (sounds_like_an_aggregate(column.name))
@@ -298,21 +309,22 @@ class Collector {
       if (is_constant(column, columns.rows))
         warn("constant-feature", fmt::format("{} has the same value everywhere", column.name));
       // Ranks have targets, too, where rows carry different evidence.
-      if (const double share = explained_share(column, items); share > kLeakShare)
+      if (const double share = explained_share(column, of); share > kLeakShare)
         warn("leak-target", fmt::format("{} alone explains {:.0f} % of the target: is it known before the target is?",
                                         column.name, 100 * share));
-      const char* what = items ? "item" : "task";
-      if (column.width <= 2 && popularity_share(column, items) > kLeakShare)
+      if (of == Entity::kRow) continue;  // what follows tells of things that have several rows
+      const char* what = of == Entity::kItem ? "item" : "task";
+      if (column.width <= 2 && popularity_share(column, of) > kLeakShare)
         warn("leak-target",
              fmt::format("{} follows how often its {} occurs in all rows, later ones included: leave it out, "
                          "or compute it as of then",
                          column.name, what));
-      if (encoders[c].spec.type == FeatureType::kTime && is_last_time(column, items))
+      if (encoders[c].spec.type == FeatureType::kTime && is_last_time(column, of))
         warn("leak-target",
              fmt::format("{} is the time of the last row of its {}, which nobody knows before: leave it out, or "
                          "compute it as of then",
                          column.name, what));
-      if (!items && column.width == 0 && own_item_share(column, encoders[c]) > kLeakShare)
+      if (of == Entity::kTask && column.width == 0 && own_item_share(column, encoders[c]) > kLeakShare)
         warn("leak-target",
              fmt::format("{} names an item of the task's own rows, maybe one that is to be found: leave it out, or "
                          "compute it as of then",

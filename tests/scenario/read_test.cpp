@@ -69,6 +69,41 @@ TEST(ReadScenarioTest, TheProblemFollowsItemTargetAndPositive) {
               HasSubstr("rating needs target"));
 }
 
+TEST(ReadScenarioTest, ProblemsOfRowsNeedATargetAndNoItem) {
+  const auto rows = [](const std::string& problem, const std::string& more) {
+    return "problem = '" + problem + "'\n[rows]\ntable = 'r'\ntask = 'u'\n" + more;
+  };
+  for (const char* problem : {"binary", "multiclass", "regression", "count", "ordinal"}) {
+    const Scenario s = parse(rows(problem, "target = 't'\n"));
+    EXPECT_STREQ(problem_name(s.problem), problem);
+    EXPECT_TRUE(is_row_problem(s.problem));
+    EXPECT_THAT(refusal(rows(problem, "")), HasSubstr(std::string(problem) + " needs target"));
+    const Scenario back = scenario_from_json(scenario_to_json(s));
+    EXPECT_EQ(back.problem, s.problem);
+  }
+  EXPECT_EQ(parse(rows("binary", "target = 't'\npositive = '== yes'\n")).positive, "== yes");
+  EXPECT_THAT(refusal(rows("count", "target = 't'\npositive = '> 1'\n")), HasSubstr("problem = \"binary\""));
+  EXPECT_THAT(refusal(rows("binary", "target = 't'\n[items]\ntable = 'i'\n")), HasSubstr("names no item"));
+  EXPECT_THAT(refusal(rows("binary", "target = 't'\n[episode]\nunseen_items = 'drop'\n")), HasSubstr("names no item"));
+}
+
+TEST(ReadScenarioTest, ClassesAreListedInOrderAndOnlyWhereThereAreSome) {
+  const std::string head = "[rows]\ntable = 'r'\ntask = 'u'\ntarget = 't'\n";
+  const Scenario s = parse("problem = 'ordinal'\n" + head + "classes = ['bad', 'good', 'best']\n");
+  EXPECT_THAT(s.classes, ElementsAre("bad", "good", "best"));
+  EXPECT_EQ(scenario_from_json(scenario_to_json(s)).classes, s.classes);
+  EXPECT_THAT(refusal("problem = 'ordinal'\n" + head + "classes = ['one']\n"), HasSubstr("at least two classes"));
+  EXPECT_THAT(refusal("problem = 'ordinal'\n" + head + "classes = ['a', 'a']\n"), HasSubstr("listed twice"));
+  EXPECT_THAT(refusal("problem = 'binary'\n" + head + "classes = ['a', 'b']\n"), HasSubstr("\"multiclass\" or"));
+}
+
+TEST(ReadScenarioTest, FeaturesOfRowsBelongToProblemsOfRows) {
+  const Scenario s = parse(
+      "problem = 'binary'\n[rows]\ntable = 'r'\ntask = 'u'\ntarget = 't'\n[features]\n\"rows.hour\" = 'category'\n");
+  ASSERT_EQ(s.features.size(), 1);
+  EXPECT_EQ(s.features[0].name, "rows.hour");
+}
+
 TEST(ReadScenarioTest, OrdersByTimeWhereThereIsATimeColumn) {
   EXPECT_TRUE(parse(with("time = 't'\n")).episode.by_time);
   EXPECT_FALSE(parse(with("time = 't'\n[episode]\norder = 'random'\n")).episode.by_time);
@@ -178,7 +213,7 @@ TEST(ReadScenarioTest, FeaturesNeedPrefixTableAndKnownType) {
   EXPECT_THAT(refusal(with(items + "\"items.genres\" = 'genre'\n")),
               HasSubstr("'genre' is no type of feature; known types: id, number"));
   EXPECT_THAT(refusal(with(items + "genres = 'category'\n")), HasSubstr("with its prefix"));
-  EXPECT_THAT(refusal(with(items + "\"rows.hour\" = 'number'\n")), HasSubstr("problems without items"));
+  EXPECT_THAT(refusal(with(items + "\"rows.hour\" = 'number'\n")), HasSubstr("so features of rows cannot be used"));
   EXPECT_THAT(refusal(with(items + "\"tasks.age\" = 'number'\n")), HasSubstr("no [tasks]"));
   EXPECT_THAT(refusal(with(items + "\"items.genres\" = { type = 'categories', by = ' ' }\n")),
               HasSubstr("expected a type"));

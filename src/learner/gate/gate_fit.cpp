@@ -205,7 +205,7 @@ std::vector<int> choose_baselines(const Metric& metric, const Gate& gate, const 
 
 Gate fit_gate(const Metric& metric, const std::vector<int>& sizes, const std::vector<Judgement>& judgements,
               const GateMethods& methods) {
-  const bool of_predictions = metric.kind == Metric::Kind::kMae || metric.kind == Metric::Kind::kRmse;
+  const bool of_predictions = metric.lower_is_better();  // errors, which fall as the support grows
   Gate gate;
   gate.sizes = sizes;
   const auto count = static_cast<int>(sizes.size());

@@ -21,6 +21,13 @@ std::unique_ptr<Member> copy(const Member& member) {
   return load_member(file);
 }
 
+Scenario of_items(Problem problem) {
+  Scenario scenario;
+  scenario.problem = problem;
+  scenario.item = "item";
+  return scenario;
+}
+
 /// Every baseline of the problem as fitted on a small shop, the learner with random numbers, a stack of all of them
 /// with weights of both signs, a gate that is shut at first.
 std::shared_ptr<Model> whole_model(Problem problem, bool exclude_seen) {
@@ -37,7 +44,7 @@ std::shared_ptr<Model> whole_model(Problem problem, bool exclude_seen) {
   for (int i = 0; i < kItems; ++i) parts.item_counts.push_back(i % 7 ? 8 * i : 0);
   parts.members.push_back(copy(*small->parts().members[0]));
   parts.learner = "bayes";
-  for (const std::string& name : default_baselines(problem)) {
+  for (const std::string& name : default_baselines(of_items(problem))) {
     parts.members.push_back(testing::fit_one(name, s.input(), find_baseline(name)->grid(s.input())[0]));
     parts.baselines.push_back(name);
   }
