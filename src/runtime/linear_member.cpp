@@ -53,6 +53,10 @@ LinearMember::LinearMember(Parts parts) : p_(std::move(parts)) {
   // Within one task effects are larger and noise is smaller than over all.
   for (double& t : glm_.threshold) t *= std::sqrt(1 + std::numbers::pi * p_.mean_kernel / 8);
   glm_.variance /= 1 + p_.mean_kernel;
+  if (glm_.family != Family::kNegativeBinomial) return;
+  // What the tasks' own levels add to the width of a count is no noise; a tenth of the width stays in any case.
+  const double wider = std::exp(std::min(p_.mean_kernel, 30.0));
+  glm_.size = 1 / std::max(0.1 / p_.glm.size, (1 / p_.glm.size - (wider - 1)) / wider);
 }
 
 std::unique_ptr<Workspace> LinearMember::workspace() const { return std::make_unique<State>(); }
