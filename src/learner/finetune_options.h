@@ -16,7 +16,9 @@ struct FinetuneOptions {
 template <class Visitor>
 void fields(FinetuneOptions& o, Visitor&& visit) {
   visit("adapts", o.adapts,
-        Field{0, 1, "what a task has of its own: head, body (the dense layers before it), decision (both, not embeddings) or all"});
+        Field{0, 1,
+              "what a task has of its own: head, body (the dense layers before it), decision (both, not embeddings) or "
+              "all"});
   visit("steps", o.steps, Field{0, 1000, "gradient steps on the support; 0 = chosen on meta-validation tasks"});
   visit("rate", o.rate, Field{0, 100, "step size; 0 = chosen on meta-validation tasks"});
 }

@@ -26,6 +26,15 @@ std::pair<Tensor, Tensor> derivatives(const std::function<Tensor(const Tensor&)>
   return {first.detach(), second.defined() ? second.clamp_min(0) : at::zeros_like(first)};
 }
 
+/// Lower Cholesky factors of [..., D, D].
+Tensor factor(const Tensor& matrices) {
+  Tensor lower, info;
+  std::tie(lower, info) = at::linalg_cholesky_ex(matrices);
+  if (info.any().item<bool>())
+    throw Failure("heads of new tasks: a system is not positive definite (training diverged); lower learner.lr");
+  return lower;
+}
+
 }  // namespace
 
 HeadPrior fit_head_prior(const Tensor& heads) {
@@ -38,9 +47,7 @@ HeadPrior fit_head_prior(const Tensor& heads) {
   const Tensor diagonal = at::diag_embed(at::diagonal(covariance, 0, 1, 2) + kSmallestVariance);
   const double pull = static_cast<double>(d) / static_cast<double>(n + d);
   const Tensor drawn = (1 - pull) * covariance + pull * diagonal;
-  const Tensor precision =
-      at::cholesky_inverse(at::linalg_cholesky(drawn + kSmallestVariance * at::eye(d, w.options())));
-  return {mean.squeeze(1).to(heads.scalar_type()), precision.to(heads.scalar_type())};
+  return {mean.squeeze(1), at::cholesky_inverse(factor(drawn + kSmallestVariance * at::eye(d, w.options())))};
 }
 
 Tensor most_probable_heads(const Tensor& x, const Tensor& importance, const HeadPrior& prior, bool quadratic,
@@ -62,11 +69,7 @@ Tensor most_probable_heads(const Tensor& x, const Tensor& importance, const Head
       const Tensor a = at::baddbmm(precision[o].expand({tasks, d, d}), weighted.transpose(1, 2), features);
       const Tensor b =
           (features * gradient.narrow(2, o, 1)).sum(1) + at::matmul(w.select(1, o) - mean[o], precision[o]);
-      Tensor factor, info;
-      std::tie(factor, info) = at::linalg_cholesky_ex(a);
-      if (info.any().item<bool>())
-        throw Failure("heads of new tasks: a system is not positive definite (training diverged); lower learner.lr");
-      moves.push_back(at::cholesky_solve(b.unsqueeze(2), factor).squeeze(2));
+      moves.push_back(at::cholesky_solve(b.unsqueeze(2), factor(a)).squeeze(2));
     }
     const Tensor move = at::stack(moves, 1);
     if (quadratic || x.size(1) == 0) return (w - move).to(x.scalar_type());

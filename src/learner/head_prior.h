@@ -15,7 +15,7 @@ struct HeadPrior {
 };
 
 /// The Gaussian that fits some heads [N, O, D]: their mean, and their covariance drawn towards its diagonal by
-/// D / (N + D), so that few heads give one, too. Computed in double precision.
+/// D / (N + D), so that few heads give one, too. In double precision. Throws Failure for heads that are not finite.
 HeadPrior fit_head_prior(const Tensor& heads);
 
 /// The heads that the support makes most probable, for every task at once:
