@@ -77,8 +77,8 @@ TrainingProblem perceptron(std::vector<int64_t> sizes, int64_t n, int64_t q, int
   for (const auto& p : problem.parameters) initial.push_back(p.value);
   problem.query_loss = [=](int64_t begin, int64_t end) {
     const Tensor beside = family == Family::kGaussian ? squared_error() : Tensor();
-    return nn::dense_inner_loop_loss(loop, {initial, fixed_steps(initial.size()), beside}, narrow(support, begin, end),
-                                     narrow(query, begin, end));
+    return nn::dense_inner_loop_loss(loop, {initial, fixed_steps(initial.size()), beside, Tensor()},
+                                     narrow(support, begin, end), narrow(query, begin, end));
   };
   return problem;
 }
@@ -147,7 +147,7 @@ TrainingProblem melu_whole(int order) {
     nn::DenseRows s = narrow(support, begin, end), q = narrow(query, begin, end);
     s.x = x.narrow(1, 0, kSupport);
     q.x = x.narrow(1, kSupport, kQuery);
-    return nn::dense_inner_loop_loss(loop, {decision, fixed_steps(decision.size()), squared_error()}, s, q);
+    return nn::dense_inner_loop_loss(loop, {decision, fixed_steps(decision.size()), squared_error(), Tensor()}, s, q);
   };
   return problem;
 }
