@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <unordered_map>
 
 #include "core/error.h"
@@ -19,9 +20,11 @@ struct Arrays {
 
 void fit_vocabulary(ColumnEncoder& encoder, const RawColumn& column, const std::vector<uint8_t>& used) {
   std::unordered_map<std::string, int64_t> counts;
-  for (size_t r = 0; r < column.values.size(); ++r)
-    if (used[r] && column.values[r])
-      for (auto& word : words_of(column.spec, *column.values[r])) ++counts[std::move(word)];
+  for (size_t r = 0; r < column.values.size(); ++r) {
+    if (!used[r] || !column.values[r]) continue;
+    const auto words = words_of(column.spec, *column.values[r]);
+    for (const auto& word : std::set<std::string>(words.begin(), words.end())) ++counts[word];
+  }
   const int64_t least = column.spec.type == FeatureType::kText ? kMinTextCount : 1;
   std::vector<std::pair<int64_t, std::string>> entries;
   for (auto& [word, count] : counts)

@@ -12,7 +12,11 @@ namespace {
 using nlohmann::json;
 
 /// 2: words of texts are those between Unicode word breaks; 1 (not written then) knew the letters of ASCII only.
-constexpr int kFormat = 2;
+/// 3: sequences keep what they repeat.
+constexpr int kFormat = 3;
+
+/// The format since which values of a type have been encoded as they are now.
+int first_format(FeatureType type) { return type == FeatureType::kText ? 2 : type == FeatureType::kSequence ? 3 : 1; }
 
 json to_json(const std::vector<ColumnEncoder>& encoders) {
   json list = json::array();
@@ -84,8 +88,8 @@ Encoders encoders_from_json(const json& json) {
     if (json.contains("rows")) encoders.rows = from_json(json.at("rows"));
     for (const auto* list : {&encoders.items, &encoders.tasks, &encoders.rows})
       for (const ColumnEncoder& e : *list)
-        require(format == kFormat || e.spec.type != FeatureType::kText, "encoders: ", e.spec.name,
-                ": its words are those of an older version; train the model again");
+        require(format >= first_format(e.spec.type), "encoders: ", e.spec.name, ": its entries are those of an older ",
+                "version; train the model again");
     return encoders;
   } catch (const nlohmann::json::exception& error) {
     throw InvalidInput(std::string("encoders: not as this version writes them: ") + error.what());

@@ -19,16 +19,18 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-/// Collects words once each, in order.
+/// Collects words in order, each once or as often as they come.
 class WordList {
  public:
+  explicit WordList(bool repeats) : repeats_(repeats) {}
   void add(std::string_view word) {
     std::string valid = valid_utf8(trimmed(word));
-    if (!valid.empty() && seen_.insert(valid).second) words_.push_back(std::move(valid));
+    if (!valid.empty() && (repeats_ || seen_.insert(valid).second)) words_.push_back(std::move(valid));
   }
   std::vector<std::string> take() { return std::move(words_); }
 
  private:
+  bool repeats_;
   std::unordered_set<std::string> seen_;
   std::vector<std::string> words_;
 };
@@ -73,7 +75,7 @@ bool is_dense(FeatureType type) {
 
 std::vector<std::string> words_of(const FeatureSpec& spec, std::string_view value) {
   if (spec.type == FeatureType::kText) return text_words(value);
-  WordList words;
+  WordList words(spec.type == FeatureType::kSequence);
   if (spec.type == FeatureType::kCategory)
     words.add(value);
   else

@@ -13,9 +13,9 @@ namespace fewshop {
 /// categories, text, sequence). `id` is neither: learners have their own factors of items and tasks.
 bool is_dense(FeatureType type);
 
-/// The words of an id feature, each once, in order. category: the trimmed value; categories and sequence: its parts;
-/// text: text_words (feature/text_words.h). Bytes that are no UTF-8 become U+FFFD, as JSON, which vocabularies are
-/// written in, holds UTF-8 only.
+/// The words of an id feature, in order: each once, but for a sequence, which keeps what it repeats. category: the
+/// trimmed value; categories and sequence: its parts; text: text_words (feature/text_words.h). Bytes that are no UTF-8
+/// become U+FFFD, as JSON, which vocabularies are written in, holds UTF-8 only.
 std::vector<std::string> words_of(const FeatureSpec& spec, std::string_view value);
 
 /// The numbers of a dense feature before standardising, without the missing indicator; nothing where the value does

@@ -66,7 +66,7 @@ class Network {
 /// Starting values of all parameters.
 std::vector<at::Tensor> initial_parameters(const Network& network, Random random, at::ScalarType type = at::kFloat);
 
-/// The network that [learner.encoder] asks for (EncoderOptions, nn/encoder_options.h: name = "linear", "mf",
+/// The network that [learner.encoder] asks for (EncoderOptions, runtime/encoder_options.h: name = "linear", "mf",
 /// "mlp", "deepfm", "dcn", "gru", "lstm", "transformer", and its sizes), on these fields. Throws InvalidInput for an
 /// unknown name, option, or fields that the network cannot read (gru without a sequence).
 std::unique_ptr<Network> make_network(const nlohmann::json& options, std::vector<Field> fields, int64_t outputs);

@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "nn/encoder_options.h"
+#include "runtime/encoder_options.h"
 #include "nn/network.h"
 
 namespace fewshop::nn {

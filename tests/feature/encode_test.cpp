@@ -30,6 +30,35 @@ TEST(EncodeTest, VocabulariesComeFromTrainingOnlyByCountThenText) {
   EXPECT_THAT(ids(columns.columns[0].row(4)), IsEmpty());
 }
 
+TEST(EncodeTest, SequencesKeepOrderAndRepeatsButCountForOneEntity) {
+  const auto column = raw(FeatureType::kSequence, {"b|a|b|b", "a|c|new|a", "a"});
+  const auto encoder = fit_encoder(column, {1, 0, 1});
+  EXPECT_THAT(encoder.vocabulary, ElementsAre("a", "b"));  // two entities against one
+  const Columns columns = encode_columns({encoder}, {column}, 3);
+  EXPECT_THAT(ids(columns.columns[0].row(0)), ElementsAre(1, 0, 1, 1));
+  EXPECT_THAT(ids(columns.columns[0].row(1)), ElementsAre(0, 0));
+  EXPECT_THAT(ids(encode_entity({encoder}, {{"x", "b|z|a|b"}}).views[0]), ElementsAre(1, 0, 1));
+}
+
+TEST(EncodeTest, SequencesThatKnewNoRepeatsAreRefused) {
+  Encoders encoders;
+  encoders.items.push_back(fit_encoder(raw(FeatureType::kSequence, {"a|b"}), {1}));
+  auto json = encoders_to_json(encoders);
+  EXPECT_NO_THROW(encoders_from_json(json));
+  json["format"] = 2;
+  EXPECT_THROW(encoders_from_json(json), InvalidInput);
+  json["items"][0]["type"] = "categories";
+  EXPECT_NO_THROW(encoders_from_json(json)) << "nothing else changed";
+}
+
+TEST(EncodeTest, TextsKeepTheOrderOfTheirWords) {
+  const auto column = raw(FeatureType::kText, {"red lamp", "lamp, red!"});
+  const Columns columns = encode_columns({fit_encoder(column, {1, 1})}, {column}, 2);
+  const auto first = ids(columns.columns[0].row(0)), second = ids(columns.columns[0].row(1));
+  ASSERT_EQ(first.size(), 2);
+  EXPECT_THAT(second, ElementsAre(first[1], first[0]));
+}
+
 TEST(EncodeTest, WordsOfATextMustOccurTwice) {
   EXPECT_THAT(fit_encoder(raw(FeatureType::kText, {"red lamp", "Lamp lamp", "blue"}), {1, 1, 1}).vocabulary,
               ElementsAre("lamp"));

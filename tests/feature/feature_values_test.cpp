@@ -22,6 +22,7 @@ TEST(FeatureValuesTest, ACategoryIsTheTrimmedValue) {
 TEST(FeatureValuesTest, CategoriesAreSplitTrimmedAndCountedOnce) {
   EXPECT_THAT(words_of(spec(FeatureType::kCategories), "b| a||b|"), ElementsAre("b", "a"));
   EXPECT_THAT(words_of(spec(FeatureType::kCategories, ", "), "x y, z"), ElementsAre("x y", "z"));
+  EXPECT_THAT(words_of(spec(FeatureType::kSequence), "b| a||b|"), ElementsAre("b", "a", "b"));
 }
 
 TEST(FeatureValuesTest, BytesThatAreNoUtf8BecomeReplacementCharacters) {

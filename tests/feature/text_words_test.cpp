@@ -76,7 +76,7 @@ TEST(TextWordsTest, EncodersOfOlderWordsAreRefused) {
   EXPECT_THROW(encoders_from_json(json), InvalidInput);
   json["items"][0]["type"] = "category";
   EXPECT_NO_THROW(encoders_from_json(json)) << "nothing else changed";
-  json["format"] = 3;
+  json["format"] = 4;
   EXPECT_THROW(encoders_from_json(json), InvalidInput);
 }
 

@@ -8,6 +8,7 @@
 
 #include "runtime/c_api.h"
 #include "runtime/model.h"
+#include "runtime/random_encoder.h"
 #include "runtime/small_model.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -99,6 +100,27 @@ TEST(Allocation, AWarmSessionAnswersWithoutAny) {
     fewshop_description_destroy(description);
     fewshop_session_destroy(session);
     fewshop_close(model);
+  }
+}
+
+TEST(Allocation, AWarmEncoderEncodesWithoutAny) {
+  if (!FEWSHOP_COUNTS) GTEST_SKIP() << "the sanitizers count for themselves";
+  const std::vector<float> numbers = {0.5F, -1};
+  const std::vector<int32_t> tags = {3, 1}, age = {2};
+  const std::vector<ColumnView> row = {{numbers, {}}, {{}, tags}, {{}, age}}, unknown(3);
+  for (const char* name : {"linear", "mf", "mlp", "deepfm", "dcn"}) {
+    const auto encoder = Encoder::make(random_encoder_arrays(name));
+    Encoder::Scratch scratch;
+    std::vector<float> features(static_cast<size_t>(encoder->feature_size())), outputs(2);
+    const auto encode = [&](const std::vector<ColumnView>& of) {
+      encoder->encode(of, scratch, features);
+      encoder->head(features, outputs);
+    };
+    encode(row);
+    const long before = allocations;
+    encode(row);
+    encode(unknown);
+    EXPECT_EQ(allocations - before, 0) << name;
   }
 }
 

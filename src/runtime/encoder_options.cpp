@@ -1,4 +1,4 @@
-#include "nn/encoder_options.h"
+#include "runtime/encoder_options.h"
 
 #include <algorithm>
 #include <array>

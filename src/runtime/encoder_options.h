@@ -8,8 +8,8 @@
 
 namespace fewshop {
 
-/// [learner.encoder]: the network that turns a row into features (docs/networks.md). No libtorch: catalogue, validate
-/// and help read it.
+/// [learner.encoder]: the network that turns a row into features (docs/networks.md), for training (nn/network.h) and
+/// for serving (runtime/encoder.h).
 struct EncoderOptions {
   std::string name = "mlp";
   int embedding = 16;
@@ -39,6 +39,8 @@ void fields(EncoderOptions& o, Visitor&& visit) {
 
 /// Options from [learner.encoder], all checked but for the fields of the data. Throws InvalidInput.
 EncoderOptions encoder_options(const nlohmann::json& values);
+
+inline bool is_smooth(const EncoderOptions& options) { return options.activation == "tanh"; }
 
 /// "64-64" as {64, 64}; empty text as none. Throws InvalidInput.
 std::vector<int64_t> hidden_sizes(const EncoderOptions& options);
