@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/progress.h"
 #include "evaluate/csv_writer.h"
+#include "learner/training.h"
 #include "runtime/model.h"
 #include "table/text_rows.h"
 #include "task/answer.h"
@@ -205,6 +206,7 @@ void run(const Arguments& arguments, const Globals& globals) {
     at = parse_time(arguments.at);
     require(at.has_value(), "--at: expected a time such as 2011-12-09T12:50:00Z, got '", arguments.at, "'");
   }
+  allow_training_members();
   const TextRows support = read_text_rows(arguments.support), query = read_text_rows(arguments.query);
   for (const char* column : kAdded)
     require(query.find(column) < 0, query.place, ": has a column '", column, "', which adapt adds; rename it");

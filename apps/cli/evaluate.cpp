@@ -9,6 +9,7 @@
 #include "evaluate/html_report.h"
 #include "evaluate/report.h"
 #include "evaluate/text_report.h"
+#include "learner/training.h"
 #include "output.h"
 
 namespace fewshop::cli {
@@ -28,7 +29,8 @@ void add_evaluate(CLI::App& app, Globals& globals) {
       ->type_name("DB");
   command->add_option("--html", arguments->html, "write the report as one HTML page as well")->type_name("FILE");
   command->callback([arguments, &globals] {
-    const Evaluation evaluation = evaluate_bundle(arguments->model, arguments->data, globals.threads);
+    allow_training_members();
+    const Evaluation evaluation = evaluate_bundle(arguments->model, arguments->data, {.threads = globals.threads});
     const nlohmann::json object = report(evaluation.outcomes, {.threads = globals.threads});
     if (!arguments->html.empty()) write_file(arguments->html, html_report(object, evaluation.title));
     if (globals.json)

@@ -20,7 +20,7 @@ nlohmann::json bound(const FieldInfo& field, double value) {
 nlohmann::json to_json(const LearnerInfo& learner) {
   nlohmann::json problems = nlohmann::json::array(), options = nlohmann::json::array();
   for (const Problem problem : learner.problems) problems.push_back(problem_name(problem));
-  for (const FieldInfo& field : learner.options)
+  for (const FieldInfo& field : learner.all_options())
     options.push_back({{"name", field.name},
                        {"type", field.type},
                        {"default", field.default_value},
@@ -38,7 +38,7 @@ void print_learner(const LearnerInfo& learner) {
   fmt::print("{:<14} {}{}\n", learner.name, learner.summary, learner.baseline ? " (baseline)" : "");
   fmt::print("{:<14} problems: {}\n", "", problems);
   if (!learner.paper.empty()) fmt::print("{:<14} {}\n", "", learner.paper);
-  for (const FieldInfo& field : learner.options) {
+  for (const FieldInfo& field : learner.all_options()) {
     const bool ranged = field.type == "integer" || field.type == "number";
     const std::string range = ranged ? fmt::format(" in [{}, {}]", field.min, field.max) : "";
     fmt::print("{:<14}   {} = {}{}: {}\n", "", field.name, field.default_value.dump(), range, field.help);

@@ -8,6 +8,7 @@
 #include "command.h"
 #include "core/error.h"
 #include "core/progress.h"
+#include "learner/training.h"
 #include "runtime/model.h"
 #include "task/answer.h"
 #include "task/model_data.h"
@@ -64,6 +65,7 @@ void run(const Arguments& arguments, const Globals& globals) {
           "--task: expected --data as well, the database that has its rows");
   require(!arguments.task.empty() || !arguments.support.empty(),
           "recommend: expected --data DB --task ID, or --support FILE");
+  allow_training_members();
   const auto model = Model::load(arguments.model);
   std::optional<Micros> at;
   if (!arguments.at.empty()) {

@@ -9,6 +9,7 @@
 #include "evaluate/html_report.h"
 #include "evaluate/predictions.h"
 #include "evaluate/text_report.h"
+#include "learner/training.h"
 #include "output.h"
 
 namespace fewshop::cli {
@@ -27,6 +28,7 @@ void add_score(CLI::App& app, Globals& globals) {
       ->type_name("DIR");
   command->add_option("--html", arguments->html, "write the report as one HTML page as well")->type_name("FILE");
   command->callback([arguments, &globals] {
+    allow_training_members();
     const bool exporting = !arguments->folder.empty();
     require(exporting || !arguments->predictions.empty(), "score: expected --export DIR or a file of predictions");
     require(

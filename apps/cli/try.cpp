@@ -7,6 +7,7 @@
 #include "evaluate/html_report.h"
 #include "evaluate/text_report.h"
 #include "evaluate/try_file.h"
+#include "learner/training.h"
 #include "output.h"
 
 namespace fewshop::cli {
@@ -32,6 +33,7 @@ void add_try(CLI::App& app, Globals& globals) {
       ->check(CLI::Range(100, 100'000'000))
       ->type_name("N");
   command->callback([request, &globals] {
+    allow_training_members();
     request->threads = globals.threads;
     request->seed = globals.seed;
     const TryResult result = try_file(*request);

@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <ctime>
 #include <fstream>
+#include <string>
 
 namespace fewshop {
 namespace {
@@ -25,5 +27,14 @@ int64_t resident_bytes() {
   int64_t pages = 0, resident = 0;
   return file >> pages >> resident ? resident * ::sysconf(_SC_PAGESIZE) : 0;
 }
+
+int64_t peak_resident_bytes() {
+  std::ifstream file("/proc/self/status");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("VmHWM:")) return std::strtoll(line.c_str() + 6, nullptr, 10) * 1024;
+  return 0;
+}
+
+void reset_peak_resident() { std::ofstream("/proc/self/clear_refs") << "5"; }
 
 }  // namespace fewshop

@@ -34,13 +34,6 @@ double train_seconds(const std::string& folder) {
              : 0;
 }
 
-Scenario with_learner(Scenario scenario, const std::string& learner) {
-  if (learner == scenario.learner) return scenario;
-  scenario.learner = learner;
-  scenario.learner_options = json::object();  // the options in the file are those of the file's learner
-  return scenario;
-}
-
 }  // namespace
 
 BundleRun run_bundle(const std::string& folder, const std::string& database, const RunOptions& options) {
@@ -63,8 +56,8 @@ BundleRun run_bundle(const std::string& folder, const std::string& database, con
   return run;
 }
 
-Evaluation evaluate_bundle(const std::string& folder, const std::string& database, int threads) {
-  BundleRun run = run_bundle(folder, database, {.threads = threads});
+Evaluation evaluate_bundle(const std::string& folder, const std::string& database, const RunOptions& options) {
+  BundleRun run = run_bundle(folder, database, options);
   if (!run.same_data)
     say(fmt::format(
         "{}: the tables have changed since this model was trained; its test tasks may be among what it learnt from",
@@ -72,44 +65,6 @@ Evaluation evaluate_bundle(const std::string& folder, const std::string& databas
   Evaluation evaluation{std::move(run.outcomes), run.problem.scenario.title};
   evaluation.outcomes.timing.train_seconds = train_seconds(folder);
   return evaluation;
-}
-
-std::vector<Scenario> fold_scenarios(const Scenario& scenario, const std::string& database) {
-  int folds = std::max(1, scenario.split.folds);
-  if (scenario.split.folds < 0) {
-    const auto units = task_units(load_problem(scenario, database).data);
-    folds = units.empty() ? 1 : *std::max_element(units.begin(), units.end()) + 1;
-  }
-  std::vector<Scenario> list(folds, scenario);
-  for (int f = 0; f < folds && scenario.split.folds != 0; ++f) list[f].split.fold = f;
-  return list;
-}
-
-json compare(const CompareRequest& request) {
-  require(request.seeds >= 1, "--seeds: expected a number from 1, got ", request.seeds);
-  std::vector<std::string> learners = request.learners;
-  if (learners.empty()) learners.push_back(request.scenario.learner);
-  parse_metrics(request.scenario.metrics, request.scenario.problem);
-  const TemporaryFolder folder;
-  json result{{"scenario", request.scenario.name}, {"seeds", request.seeds}, {"learners", json::object()}};
-  for (const auto& learner : learners) {
-    std::vector<Outcomes> runs;
-    for (int s = 0; s < request.seeds; ++s) {
-      Scenario scenario = with_learner(request.scenario, learner);
-      if (scenario.episode.role.empty()) scenario.split.seed += static_cast<uint64_t>(s);
-      const auto folds = fold_scenarios(scenario, request.database);
-      for (const auto& fold : folds) {
-        say(fmt::format("{}: training {} of {}", learner, runs.size() + 1, folds.size() * request.seeds));
-        const std::string out = folder.file("model");
-        training_library().train(
-            {fold, request.database, out, request.seed + static_cast<uint64_t>(s), request.threads, false});
-        runs.push_back(evaluate_bundle(out, request.database, request.threads).outcomes);
-        fs::remove_all(out);
-      }
-    }
-    result["learners"][learner] = report(pool(std::move(runs)), {.threads = request.threads});
-  }
-  return result;
 }
 
 TemporaryFolder::TemporaryFolder() {

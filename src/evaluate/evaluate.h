@@ -28,25 +28,7 @@ struct Evaluation {
 /// Loads the bundle and the data of its scenario, and asks the model. `train_seconds` comes from the bundle's run.json.
 /// Says so on standard error where the data is not what the model was trained on.
 /// Throws InvalidInput for a damaged bundle or data that does not fit it.
-Evaluation evaluate_bundle(const std::string& folder, const std::string& database, int threads);
-
-/// Learners trained and judged side by side: what `fewshop compare` does.
-struct CompareRequest {
-  Scenario scenario;
-  std::string database;
-  std::vector<std::string> learners;  // empty: the scenario's
-  int seeds = 1;                      // every learner is trained that often, and the test tasks pooled
-  uint64_t seed = 0;                  // of the first training
-  int threads = 0;
-};
-
-/// {scenario, seeds, learners: {name: report}}. With folds, every fold is trained and tested once per seed. The s-th
-/// seed trains with seed + s and, unless the scenario's role column fixes the draw, splits by split.seed + s. Bundles
-/// are written to a temporary folder, which is removed again.
-nlohmann::json compare(const CompareRequest& request);
-
-/// The scenario once per fold (once where it has none); needs the database only for folds = "each".
-std::vector<Scenario> fold_scenarios(const Scenario& scenario, const std::string& database);
+Evaluation evaluate_bundle(const std::string& folder, const std::string& database, const RunOptions& options);
 
 /// A folder of this process's own among the system's temporary ones, removed with everything in it at the end.
 class TemporaryFolder {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "evaluate/comparison.h"
 #include "evaluate/plot.h"
 #include "evaluate/verdict.h"
 
@@ -280,21 +281,22 @@ class HtmlReport {
 };
 
 /// Learners side by side, before each one's own sections.
-std::string comparison(const json& learners) {
-  std::string out =
-      "<div class=\"scroll\"><table><tr><th>learner</th><th>split</th><th>main figure</th><th>against the best simple "
-      "method</th></tr>\n";
-  for (const auto& [learner, report] : learners.items()) {
-    const Metric primary = primary_metric(report);
-    for (const auto& name : report.at("split_names")) {
-      const json& split = report.at("splits").at(name.get<std::string>());
-      const Verdict verdict = judge(split, primary);
-      out += fmt::format("<tr><td>{}</td><td>{}</td>{}<td class=\"wide {}\">{}</td></tr>\n", escape_html(learner),
-                         escape_html(name.get<std::string>()), cell(split.at("metrics").at(primary.name)),
-                         verdict_style(verdict), escape_html(describe(verdict)));
+std::string comparison(const json& object) {
+  std::string out;
+  const auto add = [&](const ComparisonTable& table, const std::string& title) {
+    out += "<h3>" + escape_html(title) + "</h3>\n<div class=\"scroll\"><table><tr>";
+    for (const auto& cell : table.head) out += "<th>" + escape_html(cell) + "</th>";
+    out += "</tr>\n";
+    for (const auto& row : table.rows) {
+      out += "<tr>";
+      for (const auto& cell : row) out += "<td>" + escape_html(cell) + "</td>";
+      out += "</tr>\n";
     }
-  }
-  return out + "</table></div>\n";
+    out += "</table></div>\n";
+  };
+  for (const auto& table : comparison_tables(object)) add(table, table.split + ", all known examples");
+  for (const auto& table : comparison_curves(object)) add(table, table.split + ", by number of known examples");
+  return out;
 }
 
 }  // namespace
@@ -304,7 +306,7 @@ std::string html_report(const json& object, const std::string& title) {
   std::string body = "<h1>" + escape_html(title.empty() ? scenario : title) + "</h1>\n";
   body += paragraph("Scenario " + scenario + ": is learning from a few examples worth it here?", "soft");
   if (object.contains("learners")) {
-    body += comparison(object.at("learners"));
+    body += comparison(object);
     bool first = true;
     for (const auto& [learner, report] : object.at("learners").items()) {
       const HtmlReport page(report);

@@ -26,7 +26,8 @@ struct TaskOutcome {
   std::vector<float> target;     // [Q]
   std::vector<uint8_t> cold;     // [Q] 1 = the query item was not seen in training
   std::vector<uint8_t> adapted;  // [Q] 1 = the served answer is the adapted one
-  std::vector<Answer> answers;   // by method: served, adapted, then the baselines in order
+  std::vector<Answer>
+      answers;  // by method: served, adapted, then the baselines in order (and the learner, RunOptions::alone)
 };
 
 /// One point of the curve; label "headline" for the headline metrics, else "0", "5", "80%".
@@ -43,6 +44,7 @@ struct SplitOutcome {
 
 struct Timing {
   double train_seconds = 0, adapt_us_p50 = 0, adapt_us_p99 = 0, predict_us = 0;
+  double learner_adapt_us = 0;  // median of the learner by itself; 0 = there is none, or it was not asked for
 };
 
 /// Everything a report is made from.

@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/progress.h"
+#include "evaluate/compare.h"
 #include "evaluate/csv_writer.h"
 #include "evaluate/evaluate.h"
 #include "evaluate/prediction_file.h"

@@ -27,13 +27,16 @@ struct Scratch {
 
 class Runner {
  public:
-  Runner(Model& model, const LoadedProblem& problem)
+  Runner(Model& model, const LoadedProblem& problem, bool alone)
       : model_(model), problem_(problem), data_(problem.data), units_(task_units(problem.data)) {
     know_items();
     know_kinds();
     const auto& parts = model.parts();
     can_adapt_ = !parts.learner.empty() || !parts.stack.empty();
     baselines_ = model.baseline_methods();
+    if (!alone) return;
+    require(!parts.learner.empty(), problem.scenario.name, ": the model has baselines only, no learner to ask");
+    baselines_.push_back(Model::kFirstMember + model.learner());
   }
 
   std::vector<std::string> method_names() const {
@@ -242,7 +245,7 @@ std::vector<PointEpisodes> point_episodes(const LoadedProblem& problem, const Te
 }
 
 Outcomes run_model(Model& model, const LoadedProblem& problem, const RunOptions& options) {
-  const Runner runner(model, problem);
+  const Runner runner(model, problem, options.alone);
   Outcomes outcomes;
   outcomes.problem = problem.scenario.problem;
   outcomes.scenario = problem.scenario.name;
@@ -264,6 +267,12 @@ Outcomes run_model(Model& model, const LoadedProblem& problem, const RunOptions&
       if (timed.size() < kTimedTasks) timed.push_back(runner.timed(episode));
   }
   if (options.timing) outcomes.timing = measure_timing(model, timed);
+  if (!options.timing || !options.alone) return outcomes;
+  const Member& learner = *model.parts().members.at(model.learner());
+  const auto workspace = learner.workspace();
+  outcomes.timing.learner_adapt_us = median_adapt_us(timed.size(), [&](size_t i) {
+    learner.adapt({timed[i].support, timed[i].description}, *workspace);
+  });
   return outcomes;
 }
 

@@ -9,6 +9,7 @@ namespace fewshop {
 struct RunOptions {
   int threads = 0;     // 0 = all cores; answers do not depend on it
   bool timing = true;  // measure adapting and predicting as well
+  bool alone = false;  // one more method behind the baselines: what the learner answers by itself, no stack, no gate
 };
 
 /// Asks a model about every test task of a problem: at the headline and at every shot, with every method.

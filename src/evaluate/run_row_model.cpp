@@ -18,7 +18,7 @@ constexpr size_t kTimedTasks = 2000;
 
 class RowRunner {
  public:
-  RowRunner(const RowModel& model, const LoadedProblem& problem)
+  RowRunner(const RowModel& model, const LoadedProblem& problem, bool alone)
       : model_(model),
         problem_(problem),
         data_(problem.data),
@@ -30,6 +30,9 @@ class RowRunner {
       kind_of_.push_back(found == model.kinds().end() ? -1 : static_cast<int>(found - model.kinds().begin()));
     }
     can_adapt_ = !model.parts().learner.empty() || !model.parts().mix.empty();
+    if (!alone) return;
+    require(!model.parts().learner.empty(), problem.scenario.name, ": the model has baselines only, no learner to ask");
+    baselines_.push_back(RowModel::kFirstMember + model.learner());
   }
 
   std::vector<std::string> method_names() const {
@@ -102,7 +105,7 @@ class RowRunner {
 }  // namespace
 
 Outcomes run_row_model(const RowModel& model, const LoadedProblem& problem, const RunOptions& options) {
-  const RowRunner runner(model, problem);
+  const RowRunner runner(model, problem, options.alone);
   Outcomes outcomes;
   outcomes.problem = problem.scenario.problem;
   outcomes.scenario = problem.scenario.name;
@@ -133,6 +136,11 @@ Outcomes run_row_model(const RowModel& model, const LoadedProblem& problem, cons
         for (const RowInput& row : timed[i].query) model.predict(*session, RowModel::kServed, row, out);
         return timed[i].query.size();
       });
+  if (!options.alone) return outcomes;
+  const RowMember& learner = *model.parts().members.at(model.learner());
+  const auto workspace = learner.workspace();
+  outcomes.timing.learner_adapt_us =
+      median_adapt_us(timed.size(), [&](size_t i) { learner.adapt(timed[i].task(), *workspace); });
   return outcomes;
 }
 

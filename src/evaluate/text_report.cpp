@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "evaluate/comparison.h"
 #include "evaluate/verdict.h"
 
 namespace fewshop {
@@ -163,18 +164,18 @@ class TextReport {
   std::vector<std::string> metrics_, baselines_;
 };
 
+/// One table a split, and one curve.
 std::string comparison(const json& object) {
-  Table table;
-  table.add({"split", "learner", "primary metric [95 %]", "against the best baseline"});
-  for (const auto& [learner, report] : object.at("learners").items()) {
-    const Metric primary = primary_metric(report);
-    for (const auto& name : report.at("split_names")) {
-      const json& split = report.at("splits").at(name.get<std::string>());
-      table.add({name, learner, primary.name + " " + interval_text(split.at("metrics").at(primary.name)),
-                 describe(judge(split, primary))});
-    }
-  }
-  return table.text("");
+  std::string out;
+  const auto add = [&](const ComparisonTable& comparison, const std::string& title) {
+    Table table;
+    table.add(comparison.head);
+    for (const auto& row : comparison.rows) table.add(row);
+    out += title + "\n" + table.text("  ") + "\n";
+  };
+  for (const auto& table : comparison_tables(object)) add(table, table.split + ", all known examples");
+  for (const auto& table : comparison_curves(object)) add(table, table.split + ", by number of known examples");
+  return out;
 }
 
 }  // namespace

@@ -10,7 +10,9 @@ namespace fewshop {
 namespace {
 
 constexpr size_t kWarmUp = 200, kAdaptations = 1000;
-constexpr size_t kRounds = 5;  // a task's time is the median of so many: other programs interrupt single ones
+constexpr size_t kFewTasks = 50;  // that many are always timed; more while it takes no longer than this:
+constexpr double kEnough = 10e6;  // microseconds
+constexpr size_t kRounds = 5;     // a task's time is the median of so many: other programs interrupt single ones
 
 double microseconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
@@ -52,10 +54,12 @@ Timing measure_timing(size_t tasks, const std::function<void(size_t)>& adapt_to,
     const size_t rows = predict_of(i);
     return std::pair{adapting, microseconds_since(asked) / static_cast<double>(rows)};
   };
-  for (size_t i = 0; i < kWarmUp; ++i) time_one(i % tasks);
+  const auto warming = std::chrono::steady_clock::now();
+  for (size_t i = 0; i < kWarmUp && microseconds_since(warming) < kEnough; ++i) time_one(i % tasks);
   const size_t rounds = std::max(kRounds, (kAdaptations + tasks - 1) / tasks);
   std::vector<double> adapting, predicting;
-  for (size_t i = 0; i < tasks; ++i) {
+  const auto begin = std::chrono::steady_clock::now();
+  for (size_t i = 0; i < tasks && (i < kFewTasks || microseconds_since(begin) < kEnough); ++i) {
     check_cancelled();
     std::vector<double> adapt, predict;
     for (size_t r = 0; r < rounds; ++r) {
@@ -70,6 +74,21 @@ Timing measure_timing(size_t tasks, const std::function<void(size_t)>& adapt_to,
   timing.adapt_us_p99 = percentile(adapting, 0.99);
   timing.predict_us = percentile(predicting, 0.5);
   return timing;
+}
+
+double median_adapt_us(size_t tasks, const std::function<void(size_t)>& adapt) {
+  if (tasks == 0) return 0;
+  constexpr size_t kFew = 20;
+  constexpr double kEnough = 2e6;  // microseconds
+  std::vector<double> adapting;
+  const auto begin = std::chrono::steady_clock::now();
+  for (size_t i = 0; i < kFew + kAdaptations && (i < 2 * kFew || microseconds_since(begin) < kEnough); ++i) {
+    check_cancelled();
+    const auto start = std::chrono::steady_clock::now();
+    adapt(i % tasks);
+    if (i >= kFew) adapting.push_back(microseconds_since(start));
+  }
+  return percentile(adapting, 0.5);
 }
 
 }  // namespace fewshop

@@ -25,4 +25,8 @@ Timing measure_timing(const Model& model, std::span<const TimedTask> tasks);
 Timing measure_timing(size_t tasks, const std::function<void(size_t)>& adapt,
                       const std::function<size_t(size_t)>& predict);
 
+/// Median time of adapting to task number i: one thread, after a warm-up, until 1,000 tasks or two seconds are over. 0
+/// without tasks.
+double median_adapt_us(size_t tasks, const std::function<void(size_t)>& adapt);
+
 }  // namespace fewshop

@@ -209,7 +209,7 @@ TryResult try_file(const TryRequest& request) {
         fmt::format("{}: cannot be learnt from as {} describes it: {}; correct it there, or take a larger file",
                     request.file, result.scenario, problem.what()));
   }
-  const Evaluation evaluation = evaluate_bundle(result.model, result.database, request.threads);
+  const Evaluation evaluation = evaluate_bundle(result.model, result.database, {.threads = request.threads});
   result.report = report(evaluation.outcomes, {.threads = request.threads});
   result.sentence = adapting_worth(result.report);
   if (!left_out.empty())

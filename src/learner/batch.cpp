@@ -12,6 +12,7 @@ Rows padded(const Dataset& data, std::span<const Episode> episodes, std::vector<
   int64_t longest = 0;
   for (const auto& e : episodes) longest = std::max<int64_t>(longest, static_cast<int64_t>((e.*which).size()));
   Rows rows;
+  rows.row = at::zeros({tasks, longest}, at::kLong);
   rows.item = at::zeros({tasks, longest}, at::kLong);
   rows.kind = at::zeros({tasks, longest}, at::kLong);
   Tensor target = at::zeros({tasks, longest}, at::kFloat), mask = at::zeros({tasks, longest}, at::kFloat),
@@ -23,6 +24,7 @@ Rows padded(const Dataset& data, std::span<const Episode> episodes, std::vector<
     for (size_t s = 0; s < numbers.size(); ++s) {
       const int64_t at = t * longest + static_cast<int64_t>(s);
       const int32_t r = numbers[s];
+      rows.row.data_ptr<int64_t>()[at] = r;
       rows.item.data_ptr<int64_t>()[at] = data.item[r];
       rows.kind.data_ptr<int64_t>()[at] = data.kind[r];
       target.data_ptr<float>()[at] = data.target[r];

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/progress.h"
+#include "learner/usable_tasks.h"
 #include "nn/head_solve.h"
 
 namespace fewshop::learning {
@@ -138,18 +139,6 @@ Tensor own_item_terms(const BayesParameters& p, const Rows& rows) {
   };
   return of_kind(p.repeat) * (-of_kind(at::softplus(p.raw_repeat_decay)) * (rows.age / kSecondsPerDay)).exp() *
          rows.weight * rows.mask;
-}
-
-/// Drops the rows of hidden items and gives the row lists of an input as the training sees them.
-TaskSet usable_tasks(const FitInput& input) {
-  TaskSet tasks;
-  for (const auto& task : input.tasks) {
-    TaskRows usable{task.task, {}};
-    for (const int32_t r : task.rows)
-      if (!input.is_hidden(input.data.item[r])) usable.rows.push_back(r);
-    if (usable.rows.size() >= 2) tasks.push_back(std::move(usable));
-  }
-  return tasks;
 }
 
 /// The tensors of one step: items that take part, their raw vectors, and where each row finds its item among them.

@@ -5,6 +5,7 @@
 #include "learner/baseline/options.h"
 #include "learner/baseline/row_options.h"
 #include "learner/bayes_options.h"
+#include "learner/episodic_catalogue.h"
 
 namespace fewshop {
 
@@ -20,6 +21,11 @@ std::vector<FieldInfo> joined(std::vector<FieldInfo> first, const std::vector<Fi
   return first;
 }
 
+std::vector<Problem> together(std::vector<Problem> first, const std::vector<Problem>& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
 std::vector<LearnerInfo> make_learners() {
   const std::vector<Problem> rating{Problem::kRating}, ranking{Problem::kRanking},
       both{Problem::kRating, Problem::kRanking}, numbers{Problem::kRegression, Problem::kCount},
@@ -29,10 +35,10 @@ std::vector<LearnerInfo> make_learners() {
     more.insert(more.begin(), Problem::kRating);
     return more;
   };
-  return {
+  std::vector<LearnerInfo> all{
       {"bayes", "learned Gaussian prior over a linear head, solved in closed form, trained through the solve",
-       "Harrison, Sharma, Pavone. Meta-learning priors for efficient online Bayesian regression. WAFR 2018", both,
-       false, describe_fields<BayesOptions>()},
+       "Harrison, Sharma, Pavone. Meta-learning priors for efficient online Bayesian regression. WAFR 2018",
+       together(both, rows), false, describe_fields<BayesOptions>(), rows, bayes_row_options()},
       {"majority", "the shares of the classes in all rows", "", classes, true, {}},
       {"global-mean", "the mean of all targets", "", rated_and(numbers), true, describe_fields<GlobalMeanOptions>()},
       {"item-mean", "the item's mean or class shares, shrunk to those of all rows", "", rated_and(rows), true,
@@ -70,9 +76,14 @@ std::vector<LearnerInfo> make_learners() {
        "Chen, Guestrin. XGBoost: A Scalable Tree Boosting System. KDD 2016", rows, true,
        describe_fields<XgboostTaskOptions>()},
   };
+  auto episodic = episodic_learners();
+  all.insert(all.begin() + 1, std::make_move_iterator(episodic.begin()), std::make_move_iterator(episodic.end()));
+  return all;
 }
 
 }  // namespace
+
+std::vector<FieldInfo> LearnerInfo::all_options() const { return joined(options, row_options); }
 
 const std::vector<LearnerInfo>& learners() {
   static const std::vector<LearnerInfo> all = make_learners();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,6 +16,17 @@ struct LearnerInfo {
   std::vector<Problem> problems;
   bool baseline = false;
   std::vector<FieldInfo> options;
+  std::vector<Problem> episodic = {};  // problems in which it trains a network by episodes: takes [learner.encoder]
+  std::vector<FieldInfo> row_options = {};  // its options in problems that ask about rows, where they are others
+
+  bool trains_network(Problem problem) const {
+    return std::find(episodic.begin(), episodic.end(), problem) != episodic.end();
+  }
+  const std::vector<FieldInfo>& options_for(Problem problem) const {
+    return is_row_problem(problem) && !row_options.empty() ? row_options : options;
+  }
+  /// Those of all problems, each name once.
+  std::vector<FieldInfo> all_options() const;
 };
 
 const std::vector<LearnerInfo>& learners();

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "learner/catalogue.h"
+#include "runtime/encoder_options.h"
 #include "scenario/names.h"
 
 namespace fewshop {
@@ -25,21 +26,25 @@ void check_option(const FieldInfo& field, const nlohmann::json& value) {
           field.max, "]; it is: ", field.help);
 }
 
-void check_options(const LearnerInfo& learner, const nlohmann::json& options) {
+void check_options(const LearnerInfo& learner, Problem problem, const nlohmann::json& options) {
+  const auto& fields = learner.options_for(problem);
   std::string known;
-  for (const auto& field : learner.options) known += (known.empty() ? "" : ", ") + field.name;
+  for (const auto& field : fields) known += (known.empty() ? "" : ", ") + field.name;
   for (const auto& item : options.items()) {
     const std::string& name = item.key();
-    const auto field =
-        std::find_if(learner.options.begin(), learner.options.end(), [&](const auto& f) { return f.name == name; });
-    require(field != learner.options.end(), "learner.", name, ": ", learner.name,
+    const auto field = std::find_if(fields.begin(), fields.end(), [&](const auto& f) { return f.name == name; });
+    require(field != fields.end(), "learner.", name, ": ", learner.name,
             " has no such option; its options: ", known.empty() ? "none" : known);
     check_option(*field, item.value());
   }
 }
 
-/// [learner.encoder] is where a learner with an encoder of its own will have its options; none has one yet.
-void check_encoder(const LearnerInfo& learner, const nlohmann::json& options) {
+/// [learner.encoder] is for learners that train a network.
+void check_encoder(const LearnerInfo& learner, Problem problem, const nlohmann::json& options) {
+  if (learner.trains_network(problem)) {
+    encoder_options(options);  // refuses what is wrong
+    return;
+  }
   for (const auto& item : options.items())
     throw InvalidInput("learner.encoder." + item.key() + ": " + learner.name +
                        " has no encoder options; leave [learner.encoder] out");
@@ -57,8 +62,8 @@ void check_problem(const LearnerInfo& learner, const Scenario& scenario, const s
 void check_scenario(const Scenario& scenario) {
   const LearnerInfo& learner = find_learner(scenario.learner);
   check_problem(learner, scenario, "learner.name");
-  check_options(learner, scenario.learner_options);
-  check_encoder(learner, scenario.encoder_options);
+  check_options(learner, scenario.problem, scenario.learner_options);
+  check_encoder(learner, scenario.problem, scenario.encoder_options);
   for (const auto& name : scenario.baselines) {
     const LearnerInfo& baseline = find_learner(name);
     require(baseline.baseline, "report.baselines: '", name, "' is a learner, not a baseline");
@@ -70,8 +75,11 @@ Scenario with_catalogue_defaults(Scenario scenario) {
   if (scenario.baselines.empty()) scenario.baselines = default_baselines(scenario);
   const LearnerInfo& learner = find_learner(scenario.learner);
   if (learner.baseline) return scenario;  // its constants are chosen, unless they are given
-  for (const auto& field : learner.options)
+  for (const auto& field : learner.options_for(scenario.problem))
     if (!scenario.learner_options.contains(field.name)) scenario.learner_options[field.name] = field.default_value;
+  if (learner.trains_network(scenario.problem))
+    for (const auto& field : describe_fields<EncoderOptions>())
+      if (!scenario.encoder_options.contains(field.name)) scenario.encoder_options[field.name] = field.default_value;
   return scenario;
 }
 

@@ -41,7 +41,8 @@ class EpisodicModel : public Model {
   virtual Tensor query_loss(const Batch& batch, const Random& random) const;
 
   /// The outer gradient where it is not the derivative of query_loss (reptile): in the order of parameters(), undefined
-  /// tensors are zeros. Empty = derive query_loss.
+  /// tensors are zeros. Asked for where has_outer_gradient().
+  virtual bool has_outer_gradient() const { return false; }
   virtual std::vector<Tensor> outer_gradient(const Batch& /*batch*/, const Random& /*random*/) const { return {}; }
 
   /// What is left to choose once parameters() are trained, by the metric on meta-validation tasks: the candidates, best
@@ -62,6 +63,9 @@ class HasTaskHead {
   virtual ~HasTaskHead() = default;
   virtual const nn::Network& encoder() const = 0;
   virtual std::vector<Tensor> encoder_parameters() const = 0;  // in the order of encoder().parameters()
+  /// What makes encoder() anew, given the [learner.encoder] of the model: the same, unless the head takes some of the
+  /// network with it.
+  virtual nlohmann::json encoder_options(const nlohmann::json& encoder) const { return encoder; }
   virtual std::unique_ptr<TaskHead> task_head() const = 0;
 };
 

@@ -123,7 +123,7 @@ std::string catalogue_fingerprint() {
   Fingerprint fingerprint;
   for (const auto& info : learners()) {
     fingerprint.add(info.name);
-    for (const auto& option : info.options) fingerprint.add(option.name).add(option.default_value.dump());
+    for (const auto& option : info.all_options()) fingerprint.add(option.name).add(option.default_value.dump());
   }
   return fingerprint.hex();
 }

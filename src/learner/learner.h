@@ -24,6 +24,7 @@ using at::Tensor;
 /// T tasks padded to the longest; every tensor has a leading task axis. Padding never changes a result.
 struct Rows {
   nn::NetworkInput x;  // what networks read of each row; empty for learners that read items alone
+  Tensor row;          // [T, S] int64, row of the dataset (0 where padded); undefined when serving
   Tensor item;         // [T, S] int64, index into the item table (0 where padded)
   Tensor target;       // [T, S]; empty for query rows when serving
   Tensor mask;         // [T, S] 1 = a row, 0 = padding

@@ -22,8 +22,7 @@ namespace fewshop::learning {
 namespace {
 
 constexpr int kShards = 4;
-// A large epsilon: embeddings of rare values have tiny gradients, and Adam would move them as far as all others.
-constexpr double kBeta1 = 0.9, kBeta2 = 0.99, kEpsilon = 3e-3;
+constexpr double kBeta1 = 0.9, kBeta2 = 0.99;
 
 // The parameters that are validated and kept are an average over about this many outer steps: single steps move the
 // biases of new items by more than what there is to choose between epochs.
@@ -32,7 +31,7 @@ constexpr double kAveragedSteps = 60;
 /// Kingma, Ba. "Adam: a method for stochastic optimization." ICLR 2015.
 class Adam {
  public:
-  explicit Adam(std::vector<Parameter>& parameters) : parameters_(parameters) {
+  Adam(std::vector<Parameter>& parameters, double epsilon) : parameters_(parameters), epsilon_(epsilon) {
     for (const auto& p : parameters) {
       first_.push_back(at::zeros_like(p.value));
       second_.push_back(at::zeros_like(p.value));
@@ -48,7 +47,7 @@ class Adam {
       if (parameters_[i].decay.defined()) g = g + 2 * parameters_[i].decay * parameters_[i].value;
       first_[i].mul_(kBeta1).add_(g, 1 - kBeta1);
       second_[i].mul_(kBeta2).addcmul_(g, g, 1 - kBeta2);
-      parameters_[i].value.addcdiv_(first_[i], second_[i].sqrt().mul_(root).add_(kEpsilon), -scale);
+      parameters_[i].value.addcdiv_(first_[i], second_[i].sqrt().mul_(root).add_(epsilon_), -scale);
     }
   }
 
@@ -57,6 +56,7 @@ class Adam {
 
  private:
   std::vector<Parameter>& parameters_;
+  double epsilon_;
 };
 
 void put(TensorFile& file, const std::string& name, const at::Tensor& tensor) {
@@ -70,6 +70,19 @@ void get(const TensorFile& file, const std::string& name, at::Tensor& tensor) {
   require(static_cast<int64_t>(values.size()) == tensor.numel(), "checkpoint: ", name, " has ", values.size(),
           " numbers, expected ", tensor.numel());
   tensor.copy_(at::from_blob(const_cast<float*>(values.data()), tensor.sizes(), at::kFloat));
+}
+
+/// The learner's own outer gradient of some episodes, times the share that they are of a meta-batch.
+std::vector<at::Tensor> scaled_gradient(const EpisodicLearner& learner, std::span<const Episode> episodes,
+                                        const std::vector<uint8_t>& hidden, const Random& random, double share) {
+  std::vector<at::Tensor> gradient;
+  {
+    at::AutoGradMode enabled(true);
+    gradient = learner.outer_gradient(episodes, hidden, random);
+  }
+  for (auto& g : gradient)
+    if (g.defined()) g = share * g;
+  return gradient;
 }
 
 /// Everything that meta_train needs to go on after an epoch.
@@ -131,7 +144,7 @@ void load_checkpoint(const TensorFile& file, std::vector<Parameter>& parameters,
 MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const Scenario& scenario,
                            const TaskSet& tasks, const MetaTrainOptions& options, const Run& run) {
   auto& parameters = learner.parameters;
-  Adam adam(parameters);
+  Adam adam(parameters, options.epsilon);
   State state;
   for (const auto& p : parameters) {
     state.best_values.push_back(p.value.detach().clone());
@@ -182,8 +195,17 @@ MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const 
           const size_t first = episodes.size() * shard / kShards, last = episodes.size() * (shard + 1) / kShards;
           if (first == last) continue;
           const double share = static_cast<double>(last - first) / static_cast<double>(episodes.size());
-          const at::Tensor loss = share * learner.query_loss(std::span(episodes).subspan(first, last - first), hidden,
-                                                             random.fork("shard").fork(batch * kShards + shard));
+          const auto part = std::span(episodes).subspan(first, last - first);
+          const Random draws = random.fork("shard").fork(batch * kShards + shard);
+          const auto loss_of_part = [&] { return share * learner.query_loss(part, hidden, draws); };
+          if (learner.outer_gradient) {
+            at::NoGradGuard no_grad;
+            losses[shard] = loss_of_part().item<double>();
+            if (!std::isfinite(losses[shard])) return;
+            gradients[shard] = scaled_gradient(learner, part, hidden, draws, share);
+            continue;
+          }
+          const at::Tensor loss = loss_of_part();
           losses[shard] = loss.item<double>();
           if (!std::isfinite(losses[shard])) return;
           gradients[shard] = torch::autograd::grad({loss}, leaves, {}, false, false, /*allow_unused=*/true);
@@ -204,13 +226,16 @@ MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const 
             run.what + ": training diverged in epoch " + std::to_string(state.epoch + 1) +
             " (the query loss is not a finite number); lower learner.lr, or look for extreme values in the target");
       for (size_t i = 0; i < sum.size(); ++i)
-        if (!sum[i].defined()) sum[i] = at::zeros_like(parameters[i].value);
+        if (!sum[i].defined())
+          sum[i] = at::zeros_like(parameters[i].value);
+        else if (options.clamp > 0)
+          sum[i] = sum[i].clamp(-options.clamp, options.clamp);
       const double passed =
           static_cast<double>(state.epoch) + static_cast<double>(batch) / static_cast<double>(batches);
       const double cosine = 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, passed / options.schedule_epochs)));
-      adam.step(sum, options.lr * std::max(cosine, 0.01));
+      adam.step(sum, options.lr * (options.cosine ? std::max(cosine, 0.01) : 1));
       // Early on the average is over the steps there were.
-      const double keep = 1 - 1 / std::min(kAveragedSteps, static_cast<double>(adam.steps_));
+      const double keep = options.average ? 1 - 1 / std::min(kAveragedSteps, static_cast<double>(adam.steps_)) : 0;
       at::NoGradGuard no_grad;
       for (size_t k = 0; k < parameters.size(); ++k) state.average[k].mul_(keep).add_(parameters[k].value, 1 - keep);
       epoch_loss += loss;

@@ -27,6 +27,10 @@ struct EpisodicLearner {
   std::vector<Parameter> parameters;
   /// Mean query loss of some episodes, a scalar; `hidden` [items] marks items held out of this step.
   std::function<at::Tensor(std::span<const Episode>, const std::vector<uint8_t>& hidden, Random random)> query_loss;
+  /// The gradient of these episodes where it is not the derivative of query_loss (reptile): in the order of parameters,
+  /// undefined tensors are zeros. Empty: derive query_loss. The mean over a meta-batch weighs episodes alike.
+  std::function<std::vector<at::Tensor>(std::span<const Episode>, const std::vector<uint8_t>& hidden, Random random)>
+      outer_gradient = nullptr;
   /// Meta-validation loss of the present parameters (lower is better); empty: train for exactly `epochs`.
   std::function<double()> validation_loss;
 };
@@ -39,6 +43,10 @@ struct MetaTrainOptions {
   int query = 64;
   double lr = 0.02;
   double hold_out_items = 0.3;
+  bool cosine = true;     // lowers the step size along it; else it stays
+  bool average = true;    // parameters that are validated and kept are averaged over the last steps
+  double clamp = 0;       // bound of every entry of the gradient of a meta-batch; 0 = none
+  double epsilon = 3e-3;  // of Adam. Large: rare embeddings have tiny gradients, and would move as far as all others
 };
 
 struct MetaTrainResult {

@@ -20,6 +20,7 @@ class Reptile final : public Maml {
   Reptile(const ReptileOptions& options, const nlohmann::json& encoder, const EpisodicProblem& problem,
           const Random& random);
 
+  bool has_outer_gradient() const override { return true; }
   std::vector<Tensor> outer_gradient(const Batch& batch, const Random& random) const override;
 
  private:

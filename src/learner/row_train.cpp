@@ -50,11 +50,13 @@ class RowTrainer {
     require(!p.valid.empty(), scenario_.name,
             ": no meta-validation tasks are left, so nothing can be chosen or gated; enlarge split.valid, or rows in "
             "[episode]");
-    for (const auto& name : scenario_.baselines) learners_.push_back(make_row_learner(name, json::object()));
+    for (const auto& name : scenario_.baselines)
+      learners_.push_back(make_row_learner(name, json::object(), json::object()));
     const auto servable = [](const auto& learner) { return learner->has_runtime_form(); };
     require(std::any_of(learners_.begin(), learners_.end(), servable),
             "report.baselines: at least one that can be served is needed to compare with");
-    if (has_learner_) learners_.push_back(make_row_learner(scenario_.learner, scenario_.learner_options));
+    if (has_learner_)
+      learners_.push_back(make_row_learner(scenario_.learner, scenario_.learner_options, scenario_.encoder_options));
     chosen_.resize(learners_.size());
   }
 

@@ -14,7 +14,8 @@ TrainResult train_rows(const TrainRequest& request);
 
 /// The learner of that name with its options checked, whatever it is made of: a baseline, or one that needs libtorch.
 /// Throws InvalidInput for a name that learns no rows.
-std::unique_ptr<RowLearner> make_row_learner(const std::string& name, const nlohmann::json& options);
+std::unique_ptr<RowLearner> make_row_learner(const std::string& name, const nlohmann::json& options,
+                                             const nlohmann::json& encoder);
 
 /// Members that answer only with the library that trains: null for an unknown kind.
 std::unique_ptr<RowMember> load_training_row_member(const TensorFile& file);

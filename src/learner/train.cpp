@@ -18,6 +18,8 @@
 #include "learner/bayes.h"
 #include "learner/catalogue.h"
 #include "learner/check_scenario.h"
+#include "learner/episodic_learner.h"
+#include "learner/episodic_member.h"
 #include "learner/held_out_tasks.h"
 #include "learner/recount.h"
 #include "learner/row_train.h"
@@ -41,6 +43,8 @@ constexpr double kHiddenShare = 0.2;
 /// The learner that a scenario asks for; its options are checked.
 std::unique_ptr<Learner> make_learner(const Scenario& scenario) {
   if (scenario.learner == "bayes") return make_bayes(scenario.learner_options);
+  if (find_learner(scenario.learner).trains_network(scenario.problem))
+    return make_episodic_learner(scenario.learner, scenario.learner_options, scenario.encoder_options);
   const Baseline* baseline = find_baseline(scenario.learner);
   require(baseline, "learner: '", scenario.learner, "' cannot be trained; see `fewshop learners`");
   return make_baseline_learner(*baseline, scenario.learner_options);
@@ -313,6 +317,7 @@ TrainResult train(const TrainRequest& request) {
   const auto start = std::chrono::steady_clock::now();
   check_bundle_target(request.out);
   const Micros data_read = system_time();
+  reset_peak_resident();
   at::set_num_threads(1);
   openblas_set_num_threads(1);
   nn::keep_freed_memory();
@@ -324,6 +329,7 @@ TrainResult train(const TrainRequest& request) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const json run = {{"train_seconds", seconds},
                     {"train_cpu_seconds", process_cpu_seconds() - cpu_start},
+                    {"peak_bytes", peak_resident_bytes()},
                     {"threads", thread_count(request.threads)},
                     {"data_read", format_time(data_read)},
                     {"finished", format_time(system_time())}};
@@ -354,6 +360,7 @@ std::vector<std::string> learner_names() {
 namespace fewshop {
 
 extern "C" const TrainingLibrary fewshop_training_library{TrainingLibrary::kAbi, learning::train,
-                                                          learning::learner_names, learning::load_training_row_member};
+                                                          learning::learner_names, learning::load_training_row_member,
+                                                          learning::EpisodicMember::load};
 
 }  // namespace fewshop

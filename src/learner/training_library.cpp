@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/resources.h"
 #include "learner/training.h"
+#include "runtime/members.h"
 
 namespace fewshop {
 namespace {
@@ -41,6 +42,10 @@ const TrainingLibrary& open_training_library() {
 const TrainingLibrary& training_library() {
   static const TrainingLibrary& library = open_training_library();
   return library;
+}
+
+void allow_training_members() {
+  set_training_loader([](const TensorFile& file) { return training_library().load_member(file); });
 }
 
 }  // namespace fewshop

@@ -62,6 +62,8 @@ class Model {
 
   int methods() const { return kFirstMember + static_cast<int>(p_.members.size()); }
   std::string method_name(int method) const;
+  /// The position of the learner among the members; -1 = a bundle of baselines only.
+  int learner() const { return learner_; }
   /// Members that are baselines of the report (in order of the scenario), as method numbers.
   std::vector<int> baseline_methods() const;
 

@@ -1,6 +1,7 @@
 #include "runtime/row_members.h"
 
 #include "bundle/tensor_file.h"
+#include "runtime/encoded_row_member.h"
 #include "runtime/linear_member.h"
 #include "runtime/mean_member.h"
 #include "runtime/tree_member.h"
@@ -15,6 +16,7 @@ struct Kind {
 
 // Every class of row member that the runtime answers for, by the text "kind" that its save() writes.
 constexpr Kind kKinds[] = {
+    {"encoded", EncodedRowMember::load},
     {"linear", LinearMember::load},
     {"mean", MeanMember::load},
     {"trees", TreeMember::load},

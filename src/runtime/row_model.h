@@ -41,6 +41,8 @@ class RowModel {
   /// -1 for an unknown id.
   int32_t find_item(const std::string& id) const;
 
+  /// The position of the learner among the members; -1 = a bundle of baselines only.
+  int learner() const { return learner_; }
   int methods() const { return kFirstMember + static_cast<int>(p_.members.size()); }
   std::string method_name(int method) const;
   bool has_member(int method) const { return p_.members.at(method - kFirstMember) != nullptr; }

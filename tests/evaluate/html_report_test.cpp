@@ -2,6 +2,7 @@
 
 #include <regex>
 
+#include "evaluate/comparisons.h"
 #include "evaluate/report.h"
 #include "outcomes.h"
 
@@ -65,11 +66,10 @@ TEST(HtmlReportTest, RankingsHaveNoCalibration) {
 }
 
 TEST(HtmlReportTest, LearnersAreComparedFirst) {
-  const json object{
-      {"scenario", "made-up"},
-      {"learners", {{"bayes", report(made_up_ratings(40, 0.4, 1))}, {"maml", report(made_up_ratings(40, 0.9, 1))}}}};
+  const json object = two_learners();
   const std::string html = html_report(object, "");
   EXPECT_LT(html.find("<td>maml</td>"), html.find("Learner bayes"));
+  EXPECT_LT(html.find("<td>bayes</td>"), html.find("<td>maml</td>")) << "the better one stands first";
   EXPECT_EQ(first_unbalanced_tag(html), "");
 }
 

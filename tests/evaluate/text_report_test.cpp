@@ -1,5 +1,6 @@
 #include "evaluate/text_report.h"
 
+#include "evaluate/comparisons.h"
 #include "evaluate/report.h"
 #include "outcomes.h"
 
@@ -28,9 +29,7 @@ TEST(TextReportTest, ColumnsOfATableEndInLine) {
 }
 
 TEST(TextReportTest, ComparisonBeginsWithOneLineForEachLearner) {
-  const json object{
-      {"scenario", "made-up"},
-      {"learners", {{"bayes", report(made_up_ratings(40, 0.4, 1))}, {"maml", report(made_up_ratings(40, 0.9, 1))}}}};
+  const json object = two_learners();
   const std::string text = text_report(object);
   EXPECT_THAT(text, HasSubstr("better than bias"));
   EXPECT_LT(text.find("maml"), text.find("== bayes =="));
