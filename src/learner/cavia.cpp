@@ -52,6 +52,7 @@ Cavia::Cavia(const CaviaOptions& options, const nlohmann::json& encoder, const E
     require(network().dense_body() && bias_ < infos.size(),
             "learner.context_in: a concatenated context needs an encoder of dense layers, at least one hidden; use ",
             "learner.encoder.name = \"mlp\", or multiplicative");
+    encoder_ = nn::make_network(encoder_options(encoder), problem.fields, 1);
     weight_ = normal(infos[bias_].shape[0]);
     add_parameter("context.weight", weight_);
   }

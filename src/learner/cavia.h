@@ -21,7 +21,7 @@ namespace fewshop::learning {
 /// Zintgraf, Shiarlis, Kurin, Hofmann, Whiteson. "Fast context adaptation via meta-learning." ICML 2019;
 /// multiplicative: Perez, Strub, de Vries, Dumoulin, Courville. "FiLM: visual reasoning with a general conditioning
 /// layer." AAAI 2018.
-class Cavia : public GradientModel, public Explains {
+class Cavia final : public GradientModel, public Explains, public HasTaskHead {
  public:
   Cavia(const CaviaOptions& options, const nlohmann::json& encoder, const EpisodicProblem& problem,
         const Random& random);
@@ -36,6 +36,12 @@ class Cavia : public GradientModel, public Explains {
   Explanation explain(const Adapted& adapted, const Rows& query) const override;
 
   int64_t state_size() const override { return options_.context; }
+
+  /// Concatenated: the network without its dense layers, which the head (runtime/context_head.h) takes with it.
+  const nn::Network& encoder() const override { return multiplicative_ ? network() : *encoder_; }
+  std::vector<Tensor> encoder_parameters() const override;
+  nlohmann::json encoder_options(const nlohmann::json& encoder) const override;
+  std::unique_ptr<TaskHead> task_head() const override;
 
  protected:
   Tensor output(const Adapted& adapted, const Rows& rows) const override;
@@ -58,6 +64,7 @@ class Cavia : public GradientModel, public Explains {
   Tensor weight_;         // V [H, K] or G [D, K]
   Tensor scale_, shift_;  // multiplicative: g [D], B [D, K]
   StepSizes step_sizes_;
+  std::unique_ptr<const nn::Network> encoder_;  // concatenated
 };
 
 std::unique_ptr<EpisodicModel> make_cavia(const nlohmann::json& options, const nlohmann::json& encoder,

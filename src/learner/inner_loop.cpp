@@ -22,6 +22,8 @@ std::vector<Tensor> run(const InnerLoop& loop, std::vector<Tensor> start) {
     for (size_t i = 0; i < values.size(); ++i)
       if (gradients[i].defined()) values[i] = values[i] - loop.step_size(step, i) * gradients[i];
   }
+  if (!graph)
+    for (auto& value : values) value = value.detach();
   return values;
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "learner/inner_loop.h"
+#include "learner/maml_head.h"
 
 namespace fewshop::learning {
 namespace {
@@ -74,14 +75,18 @@ std::vector<Tensor> Maml::adapted_weights(const Rows& support, const FastPart::F
 }
 
 Tensor Maml::query_loss(const Batch& batch, const Random& /*random*/) const {
+  if (is_dense()) return dense_query_loss(batch);
   const Tensor share = row_shares(batch.support);
   const auto p = adapted_weights(
       batch.support, part_.fix(initial(), batch.support.x), [&](int) { return share; }, nullptr);
-  const Tensor raw = network().forward(p, batch.query.x);
-  const auto mean = [&](const Tensor& loss) { return mean_loss(loss, batch.query.mask, batch.query.weight); };
-  if (options_.loss == "likelihood") return mean(row_loss(raw * scale(), batch.query));
-  const Tensor noise_only = mean(row_loss(raw.detach() * scale(), batch.query));
-  return mean(inner_loss(raw, batch.query)) + (noise_only - noise_only.detach());
+  return outer_loss(network().forward(p, batch.query.x), batch.query);
+}
+
+Tensor Maml::outer_loss(const Tensor& raw_output, const Rows& query) const {
+  const auto mean = [&](const Tensor& loss) { return mean_loss(loss, query.mask, query.weight); };
+  if (options_.loss == "likelihood") return mean(row_loss(raw_output * scale(), query));
+  const Tensor noise_only = mean(row_loss(raw_output.detach() * scale(), query));
+  return mean(inner_loss(raw_output, query)) + (noise_only - noise_only.detach());
 }
 
 Tensor Maml::output(const Adapted& adapted, const Rows& rows) const {
@@ -93,6 +98,7 @@ std::unique_ptr<EpisodicModel> make_maml(const nlohmann::json& options, const nl
                                          const EpisodicProblem& problem, Random random) {
   MamlOptions o;
   set_fields(o, options, "learner");
+  if (o.adapts == "head") return std::make_unique<MamlHead>(o, encoder, problem, random);
   return std::make_unique<Maml>(o, encoder, problem, random);
 }
 

@@ -51,10 +51,21 @@ class Maml : public GradientModel, public Explains {
   std::vector<Tensor> adapted_weights(const Rows& support, const FastPart::Fixed& rows,
                                       const std::function<Tensor(int step)>& shares, const Watch& watch) const;
 
+  const MamlOptions& options() const { return options_; }
   const FastPart& part() const { return part_; }
   const StepSizes& step_sizes() const { return step_sizes_; }
 
+  /// Whether plain dense layers are all that adapts: their inner loop is one node (nn/dense_inner_loop.h), the same
+  /// numbers without a recorded graph.
+  virtual bool is_dense() const;
+
  private:
+  Tensor outer_loss(const Tensor& raw_output, const Rows& query) const;
+
+  // The query loss where is_dense() (maml_dense.cpp).
+  std::vector<size_t> dense_layers() const;
+  Tensor dense_query_loss(const Batch& batch) const;
+
   // Evidence of support rows, for the output `chosen` [T, Q]: [T, Q, S].
   Tensor linear_evidence(const Adapted& adapted, const Tensor& features) const;
   Tensor head_evidence(const Adapted& adapted, const Tensor& features, const Tensor& chosen) const;

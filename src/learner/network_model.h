@@ -39,6 +39,7 @@ class NetworkModel : public EpisodicModel {
   const nn::Network& network() const { return *network_; }
   const Likelihood& likelihood() const { return likelihood_; }
   std::span<const Tensor> weights() const { return weights_; }  // of the network
+  std::span<const Tensor> beside() const { return beside_; }    // of the likelihood
 
  private:
   Tensor link(const Tensor& output, const Rows& rows) const;

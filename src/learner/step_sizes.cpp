@@ -22,12 +22,18 @@ StepSizes::Kind kind_from_name(const std::string& name) {
   return StepSizes::Kind::kCoordinate;
 }
 
+std::vector<int64_t> with_steps(std::vector<int64_t> shape, int64_t steps) {
+  shape.insert(shape.begin(), steps);
+  return shape;
+}
+
 }  // namespace
 
 StepSizes::StepSizes(const Options& options, const std::vector<Adapting>& tensors, at::ScalarType type)
     : kind_(kind_from_name(options.kind)),
       by_size_(options.by_size && kind_ != Kind::kFixed),
       initial_(options.initial),
+      type_(type),
       tensors_(tensors) {
   if (kind_ == Kind::kCoordinate)
     for (const auto& tensor : tensors_) coordinate_.push_back(at::full(tensor.shape, initial_, type).requires_grad_());
@@ -74,6 +80,40 @@ Tensor StepSizes::at(int step, size_t i, const Tensor& shares) const {
   std::vector<int64_t> per_task(axes + 1, 1);
   per_task[0] = shares.size(0);
   return size * at::mv(shares, log).exp().view(per_task);
+}
+
+Tensor StepSizes::log_of_steps(int steps) const {
+  if (steps <= log_.size(0)) return log_.narrow(0, 0, steps);
+  return at::cat({log_, log_.narrow(0, log_.size(0) - 1, 1).expand({steps - log_.size(0), -1, -1})});
+}
+
+Tensor StepSizes::without_size(size_t i, int steps) const {
+  if (!coordinate_.empty()) return coordinate_[i].unsqueeze(0).expand(with_steps(tensors_[i].shape, steps));
+  const Tensor same = at::full({steps}, initial_, type_);
+  if (!log_.defined() || by_size_) return same;
+  return same * log_of_steps(steps).select(1, static_cast<int64_t>(i)).select(1, 0).exp();
+}
+
+Tensor StepSizes::by_size(const Tensor& shares, int steps) const {
+  if (!by_size_) return {};
+  return at::matmul(log_of_steps(steps), shares.t()).permute({2, 0, 1}).exp();
+}
+
+StepTable StepSizes::runtime_form(int steps) const {
+  at::NoGradGuard no_grad;
+  StepTable table;
+  table.steps = steps;
+  table.parts = static_cast<int>(tensors_.size());
+  if (by_size_)
+    table.sizes.assign(kSizes.begin(), kSizes.end());
+  else
+    table.sizes = {1};
+  Tensor log = at::full({steps, table.parts, static_cast<int64_t>(table.sizes.size())},
+                        coordinate_.empty() ? std::log(initial_) : 0.0, at::kFloat);
+  if (log_.defined()) log = log + log_of_steps(steps).to(at::kFloat);
+  log = log.contiguous();
+  table.log_rate.assign(log.data_ptr<float>(), log.data_ptr<float>() + log.numel());
+  return table;
 }
 
 }  // namespace fewshop::learning

@@ -5,6 +5,7 @@
 
 #include "learner/learner.h"
 #include "learner/meta_train.h"
+#include "runtime/step_table.h"
 
 namespace fewshop::learning {
 
@@ -45,7 +46,6 @@ class StepSizes {
   std::vector<Parameter> parameters() const;
 
   Kind kind() const { return kind_; }
-  bool by_size() const { return by_size_; }
 
   /// The share that each tabled size has in a task's step sizes: mask [T, S] -> [T, K]; undefined where size means
   /// nothing.
@@ -53,10 +53,23 @@ class StepSizes {
   /// The step size of tensor i in a step, as it multiplies a gradient [T, ...].
   Tensor at(int step, size_t i, const Tensor& shares) const;
 
+  /// The same as products (nn/dense_inner_loop.h): of tensor i what does not depend on a task's size, [steps] or
+  /// [steps, shape], times of all tensors what does, [T, steps, n]; undefined = 1.
+  Tensor without_size(size_t i, int steps) const;
+  Tensor by_size(const Tensor& shares, int steps) const;
+
+  /// What the first `steps` steps have at serving time, but for coordinates: one part per tensor.
+  StepTable runtime_form(int steps) const;
+  const std::vector<Tensor>& coordinates() const { return coordinate_; }  // per tensor, or none
+  bool depends_on_size() const { return by_size_; }
+
  private:
+  Tensor log_of_steps(int steps) const;  // [steps, n, K or 1]
+
   Kind kind_;
   bool by_size_;
   double initial_;
+  at::ScalarType type_;
   std::vector<Adapting> tensors_;
   Tensor log_;                      // [steps or 1, n, K or 1]; undefined: nothing of it is learned
   std::vector<Tensor> coordinate_;  // per tensor

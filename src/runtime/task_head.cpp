@@ -3,6 +3,8 @@
 #include "bundle/tensor_file.h"
 #include "core/error.h"
 #include "runtime/bayes_head.h"
+#include "runtime/context_head.h"
+#include "runtime/gradient_head.h"
 #include "runtime/prototype_head.h"
 #include "runtime/ridge_head.h"
 
@@ -17,6 +19,8 @@ struct Kind {
 // Every class of head that a file can hold, by the text "kind" that its save() writes.
 constexpr Kind kKinds[] = {
     {"bayes-head", BayesHead::load},
+    {"context-head", ContextHead::load},
+    {"gradient-head", GradientHead::load},
     {"prototype-head", PrototypeHead::load},
     {"ridge-head", RidgeHead::load},
 };

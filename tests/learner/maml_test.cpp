@@ -33,6 +33,19 @@ Maml make(const nlohmann::json& values, Family family = Family::kGaussian, const
   return Maml(options(values), encoder, problem_of(family, shape), Random(2));
 }
 
+/// Records the graph of its steps also where dense layers have an inner loop of their own.
+class Recorded final : public Maml {
+ public:
+  using Maml::Maml;
+
+ protected:
+  bool is_dense() const override { return false; }
+};
+
+Recorded recorded(const nlohmann::json& values, Family family = Family::kGaussian) {
+  return Recorded(options(values), kSmooth, problem_of(family, {}), Random(2));
+}
+
 double largest(const Tensor& t) { return t.numel() ? t.abs().max().item<double>() : 0; }
 
 /// Parameters away from their starts, so that step sizes and biases differ from one another.
@@ -52,6 +65,9 @@ constexpr Family kFamilies[] = {Family::kGaussian, Family::kScores,  Family::kBe
 TEST(MamlTest, OuterGradientsAreThoseOfFiniteDifferencesWhateverAdapts) {
   for (const char* adapts : {"head", "body", "decision", "all"})
     for (const char* step_sizes : {"fixed", "tensor", "step", "coordinate"}) {
+      const Recorded slow = recorded({{"adapts", adapts}, {"step_sizes", step_sizes}});
+      shake(slow);
+      EXPECT_LT(gradient_error(slow, random_batch(Family::kGaussian, {}, Random(1))), 1e-7) << adapts << step_sizes;
       const Maml model = make({{"adapts", adapts}, {"step_sizes", step_sizes}});
       shake(model);
       EXPECT_LT(gradient_error(model, random_batch(Family::kGaussian, {}, Random(1))), 1e-7) << adapts << step_sizes;
@@ -61,6 +77,12 @@ TEST(MamlTest, OuterGradientsAreThoseOfFiniteDifferencesWhateverAdapts) {
 TEST(MamlTest, OuterGradientsAreThoseOfFiniteDifferencesInEveryFamily) {
   for (const Family family : kFamilies)
     for (const char* adapts : {"head", "decision"}) {
+      const Recorded model = recorded({{"adapts", adapts}}, family);
+      shake(model);
+      EXPECT_LT(gradient_error(model, random_batch(family, {}, Random(4))), 1e-7) << family_name(family) << adapts;
+    }
+  for (const Family family : kFamilies)
+    for (const char* adapts : {"head", "body", "decision", "all"}) {
       const Maml model = make({{"adapts", adapts}}, family);
       shake(model);
       EXPECT_LT(gradient_error(model, random_batch(family, {}, Random(4))), 1e-7) << family_name(family) << adapts;
@@ -79,6 +101,39 @@ TEST(MamlTest, OuterGradientsAreThoseOfFiniteDifferencesInEveryFamily) {
       EXPECT_GT(largest(gradient), 0.01);
     }
   }
+}
+
+TEST(MamlTest, TheInnerLoopOfDenseLayersGivesTheLossAndGradientsOfARecordedGraph) {
+  for (const Family family : kFamilies)
+    for (const char* adapts : {"head", "body", "decision", "all"})
+      for (const char* step_sizes : {"step", "coordinate"})
+        for (const int order : {1, 2}) {
+          const nlohmann::json values = {{"adapts", adapts}, {"step_sizes", step_sizes}, {"order", order}};
+          const Recorded general = recorded(values, family);
+          const Maml dense = make(values, family);
+          shake(general);
+          shake(dense);
+          const Batch batch = random_batch(family, {}, Random(4));
+          const auto gradients = [&](const Maml& model) {
+            std::map<std::string, Tensor> by_name;
+            std::vector<Tensor> values_of;
+            for (const auto& p : model.parameters()) values_of.push_back(p.value);
+            const Tensor loss = model.query_loss(batch, Random(1));
+            const auto list = torch::autograd::grad({loss}, values_of, {}, false, false, true);
+            for (size_t i = 0; i < list.size(); ++i) by_name[model.parameters()[i].name] = list[i];
+            by_name["loss"] = loss.detach();
+            return by_name;
+          };
+          const auto one = gradients(general), other = gradients(dense);
+          for (const auto& [name, gradient] : one) {
+            if (name == "inner_steps") continue;
+            ASSERT_EQ(gradient.defined(), other.at(name).defined()) << name;
+            if (gradient.defined()) {
+              EXPECT_LT(largest(gradient - other.at(name)), 1e-11)
+                  << family_name(family) << " " << adapts << " " << step_sizes << " " << order << " " << name;
+            }
+          }
+        }
 }
 
 // theta_{j+1} = theta_j - alpha grad L(theta_j) with constant gradients: d loss / d theta is the query gradient at
