@@ -85,6 +85,7 @@ std::unique_ptr<Member> runtime_form(const EpisodicRecipe& recipe, const Episodi
                          p.identity, p.identity ? p.known : std::vector<uint8_t>{}});
   EncodedMember::Parts parts;
   parts.learner = recipe.learner;
+  parts.state_size = model.state_size();
   parts.ranking = ranking;
   parts.negatives = ranking ? negatives : 0;
   if (ranking) parts.drawn = inputs.seen();

@@ -106,7 +106,8 @@ std::unique_ptr<RowMember> runtime_form(const EpisodicRecipe& recipe, const Epis
   const auto& p = inputs.parts();
   EncodedInputs encoded(std::move(parts->encoder), {static_cast<int32_t>(p.own.size()),
                                                     static_cast<int32_t>(p.description.size()), p.identity, p.known});
-  return std::make_unique<EncodedRowMember>(recipe.learner, std::move(encoded), std::move(parts->head), scale);
+  return std::make_unique<EncodedRowMember>(recipe.learner, std::move(encoded), std::move(parts->head), scale,
+                                            model.state_size());
 }
 
 class EpisodicRowLearner : public RowLearner {

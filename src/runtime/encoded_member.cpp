@@ -153,6 +153,7 @@ void EncodedMember::save(TensorFile& file) const {
   put_one(file, "unknown_offset", p_.unknown_offset);
   put_one<int32_t>(file, "ranking", p_.ranking);
   put_one<int32_t>(file, "negatives", p_.negatives);
+  put_one(file, "state_size", p_.state_size);
 }
 
 std::unique_ptr<Member> EncodedMember::load(const TensorFile& file) {
@@ -161,6 +162,7 @@ std::unique_ptr<Member> EncodedMember::load(const TensorFile& file) {
   parts.ranking = get_one<int32_t>(file, "ranking") != 0;
   parts.negatives = get_one<int32_t>(file, "negatives");
   require(parts.negatives >= 0, "member: negatives is below 0; the file is damaged");
+  parts.state_size = get_one<int64_t>(file, "state_size");
   parts.own = file.get<float>("own");
   parts.offset = file.get<float>("offset");
   parts.drawn = file.get<int32_t>("drawn");

@@ -26,6 +26,7 @@ class EncodedMember final : public Member {
     std::vector<float> offset;   // [items] what stands on the link of each item before the head
     float unknown_offset = 0;    // of items that came after training
     std::vector<int32_t> drawn;  // ranks: the items that are drawn
+    int64_t state_size = 0;      // numbers that the head keeps of a task, for reports
   };
   /// Throws InvalidInput where sizes disagree.
   EncodedMember(EncodedInputs inputs, std::unique_ptr<TaskHead> head, Parts parts);
@@ -40,6 +41,7 @@ class EncodedMember final : public Member {
   double explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const override;
   void add_item(std::span<const ColumnView> features) override;
   void change_item(int32_t item, std::span<const ColumnView> before, std::span<const ColumnView> after) override;
+  nlohmann::json facts() const override { return {{"state_size", p_.state_size}}; }
   void save(TensorFile& file) const override;
 
  private:

@@ -15,8 +15,12 @@ struct EncodedRowMember::State final : Workspace {
 };
 
 EncodedRowMember::EncodedRowMember(std::string learner, EncodedInputs inputs, std::unique_ptr<TaskHead> head,
-                                   TargetScale scale)
-    : learner_(std::move(learner)), inputs_(std::move(inputs)), head_(std::move(head)), scale_(scale) {
+                                   TargetScale scale, int64_t state_size)
+    : learner_(std::move(learner)),
+      inputs_(std::move(inputs)),
+      head_(std::move(head)),
+      scale_(scale),
+      state_size_(state_size) {
   require(head_->feature_size() == inputs_.encoder().feature_size(), "member: the head takes ", head_->feature_size(),
           " features, the encoder gives ", inputs_.encoder().feature_size());
 }
@@ -80,6 +84,7 @@ void EncodedRowMember::save(TensorFile& file) const {
   file.put_text("learner", learner_);
   inputs_.save(file);
   head_->save(file, "head.");
+  put_one(file, "state_size", state_size_);
   file.put("scale", std::vector<double>{scale_.center, scale_.deviation, scale_.offset});
 }
 
@@ -88,9 +93,9 @@ std::unique_ptr<RowMember> EncodedRowMember::load(const TensorFile& file) {
   require(scale.size() == 3 && std::isfinite(scale[0]) && scale[1] > 0 && std::isfinite(scale[1]) &&
               std::isfinite(scale[2]),
           "member: tensor scale does not hold a center, a deviation and an offset; the file is damaged");
-  return std::make_unique<EncodedRowMember>(file.text("learner"), EncodedInputs::load(file),
-                                            load_task_head(file, "head."),
-                                            TargetScale{scale[0], scale[1], static_cast<float>(scale[2])});
+  return std::make_unique<EncodedRowMember>(
+      file.text("learner"), EncodedInputs::load(file), load_task_head(file, "head."),
+      TargetScale{scale[0], scale[1], static_cast<float>(scale[2])}, get_one<int64_t>(file, "state_size"));
 }
 
 }  // namespace fewshop
