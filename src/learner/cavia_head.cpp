@@ -3,7 +3,7 @@
 
 #include "learner/cavia.h"
 #include "learner/head_form.h"
-#include "nn/encoder_options.h"
+#include "runtime/encoder_options.h"
 #include "runtime/context_head.h"
 
 namespace fewshop::learning {
@@ -12,7 +12,7 @@ namespace fewshop::learning {
 // serving time is the network without layers (linear), and the layers belong to the head.
 nlohmann::json Cavia::encoder_options(const nlohmann::json& encoder) const {
   if (multiplicative_) return encoder;
-  return {{"name", "linear"}, {"embedding", nn::encoder_options(encoder).embedding}};
+  return {{"name", "linear"}, {"embedding", fewshop::encoder_options(encoder).embedding}};
 }
 
 std::vector<Tensor> Cavia::encoder_parameters() const {
