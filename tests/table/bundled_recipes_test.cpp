@@ -69,6 +69,18 @@ TEST_F(BundledRecipesTest, Movielens100kReadsTypedHeadersAndYearsThatAreNone) {
             "12 Ants \"of\" Summer - Documentary / 13 unknown - unknown");
 }
 
+TEST_F(BundledRecipesTest, RowsOfCustomersSalesReviewsAndVisitsAreTyped) {
+  import("churn-telco");
+  EXPECT_EQ(text("select count(*), sum(tenure), sum(Churn = 'Yes') from customers"), "10 328 3");
+  import("walmart-weekly-sales");
+  EXPECT_EQ(text("select count(*), sum(Weekly_Sales), sum(IsHoliday) from train"), "10 15452.5 2");
+  EXPECT_EQ(text("select count(*), count(CPI) from features"), "10 9");
+  import("womens-clothing-reviews");
+  EXPECT_EQ(text("select count(*), sum(Rating), min(\"Clothing ID\") from reviews"), "10 30 700");
+  import("online-shoppers-intention");
+  EXPECT_EQ(text("select count(*), sum(Revenue), sum(Weekend) from sessions"), "10 3 3");
+}
+
 TEST_F(BundledRecipesTest, RecboleTakesAFolderWithoutUsers) {
   import("recbole");
   EXPECT_EQ(text("select user_id, item_id, price, timestamp from interactions where user_id = 'u1'"),
