@@ -207,7 +207,7 @@ TEST(StoreTest, EventsAreReadUpToARow) {
   const auto some = open_store(path, Store::Access::kRead, {.events_through = 3});
   EXPECT_EQ(count(*some, "events"), 3);
   EXPECT_EQ(count(*some, "ratings"), 5);
-  EXPECT_EQ(count(*some, "(select 1 from events join ratings using (user_id) where time >= 0)"), 3);
+  EXPECT_EQ(count(*some, "(select 1 from events join ratings using (user_id) where events.time >= 0)"), 3);
   const auto users = [&](const Equals& equals) {
     std::vector<std::string> users;
     const auto cursor = some->read("events", {"user_id"}, equals);
