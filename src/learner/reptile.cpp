@@ -119,7 +119,13 @@ std::vector<Tensor> Reptile::network_gradient(const Batch& batch, const Random& 
   std::vector<Tensor> gradient(infos.size());  // the network's weights are the first parameters
   for (const size_t i : part().positions()) gradient[i] = (start[i] - end[i].mean(0)) / options_.step_size;
   if (!shared.empty()) {
-    const auto sums = torch::autograd::grad(embedded, tables, slopes, false, false, /*allow_unused=*/true);
+    std::vector<Tensor> roots, root_slopes;  // straight numbers and masks depend on no table
+    for (size_t i = 0; i < embedded.size(); ++i)
+      if (embedded[i].requires_grad()) {
+        roots.push_back(embedded[i]);
+        root_slopes.push_back(slopes[i]);
+      }
+    const auto sums = torch::autograd::grad(roots, tables, root_slopes, false, false, /*allow_unused=*/true);
     for (size_t i = 0; i < shared.size(); ++i) gradient[shared[i]] = sums[i];
   }
   return gradient;
