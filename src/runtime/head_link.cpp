@@ -27,10 +27,9 @@ void pairwise_softmax(std::span<const double> link, std::span<const double> cova
 }
 
 Family family_of(const std::string& name) {
-  for (const Family family : {Family::kGaussian, Family::kBernoulli, Family::kCategorical, Family::kOrdinal,
-                              Family::kPoisson, Family::kNegativeBinomial})
-    if (family_name(family) == name) return family;
-  throw InvalidInput("head: unknown family '" + name + "'; the file is damaged");
+  const auto family = family_from_name(name);
+  require(family.has_value(), "head: unknown family '", name, "'; the file is damaged");
+  return *family;
 }
 
 }  // namespace
