@@ -23,6 +23,9 @@ FastPart::FastPart(const nn::Network& network, const std::string& part, const st
     if (part_ == Part::kAll || (head && part_ != Part::kBody) || (body && part_ != Part::kHead))
       positions_.push_back(i);
   }
+  require(!positions_.empty(), option,
+          ": this network has no layers between its embeddings and its head, so there is no ", part,
+          " to adapt; take head, or an encoder with hidden layers");
 }
 
 int64_t FastPart::size() const {

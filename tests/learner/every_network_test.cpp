@@ -7,6 +7,7 @@
 #include <string>
 #include <tuple>
 
+#include "core/error.h"
 #include "learner/episodic_model.h"
 #include "learner/episodic_support.h"
 #include "nn/random_input.h"
@@ -44,10 +45,18 @@ class EveryNetworkTest : public ::testing::TestWithParam<std::tuple<LearnerCase,
     json options = learner.options;
     options["steps"] = 2;
     options["step_size"] = 0.05;
-    model_ = make_episodic(
-        learner.name, options,
-        {{"name", std::get<1>(GetParam())}, {"embedding", 4}, {"hidden", "6-5"}, {"state", 3}, {"activation", "tanh"}},
-        problem, Random(2));
+    const std::string network = std::get<1>(GetParam());
+    const auto make = [&] {
+      return make_episodic(
+          learner.name, options,
+          {{"name", network}, {"embedding", 4}, {"hidden", "6-5"}, {"state", 3}, {"activation", "tanh"}}, problem,
+          Random(2));
+    };
+    if (options.value("adapts", "") == "body" && (network == "linear" || network == "mf")) {
+      EXPECT_THROW(make(), InvalidInput);
+      GTEST_SKIP() << "a network without a body is refused";
+    }
+    model_ = make();
   }
 
   nn::EveryField every_;

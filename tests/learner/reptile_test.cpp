@@ -169,7 +169,7 @@ TEST(ReptileTest, TrainingLowersTheErrorAfterAdapting) {
         .item<double>();
   };
   const double before = error();
-  testing::train(model, tasks, {300, 0.01});
+  testing::train(model, tasks, {1000, 0.01});
   EXPECT_LT(error(), 0.25 * before);
 }
 

@@ -83,7 +83,8 @@ TEST(XgboostTest, WalkedTreesPredictWhatTheyWereFittedTo) {
     }
     const bool classes = problem == Problem::kBinary || problem == Problem::kMulticlass;
     const double quality = classes ? right / 500 : 1 - square / spread;
-    EXPECT_GT(quality, problem == Problem::kBinary  ? 0.75
+    // The best that can be said of the drawn classes is right for 0.744 of the rows, and 500 rows deviate by 0.02.
+    EXPECT_GT(quality, problem == Problem::kBinary  ? 0.7
                        : problem == Problem::kCount ? 0.6
                                                     : 0.95)
         << static_cast<int>(problem);
