@@ -54,6 +54,7 @@ BayesHead::BayesHead(Arrays arrays) : a_(std::move(arrays)) {
               std::is_sorted(inputs.begin(), inputs.end()) &&
               a_.description_weight.size() == static_cast<size_t>(inputs.back()) * outputs * h,
           "bayes: sizes of the head disagree");
+  factor_.assign(a_.factor.begin(), a_.factor.end());
 }
 
 std::unique_ptr<Workspace> BayesHead::workspace() const {
@@ -67,16 +68,19 @@ std::unique_ptr<Workspace> BayesHead::workspace() const {
   return w;
 }
 
-/// z = F^T (x, 1).
+/// z = F^T (x, 1). Four rows of F at a time: what bounds it is reading and writing z.
 void BayesHead::whiten(const float* x, double* z) const {
   const int h = head_size();
-  const float* last = a_.factor.data() + static_cast<size_t>(a_.size) * h;
-  for (int j = 0; j < h; ++j) z[j] = last[j];
-  for (int i = 0; i < a_.size; ++i) {
-    const float* row = a_.factor.data() + static_cast<size_t>(i) * h;
-    const double value = x[i];
-    for (int j = 0; j < h; ++j) z[j] += value * row[j];
+  const double* row = factor_.data();
+  std::copy_n(row + static_cast<size_t>(a_.size) * h, h, z);
+  int i = 0;
+  for (; i + 4 <= a_.size; i += 4, row += 4 * h) {
+    const double x0 = x[i], x1 = x[i + 1], x2 = x[i + 2], x3 = x[i + 3];
+    const double *r1 = row + h, *r2 = r1 + h, *r3 = r2 + h;
+    for (int j = 0; j < h; ++j) z[j] += (x0 * row[j] + x1 * r1[j]) + (x2 * r2[j] + x3 * r3[j]);
   }
+  for (; i < a_.size; ++i, row += h)
+    for (int j = 0; j < h; ++j) z[j] += x[i] * row[j];
 }
 
 double BayesHead::prior_link(const State& state, std::span<const float> x, const double* z, float offset,

@@ -52,6 +52,7 @@ class BayesHead final : public TaskHead {
   void adapt_classes(const HeadSupport& support, State& state) const;
 
   Arrays a_;
+  std::vector<double> factor_;  // F in double
 };
 
 }  // namespace fewshop
