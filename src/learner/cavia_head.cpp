@@ -3,8 +3,8 @@
 
 #include "learner/cavia.h"
 #include "learner/head_form.h"
-#include "runtime/encoder_options.h"
 #include "runtime/context_head.h"
+#include "runtime/encoder_options.h"
 
 namespace fewshop::learning {
 

@@ -3,8 +3,8 @@
 #include <memory>
 #include <vector>
 
-#include "runtime/encoder_options.h"
 #include "nn/network.h"
+#include "runtime/encoder_options.h"
 
 namespace fewshop::nn {
 

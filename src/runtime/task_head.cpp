@@ -18,11 +18,8 @@ struct Kind {
 
 // Every class of head that a file can hold, by the text "kind" that its save() writes.
 constexpr Kind kKinds[] = {
-    {"bayes-head", BayesHead::load},
-    {"context-head", ContextHead::load},
-    {"gradient-head", GradientHead::load},
-    {"prototype-head", PrototypeHead::load},
-    {"ridge-head", RidgeHead::load},
+    {"bayes-head", BayesHead::load},         {"context-head", ContextHead::load}, {"gradient-head", GradientHead::load},
+    {"prototype-head", PrototypeHead::load}, {"ridge-head", RidgeHead::load},
 };
 
 }  // namespace

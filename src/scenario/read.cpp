@@ -137,11 +137,11 @@ class Reader {
     require(row_problem || !s_.item.empty(), where, ": ", name, " needs item = \"COLUMN\" in [rows]");
     require(s_.problem == Problem::kRanking || !s_.target.empty(), where, ": ", name,
             " needs target = \"COLUMN\" in [rows]");
-    require(
-        s_.positive.empty() || s_.problem == Problem::kRanking || s_.problem == Problem::kBinary,
-        document_.where("rows.positive"), ": it makes ", name,
-        " targets yes or no, which is problem = \"binary\" (a row is one or the other) or problem = \"ranking\" (rows that do "
-        "not pass are left out)");
+    require(s_.positive.empty() || s_.problem == Problem::kRanking || s_.problem == Problem::kBinary,
+            document_.where("rows.positive"), ": it makes ", name,
+            " targets yes or no, which is problem = \"binary\" (a row is one or the other) or problem = \"ranking\" "
+            "(rows that do "
+            "not pass are left out)");
     require(s_.classes.empty() || has_classes(s_.problem), document_.where("rows.classes"),
             ": it belongs to problem = \"multiclass\" or \"ordinal\"");
     require(s_.classes.empty() || s_.classes.size() >= 2, document_.where("rows.classes"),

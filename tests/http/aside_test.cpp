@@ -70,8 +70,8 @@ TEST(Aside, ANewFilterHoldsUpNobodyElse) {
   EXPECT_FALSE(done) << "the filter was not slow enough for this test, or others waited for it";
   slow.join();
   // Now it is known, also to the other form of the question.
-  const auto answer = client->post(
-      "/api/recommend", R"({"user_id":"u","n":5,"filter":"instr(hex(zeroblob(800000 + price)), 'x') = 0"})");
+  const auto answer = client->post("/api/recommend",
+                                   R"({"user_id":"u","n":5,"filter":"instr(hex(zeroblob(800000 + price)), 'x') = 0"})");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(nlohmann::json::parse(answer.body).at("items").size(), 5);
   // What is no condition is said there, too.
