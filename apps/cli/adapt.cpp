@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::array kAdded = {"prediction", "low", "high", "served"};
 
-struct Arguments {
+struct AdaptArguments {
   std::string model, support, query, at;
   bool explain = false;
 };
@@ -200,7 +200,7 @@ nlohmann::json to_json(const TextRows& query, const std::vector<Prediction>& pre
   return {{"predictions", list}};
 }
 
-void run(const Arguments& arguments, const Globals& globals) {
+void run(const AdaptArguments& arguments, const Globals& globals) {
   std::optional<Micros> at;
   if (!arguments.at.empty()) {
     at = parse_time(arguments.at);
@@ -233,7 +233,7 @@ void run(const Arguments& arguments, const Globals& globals) {
 }  // namespace
 
 void add_adapt(CLI::App& app, Globals& globals) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<AdaptArguments>();
   CLI::App* command = app.add_subcommand("adapt", "predictions for query rows, adapted to support rows");
   command->add_option("MODEL", arguments->model, "bundle of a trained model")->required();
   command

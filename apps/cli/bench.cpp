@@ -26,7 +26,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Arguments {
+struct BenchArguments {
   int items = 100'000, users = 20'000, events = 20, d = 64, centres = 0, connections = 64, threads = 2;
   double seconds = 3;
   int64_t growth = 0;
@@ -55,7 +55,7 @@ double syncs_per_second(const std::string& folder) {
 
 class Bench {
  public:
-  Bench(const Arguments& arguments, const Globals& globals) : a_(arguments), globals_(globals) {
+  Bench(const BenchArguments& arguments, const Globals& globals) : a_(arguments), globals_(globals) {
     folder_ = a_.folder.empty() ? (std::filesystem::temp_directory_path() / "fewshop-bench").string() : a_.folder;
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
@@ -338,7 +338,7 @@ class Bench {
         kBatch);
   }
 
-  Arguments a_;
+  BenchArguments a_;
   const Globals& globals_;
   std::string folder_;
   std::unique_ptr<http::ShopServer> server_;
@@ -349,7 +349,7 @@ class Bench {
 }  // namespace
 
 void add_bench(CLI::App& app, Globals& globals) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<BenchArguments>();
   CLI::App* command = app.add_subcommand("bench", "measure this machine");
   command->require_subcommand(1);
   CLI::App* serve = command->add_subcommand(

@@ -15,14 +15,14 @@
 namespace fewshop::cli {
 
 void add_compare(CLI::App& app, Globals& globals) {
-  struct Arguments {
+  struct CompareArguments {
     ScenarioArguments scenario;
     std::vector<std::string> learners;
     int seeds = 1;
     std::string html, markdown, folder;
   };
   auto* command = app.add_subcommand("compare", "train learners with one or more seeds and measure them side by side");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<CompareArguments>();
   arguments->scenario.add_to(*command);
   command->add_option("--learners", arguments->learners, "learners to compare instead of the scenario's")
       ->delimiter(',')

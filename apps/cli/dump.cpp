@@ -21,14 +21,14 @@ void print(const char* done, const std::string& where, const DumpReport& report,
   if (report.forgotten > 0) fmt::print("left out: {} rows of users who have been forgotten since\n", report.forgotten);
 }
 
-struct Arguments {
+struct DumpArguments {
   std::string data, file, ledger;
 };
 
 }  // namespace
 
 void add_dump(CLI::App& app, Globals& globals) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<DumpArguments>();
   CLI::App* command = app.add_subcommand("dump", "write a shop's database to a file, also while it is served");
   command->add_option("FILE", arguments->file, "JSON lines; compressed where the name ends in .zst")->required();
   command->add_option("--data", arguments->data, "the shop's database")->required();
@@ -37,7 +37,7 @@ void add_dump(CLI::App& app, Globals& globals) {
 }
 
 void add_restore(CLI::App& app, Globals& globals) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<DumpArguments>();
   CLI::App* command = app.add_subcommand("restore", "put a dump into a new or empty database");
   command->add_option("FILE", arguments->file, "what `fewshop dump` wrote")->required();
   command->add_option("--data", arguments->data, "the new database")->required();

@@ -15,12 +15,12 @@
 namespace fewshop::cli {
 
 void add_evaluate(CLI::App& app, Globals& globals) {
-  struct Arguments {
+  struct EvaluateArguments {
     std::string model, data, html;
   };
   auto* command =
       app.add_subcommand("evaluate", "measure a model on the test tasks, beside its baselines, with intervals");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<EvaluateArguments>();
   command->add_option("model", arguments->model, "bundle folder, as 'fewshop train' writes it")
       ->required()
       ->type_name("MODEL");

@@ -88,11 +88,11 @@ void run(const ServerArguments& arguments, const std::string& user, const Global
 }  // namespace
 
 void add_forget(CLI::App& app, Globals& globals) {
-  struct Arguments {
+  struct ForgetArguments {
     ServerArguments server;
     std::string user;
   };
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ForgetArguments>();
   CLI::App* command = app.add_subcommand("forget", "remove a user and what is known of it from a shop");
   command->add_option("USER", arguments->user, "the user's id")->required();
   arguments->server.add_to(*command);

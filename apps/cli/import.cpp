@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Arguments {
+struct ImportArguments {
   std::vector<std::string> sources;
   std::string from, into, table, types;
 };
@@ -26,7 +26,7 @@ std::string names_of(const std::map<std::string, std::string>& recipes) {
 }
 
 /// The recipe file that a single argument means; "" when the arguments are data files.
-std::string recipe_file(const Arguments& arguments) {
+std::string recipe_file(const ImportArguments& arguments) {
   for (const auto& given : arguments.sources) require(!given.empty(), "import: the name of a file is empty");
   const std::string& source = arguments.sources.front();
   const auto bundled = bundled_recipes();
@@ -44,7 +44,7 @@ std::string recipe_file(const Arguments& arguments) {
 }
 
 /// Where the files of a recipe are: --from, else data that comes with the program (data/NAME).
-std::string folder_of(const Arguments& arguments, const Recipe& recipe) {
+std::string folder_of(const ImportArguments& arguments, const Recipe& recipe) {
   if (!arguments.from.empty()) {
     require(fs::is_directory(arguments.from), "--from ", arguments.from, ": no such folder");
     return arguments.from;
@@ -57,7 +57,7 @@ std::string folder_of(const Arguments& arguments, const Recipe& recipe) {
   return folder.string();
 }
 
-ImportReport run(const Arguments& arguments) {
+ImportReport run(const ImportArguments& arguments) {
   const std::string file = recipe_file(arguments);
   Recipe recipe;
   std::string folder;
@@ -89,7 +89,7 @@ void print_people(const ImportReport& report, const std::string& into) {
 }  // namespace
 
 void add_import(CLI::App& app, Globals& globals) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ImportArguments>();
   auto* command = app.add_subcommand("import", "files into typed tables of a database");
   command->footer(
       "RECIPE is the name of a bundled recipe (" + names_of(bundled_recipes()) +

@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Arguments {
+struct KeyArguments {
   ServerArguments server;
   std::string name, id, expires;
   std::vector<std::string> allow, scenarios;
@@ -34,7 +34,7 @@ Micros expiry(const std::string& text) {
   return *time;
 }
 
-json wanted(const Arguments& arguments) {
+json wanted(const KeyArguments& arguments) {
   json key = {{"name", arguments.name}, {"actions", arguments.allow}};
   if (!arguments.scenarios.empty()) key["scenarios"] = arguments.scenarios;
   if (!arguments.expires.empty()) key["expires_at"] = format_time(expiry(arguments.expires));
@@ -52,7 +52,7 @@ std::unique_ptr<ShopStore> open(const std::string& data, bool create) {
   return ShopStore::open(data, options);
 }
 
-void create(const Arguments& arguments, const Globals& globals) {
+void create(const KeyArguments& arguments, const Globals& globals) {
   json made;
   if (const auto server = ShopClient::connect(arguments.server)) {
     made = server->call("POST", "/api/keys", wanted(arguments));
@@ -73,7 +73,7 @@ void create(const Arguments& arguments, const Globals& globals) {
   fmt::print(stderr, "key {}: this is shown once; send it as header X-API-Key\n", made["id"].get<std::string>());
 }
 
-void list(const Arguments& arguments, const Globals& globals) {
+void list_keys(const KeyArguments& arguments, const Globals& globals) {
   json listed = {{"keys", json::array()}};
   if (const auto server = ShopClient::connect(arguments.server)) {
     listed = server->call("GET", "/api/keys");
@@ -101,7 +101,7 @@ void list(const Arguments& arguments, const Globals& globals) {
   }
 }
 
-void revoke(const Arguments& arguments, const Globals& globals) {
+void revoke(const KeyArguments& arguments, const Globals& globals) {
   json revoked;
   if (const auto server = ShopClient::connect(arguments.server)) {
     revoked = server->call("DELETE", "/api/keys/" + arguments.id);
@@ -123,7 +123,7 @@ void revoke(const Arguments& arguments, const Globals& globals) {
 }  // namespace
 
 void add_key(CLI::App& app, Globals& globals) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<KeyArguments>();
   CLI::App* command = app.add_subcommand("key", "who may ask a shop's server what: make, list and revoke keys");
   command->require_subcommand(1);
   const auto with_data = [&](CLI::App* sub) {
@@ -141,7 +141,7 @@ void add_key(CLI::App& app, Globals& globals) {
   make->add_option("--rate", arguments->rate, "requests a second")->check(CLI::PositiveNumber);
   make->callback([arguments, &globals] { create(*arguments, globals); });
   with_data(command->add_subcommand("list", "list keys by id"))->callback([arguments, &globals] {
-    list(*arguments, globals);
+    list_keys(*arguments, globals);
   });
   CLI::App* end = with_data(command->add_subcommand("revoke", "end a key"));
   end->add_option("ID", arguments->id, "its id")->required();

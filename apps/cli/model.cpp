@@ -19,7 +19,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Arguments {
+struct ModelArguments {
   ServerArguments server;
   std::string models, path, scenario, version, running, source;
   bool keep = false, off = false, wait = true;
@@ -28,7 +28,7 @@ struct Arguments {
 /// The shelf of a database that no server has: the same work, done here.
 class OfflineShelf {
  public:
-  OfflineShelf(const Arguments& arguments, bool load) : shop_(shop_options(arguments)) {
+  OfflineShelf(const ModelArguments& arguments, bool load) : shop_(shop_options(arguments)) {
     ModelShelf::Options options;
     options.database = arguments.server.data;
     options.folder = arguments.models;
@@ -43,7 +43,7 @@ class OfflineShelf {
   ModelShelf* operator->() { return shelf_.get(); }
 
  private:
-  static Shop::Options shop_options(const Arguments& arguments) {
+  static Shop::Options shop_options(const ModelArguments& arguments) {
     std::error_code error;
     require(std::filesystem::exists(arguments.server.data, error), arguments.server.data,
             ": no such database; expected one that `fewshop import` or `fewshop serve` wrote");
@@ -74,27 +74,27 @@ void print_version(const Globals& globals, const json& version) {
                     version.at("live").get<bool>() ? "is live" : "is published and not live"));
 }
 
-void publish(const Arguments& arguments, const Globals& globals) {
+void publish(const ModelArguments& arguments, const Globals& globals) {
   const std::string path = std::filesystem::absolute(arguments.path).string();
   if (const auto client = ShopClient::connect(arguments.server))
     return print_version(globals, client->call("POST", "/api/models", {{"path", path}, {"activate", !arguments.keep}}));
   print_version(globals, to_json(OfflineShelf(arguments, true)->publish(path, !arguments.keep)));
 }
 
-void activate(const Arguments& arguments, const Globals& globals) {
+void activate(const ModelArguments& arguments, const Globals& globals) {
   if (const auto client = ShopClient::connect(arguments.server))
     return print_version(
         globals, client->call("POST", path_of(arguments.scenario, "activate"), {{"version", arguments.version}}));
   print_version(globals, to_json(OfflineShelf(arguments, true)->activate(arguments.scenario, arguments.version)));
 }
 
-void rollback(const Arguments& arguments, const Globals& globals) {
+void rollback(const ModelArguments& arguments, const Globals& globals) {
   if (const auto client = ShopClient::connect(arguments.server))
     return print_version(globals, client->call("POST", path_of(arguments.scenario, "rollback")));
   print_version(globals, to_json(OfflineShelf(arguments, true)->rollback(arguments.scenario)));
 }
 
-void remove(const Arguments& arguments, const Globals& globals) {
+void remove(const ModelArguments& arguments, const Globals& globals) {
   if (const auto client = ShopClient::connect(arguments.server))
     client->call("DELETE", path_of(arguments.scenario, http::percent_encode(arguments.version).c_str()));
   else
@@ -102,7 +102,7 @@ void remove(const Arguments& arguments, const Globals& globals) {
   print(globals, {{"RowAffected", 1}}, fmt::format("{}: version {} is removed", arguments.scenario, arguments.version));
 }
 
-void list(const Arguments& arguments, const Globals& globals) {
+void list_models(const ModelArguments& arguments, const Globals& globals) {
   json object = {{"models", json::array()}, {"shadows", json::object()}};
   if (const auto client = ShopClient::connect(arguments.server)) {
     object = client->call("GET", "/api/models");
@@ -127,7 +127,7 @@ void list(const Arguments& arguments, const Globals& globals) {
         count.at("shadow_ms").get<double>(), count.at("live_ms").get<double>());
 }
 
-void shadow(const Arguments& arguments, const Globals& globals) {
+void shadow(const ModelArguments& arguments, const Globals& globals) {
   require(arguments.off != !arguments.version.empty(), "expected a version, or --off");
   const auto client = ShopClient::need(arguments.server, "a shadow is asked what a server is asked");
   const json object = client->call("POST", path_of(arguments.scenario, "shadow"),
@@ -137,7 +137,7 @@ void shadow(const Arguments& arguments, const Globals& globals) {
                       : fmt::format("{}: version {} is the shadow", arguments.scenario, arguments.version));
 }
 
-void train(const Arguments& arguments, const Globals& globals) {
+void train(const ModelArguments& arguments, const Globals& globals) {
   const auto client = ShopClient::need(arguments.server,
                                        "it trains beside a server; without one, use `fewshop train` and `fewshop "
                                        "model publish`");
@@ -167,7 +167,7 @@ void train(const Arguments& arguments, const Globals& globals) {
                     : fmt::format("{}: {}", arguments.scenario, task.at("result").get<std::string>()));
 }
 
-void compare(const Arguments& arguments, const Globals& globals) {
+void compare(const ModelArguments& arguments, const Globals& globals) {
   const json object = compare_bundles(arguments.path, arguments.running, arguments.server.data, globals.threads);
   if (globals.json) return print_json(object);
   fmt::print("{}: {}\n", object.at("scenario").get<std::string>(), object.at("verdict").get<std::string>());
@@ -182,7 +182,7 @@ void add_model(CLI::App& app, Globals& globals) {
   CLI::App* model = app.add_subcommand("model", "versions of models: publish, list, activate, rollback, shadow, train");
   model->require_subcommand(1);
   const auto add = [&](const char* name, const char* help, auto run) {
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<ModelArguments>();
     CLI::App* command = model->add_subcommand(name, help);
     command->callback([arguments, run, &globals] { run(*arguments, globals); });
     return std::pair(command, arguments);
@@ -205,7 +205,7 @@ void add_model(CLI::App& app, Globals& globals) {
     served(made);
   }
   {
-    auto made = add("list", "versions, and which are live", list);
+    auto made = add("list", "versions, and which are live", list_models);
     served(made);
   }
   {

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 constexpr const char* kScenario = "playground";
 constexpr const char* kRecipe = "online-retail";
 
-struct Arguments {
+struct PlaygroundArguments {
   std::string data;
   int port = 8087;
 };
@@ -67,7 +67,7 @@ void print_welcome(const std::string& url, bool trained) {
   std::fflush(stdout);
 }
 
-void run(const Arguments& arguments) {
+void run(const PlaygroundArguments& arguments) {
   std::string database = arguments.data;
   if (database.empty()) {
     const std::string folder = cache_folder();
@@ -104,7 +104,7 @@ void run(const Arguments& arguments) {
 }  // namespace
 
 void add_playground(CLI::App& app, Globals&) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<PlaygroundArguments>();
   CLI::App* command = app.add_subcommand("playground", "serve a bundled shop on this machine, to try things out");
   command->add_option("--port", arguments->port, "port to listen on, 8087 by default; 0 = any that is free")
       ->check(CLI::Range(0, 65535));

@@ -17,7 +17,7 @@
 namespace fewshop::cli {
 namespace {
 
-struct Arguments {
+struct RecommendArguments {
   std::string model, data, task, support, at;
   int count = 10;
   bool explain = false;
@@ -60,7 +60,7 @@ void print(const Recommendation& answer, const TaskInput& input, const ItemLabel
   }
 }
 
-void run(const Arguments& arguments, const Globals& globals) {
+void run(const RecommendArguments& arguments, const Globals& globals) {
   require(arguments.task.empty() || !arguments.data.empty(),
           "--task: expected --data as well, the database that has its rows");
   require(!arguments.task.empty() || !arguments.support.empty(),
@@ -97,7 +97,7 @@ void run(const Arguments& arguments, const Globals& globals) {
 }  // namespace
 
 void add_recommend(CLI::App& app, Globals& globals) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<RecommendArguments>();
   CLI::App* command = app.add_subcommand("recommend", "the best items for one task, with reasons");
   command->add_option("MODEL", arguments->model, "bundle of a trained model")->required();
   command->add_option("--data", arguments->data, "database with the task's rows, its description, and new items");

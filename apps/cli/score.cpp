@@ -15,13 +15,13 @@
 namespace fewshop::cli {
 
 void add_score(CLI::App& app, Globals& globals) {
-  struct Arguments {
+  struct ScoreArguments {
     ScenarioArguments scenario;
     std::string predictions, folder, html;
   };
   auto* command =
       app.add_subcommand("score", "judge predictions from elsewhere; --export writes what they have to answer");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ScoreArguments>();
   arguments->scenario.add_to(*command);
   command->add_option("predictions", arguments->predictions, "predictions to judge")->type_name("predictions.csv");
   command->add_option("--export", arguments->folder, "write rows.csv and train.csv into this folder instead")

@@ -13,12 +13,12 @@
 namespace fewshop::cli {
 namespace {
 
-struct Arguments {
+struct ServeArguments {
   std::string config, data, models, host, port;
   std::vector<std::string> set;
 };
 
-void run(const Arguments& arguments) {
+void run(const ServeArguments& arguments) {
   std::vector<std::string> overrides = arguments.set;
   const auto flag = [&](const std::string& key, const std::string& value, bool text) {
     if (!value.empty()) overrides.push_back(key + "=" + (text ? nlohmann::json(value).dump() : value));
@@ -48,7 +48,7 @@ void run(const Arguments& arguments) {
 }  // namespace
 
 void add_serve(CLI::App& app, Globals&) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ServeArguments>();
   CLI::App* command = app.add_subcommand("serve", "serve a shop over HTTP: events in, adapted answers out");
   command->add_option("-c,--config", arguments->config, "TOML file, as `fewshop config init` prints it");
   command->add_option("--data", arguments->data, "the shop's database (database.data_store)");

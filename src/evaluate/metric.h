@@ -59,6 +59,12 @@ std::vector<Metric> parse_metrics(const std::vector<std::string>& names, Problem
 /// resample is a weighted sum. A task for which the metric is not defined has denominator 0.
 struct Part {
   double numerator = 0, denominator = 0;
+
+  Part& operator+=(const Part& other) {
+    numerator += other.numerator;
+    denominator += other.denominator;
+    return *this;
+  }
 };
 
 /// The metric of summed parts: their ratio, or its root (rmse). NaN where the denominator is 0.

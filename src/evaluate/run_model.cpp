@@ -16,8 +16,6 @@
 namespace fewshop {
 namespace {
 
-constexpr size_t kTimedTasks = 2000;
-
 /// What a thread needs to answer.
 struct Scratch {
   std::unique_ptr<ModelSession> session;

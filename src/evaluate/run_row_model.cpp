@@ -14,8 +14,6 @@
 namespace fewshop {
 namespace {
 
-constexpr size_t kTimedTasks = 2000;
-
 class RowRunner {
  public:
   RowRunner(const RowModel& model, const LoadedProblem& problem, bool alone)

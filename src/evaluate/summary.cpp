@@ -65,12 +65,7 @@ class TaskParts {
       score_.push_back(answer.score[row]);
     }
     const RatedList list(target_, score_, positive_above_, task.tie_seed);
-    for (const auto& metric : metrics_) {
-      const Part part = rated_part(metric, list);
-      out->numerator += part.numerator;
-      out->denominator += part.denominator;
-      ++out;
-    }
+    for (const auto& metric : metrics_) *out++ += rated_part(metric, list);
   }
 
   void of_rows(const TaskOutcome& task, const Answer& answer, const std::vector<int32_t>& rows, Part* out) {
@@ -80,12 +75,7 @@ class TaskParts {
       target_.push_back(task.target[row]);
       predictive_.push_back(answer.predictive[row]);
     }
-    for (const auto& metric : metrics_) add_part(row_part(metric, target_, predictive_, task.tie_seed), *out++);
-  }
-
-  static void add_part(const Part& part, Part& sum) {
-    sum.numerator += part.numerator;
-    sum.denominator += part.denominator;
+    for (const auto& metric : metrics_) *out++ += row_part(metric, target_, predictive_, task.tie_seed);
   }
 
   void ranked(const TaskOutcome& task, const Answer& answer, const std::vector<int32_t>& rows, Part* out) {
@@ -106,12 +96,7 @@ class TaskParts {
         rank -= static_cast<int32_t>(std::lower_bound(others_.begin(), others_.end(), rank) - others_.begin());
       candidates -= static_cast<int32_t>(others_.size());
     }
-    for (const auto& metric : metrics_) {
-      const Part part = ranked_part(metric, ranks_, candidates);
-      out->numerator += part.numerator;
-      out->denominator += part.denominator;
-      ++out;
-    }
+    for (const auto& metric : metrics_) *out++ += ranked_part(metric, ranks_, candidates);
   }
 
   const std::vector<Metric>& metrics_;
@@ -279,8 +264,7 @@ Summary summarize(const Outcomes& outcomes, const ShotOutcome& point, const std:
       const int32_t unit = unit_of_task[first + i];
       if (unit < 0) continue;
       for (size_t w = 0; w < width; ++w) {
-        parts[unit * width + w].numerator += of_task[i * width + w].numerator;
-        parts[unit * width + w].denominator += of_task[i * width + w].denominator;
+        parts[unit * width + w] += of_task[i * width + w];
       }
     }
   }
@@ -302,10 +286,7 @@ Summary summarize(const Outcomes& outcomes, const ShotOutcome& point, const std:
         continue;
       }
       Part total;
-      for (size_t u = 0; u < count; ++u) {
-        total.numerator += parts[u * width + column].numerator;
-        total.denominator += parts[u * width + column].denominator;
-      }
+      for (size_t u = 0; u < count; ++u) total += parts[u * width + column];
       value[m][j] = metric_value(metrics[j], total);
       for (int b = 0; b < options.resamples; ++b) {
         const double* sum = &sums[(static_cast<size_t>(b) * width + column) * 2];

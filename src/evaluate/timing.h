@@ -9,6 +9,9 @@
 
 namespace fewshop {
 
+/// Tasks of a report that are kept to be timed: its first ones.
+inline constexpr size_t kTimedTasks = 2000;
+
 /// One task to be timed, ready in memory.
 struct TimedTask {
   std::vector<SupportRow> support;

@@ -17,7 +17,7 @@ using Kind = Verdict::Kind;
 /// From this share of adapted answers on a point is said to be adapted, below it to be the baseline's.
 constexpr double kMostly = 0.5;
 /// Test tasks below which nothing is said of a number of events.
-constexpr int64_t kFewTasks = 10;
+constexpr int64_t kTooFewTasks = 10;
 
 struct Point {
   std::string events;
@@ -113,7 +113,7 @@ std::string adapting_worth(const json& report) {
   std::vector<Point> points;
   for (const json& shot : split.at("shots")) {
     const Verdict verdict = judge(shot, primary);
-    if (shot.at("tasks").get<int64_t>() < kFewTasks || verdict.kind == Kind::kUnknown) continue;
+    if (shot.at("tasks").get<int64_t>() < kTooFewTasks || verdict.kind == Kind::kUnknown) continue;
     const json& served = shot.at("served");
     points.push_back(
         {shot_name(shot), verdict, served.is_number() ? served.get<double>() : 0, served_baseline(shot, primary)});

@@ -21,11 +21,6 @@ constexpr double kHeld = 1;    // weight of that start, in episodes: half of it 
 
 uint64_t tie_seed(int32_t task) { return 0x726f77 + static_cast<uint64_t>(task); }
 
-void add(Part& sum, const Part& part) {
-  sum.numerator += part.numerator;
-  sum.denominator += part.denominator;
-}
-
 /// What one episode adds, a capped query counting for all of its rows where the metric counts rows.
 Part weighted(const Metric& metric, Part part, double row_weight) {
   if (!counts_rows(metric)) return part;
@@ -125,7 +120,7 @@ class RowWeightFit {
       }
     });
     for (const auto& of_sample : parts)
-      for (size_t k = 0; k < of_sample.size(); ++k) add(valid[k], of_sample[k]);
+      for (size_t k = 0; k < of_sample.size(); ++k) valid[k] += of_sample[k];
     return judgements;
   }
 
@@ -197,7 +192,7 @@ double row_member_loss(const Dataset& data, const RowMember& member, const Metri
     }
   });
   std::map<int, Part> by_size;
-  for (size_t i = 0; i < episodes.size(); ++i) add(by_size[std::min(episodes[i].support, 1000)], parts[i]);
+  for (size_t i = 0; i < episodes.size(); ++i) by_size[std::min(episodes[i].support, 1000)] += parts[i];
   return mean_over_sizes(metric, by_size);
 }
 

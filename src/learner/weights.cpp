@@ -11,11 +11,6 @@
 namespace fewshop {
 namespace {
 
-void add(Part& sum, const Part& part) {
-  sum.numerator += part.numerator;
-  sum.denominator += part.denominator;
-}
-
 class WeightFit {
  public:
   WeightFit(const Dataset& data, const Scenario& scenario, const std::vector<Fold>& folds, const WeightOptions& options)
@@ -93,8 +88,8 @@ class WeightFit {
       score.resize(s.target.size());
       score_of(s, methods_ - 1, score);
       for (size_t m = 0; m < metrics_.size(); ++m)
-        add(valid[m],
-            rated_part(metrics_[m], RatedList(s.target, score, o_.positive_above, static_cast<uint64_t>(s.task))));
+        valid[m] +=
+            rated_part(metrics_[m], RatedList(s.target, score, o_.positive_above, static_cast<uint64_t>(s.task)));
     }
     return fewshop::judge_ratings(metric_, o_.positive_above, samples_, methods_, score_of, o_.threads);
   }
@@ -110,7 +105,7 @@ class WeightFit {
                        judge.run(folds_[f].episodes[i], judgements[fold_begin_[f] + i], parts[fold_begin_[f] + i]);
                    });
     for (const auto& of_episode : parts)
-      for (size_t m = 0; m < of_episode.size(); ++m) add(valid[m], of_episode[m]);
+      for (size_t m = 0; m < of_episode.size(); ++m) valid[m] += of_episode[m];
     return judgements;
   }
 

@@ -20,7 +20,7 @@ struct Request {
   std::string problem;  // why none of its events can be taken
 };
 
-nlohmann::json labels_of(element properties, const ParseLimits& limits) {
+nlohmann::json traits_of(element properties, const ParseLimits& limits) {
   nlohmann::json labels = nlohmann::json::object();
   for (const auto [key, property] : object_of(properties, "user_properties")) {
     object inner;
@@ -52,7 +52,7 @@ void read_request(object around, const ParseContext& context, Request& request) 
       else if (said == "GRANTED" && !request.personalization)
         request.personalization = true;
     } else if (key == "user_properties")
-      request.labels = labels_of(member, context.limits);
+      request.labels = traits_of(member, context.limits);
   }
   if (request.client_id.empty() && request.user_id.empty())
     refuse("client_id, user_id: expected one of them, got none");

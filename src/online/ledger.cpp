@@ -12,7 +12,7 @@
 namespace fewshop {
 namespace {
 
-constexpr size_t kKeyBytes = 32, kIdBytes = 4;
+constexpr size_t kKeyBytes = 32, kKeyIdBytes = 4;
 constexpr size_t kHashDigits = 32;  // 128 bits: enough never to meet by chance
 
 std::string name_with(const std::string& key_id, const std::string& key, std::string_view who) {
@@ -26,7 +26,7 @@ Ledger::Ledger(const std::map<std::string, nlohmann::json>& settings) : newest_(
     if (name.starts_with(kKeys)) keys_[name.substr(kKeys.size())] = value.get<std::string>();
     if (name.starts_with(kEntries)) put(name, value.value("time", Micros{0}));
   }
-  if (keys_.empty()) keys_[hex_of(random_bytes(kIdBytes))] = hex_of(random_bytes(kKeyBytes));
+  if (keys_.empty()) keys_[hex_of(random_bytes(kKeyIdBytes))] = hex_of(random_bytes(kKeyBytes));
 }
 
 Ledger::Setting Ledger::key() const {

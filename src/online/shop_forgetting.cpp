@@ -16,8 +16,6 @@ namespace {
 using nlohmann::json;
 
 constexpr int kCompared = 100;  // items of the lists that a newcomer and somebody forgotten get
-constexpr auto kAllRows = std::numeric_limits<int64_t>::max() / 2;
-constexpr auto kAllTime = std::numeric_limits<Micros>::max();
 
 }  // namespace
 
@@ -72,9 +70,9 @@ void Shop::forget(const std::string& user_id, std::function<void(const Outcome&,
 }
 
 json Shop::newcomer_check(const std::string& user_id) {
-  json check = {
-      {"user", store_->user(user_id).has_value()},
-      {"rows", std::ssize(store_->history(user_id, "", kAllRows, kAllTime)) + std::ssize(store_->withheld(user_id))}};
+  json check = {{"user", store_->user(user_id).has_value()},
+                {"rows", std::ssize(store_->history(user_id, "", ShopStore::kAllRows, ShopStore::kAllTime)) +
+                             std::ssize(store_->withheld(user_id))}};
   bool equal = true;
   const std::string nobody = "newcomer-" + hex_of(random_bytes(16));
   ListRequest request;

@@ -18,9 +18,6 @@ constexpr int kTopItems = 20, kTopAttributes = 20;  // of a profile
 constexpr int64_t kScannedAtOnce = 20'000;          // rows that retention looks at in one go
 constexpr int64_t kRemovedAtOnce = 1'000;           // and removes in one commit
 
-constexpr auto kAllRows = std::numeric_limits<int64_t>::max() / 2;
-constexpr auto kAllTime = std::numeric_limits<Micros>::max();
-
 json number(double value) { return given(value) ? json(value) : json(); }
 
 json event_json(const EventRow& row, const char* where) {
@@ -95,7 +92,7 @@ json attributes_of(const LiveModel::Access& access, const BayesMember& member, s
 json Shop::export_user(const std::string& user_id) {
   json events = json::array();
   const Micros time = now();
-  for (const EventRow& row : store_->history(user_id, "", kAllRows, kAllTime))
+  for (const EventRow& row : store_->history(user_id, "", ShopStore::kAllRows, ShopStore::kAllTime))
     events.push_back(event_json(row, row.time > time ? "future" : "events"));
   for (const EventRow& row : store_->withheld(user_id)) events.push_back(event_json(row, "withheld"));
   json guests = json::array();

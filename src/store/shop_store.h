@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -155,6 +156,8 @@ class ShopStore {
   virtual bool has_event(const std::string& event_id) = 0;
   /// Ids of the latest `at_most` events, newest first; an id may come twice.
   virtual void each_event_id(int64_t at_most, const std::function<void(std::string_view)>& use) = 0;
+  static constexpr int64_t kAllRows = std::numeric_limits<int64_t>::max() / 2;
+  static constexpr Micros kAllTime = std::numeric_limits<Micros>::max();
   /// The latest `at_most` rows of a user (of a guest, by client_id, where user_id is ""), up to `until`, oldest first:
   /// by time, then by the order in which they were accepted. A row with a user_id is the user's and not the guest's.
   virtual std::vector<EventRow> history(const std::string& user_id, const std::string& client_id, int64_t at_most,

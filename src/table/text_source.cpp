@@ -7,7 +7,7 @@
 namespace fewshop {
 namespace {
 
-constexpr size_t kChunk = 1 << 18;
+constexpr size_t kLeastFree = 1 << 18;
 
 }  // namespace
 
@@ -21,7 +21,7 @@ bool TextSource::fill() {
     begin_ = 0;
   }
   // Doubling keeps the cost of long records linear, also for readers that begin again at their first byte.
-  if (buffer_.size() - end_ < kChunk) buffer_.resize(std::max(2 * buffer_.size(), 2 * kChunk));
+  if (buffer_.size() - end_ < kLeastFree) buffer_.resize(std::max(2 * buffer_.size(), 2 * kLeastFree));
   const size_t n = read_text(buffer_.data() + end_, buffer_.size() - end_);
   end_ += n;
   if (!started_ && n > 0) skip_byte_order_mark();

@@ -154,7 +154,8 @@ TEST(Recommend, ALongListIsAsLongAsWhatPasses) {
   Random random(9);
   ItemSet excluded;
   for (int32_t item = 0; item < 3000; ++item) excluded.set(item, item % 3 != 0);
-  model->adapt({testing::random_support(random, 3000, 5, true), {}}, *session);
+  const auto support = testing::random_support(random, 3000, 5, true);
+  model->adapt({support, {}}, *session);
   ASSERT_TRUE(model->served_adapted(*session, -1));
   std::vector<Model::Scored> found;
   for (const int n : {700, 900, 1000, 1500}) {

@@ -9,7 +9,7 @@
 namespace fewshop {
 namespace {
 
-constexpr int kB = Stack::kBasis, kShared = kItemCells;
+constexpr int kShared = kItemCells;
 
 /// The softmax loss and its gradient.
 class SoftmaxLoss {
@@ -19,7 +19,7 @@ class SoftmaxLoss {
 
   /// Mean gradient over samples: [kItemCells + 1, M + 1, basis].
   void gradient(const RankingWeights& weights, std::vector<double>& out) {
-    const int width = (weights.members() + 1) * kB;
+    const int width = (weights.members() + 1) * Stack::kBasis;
     const auto count = static_cast<int64_t>(samples_.size());
     parallel_for(static_cast<int64_t>(partial_.size()), threads_, 1, [&](int64_t begin, int64_t end, int) {
       Scratch scratch;
@@ -68,7 +68,8 @@ class SoftmaxLoss {
     const auto b = Stack::basis(s.support);
     for (int c = 0; c < kItemCells; ++c)
       for (int m = 0; m < mixed; ++m)
-        for (int j = 0; j < kB; ++j) sum[(c * mixed + m) * kB + j] += g[c * mixed + m] * weights.scale(m) * b[j];
+        for (int j = 0; j < Stack::kBasis; ++j)
+          sum[(c * mixed + m) * Stack::kBasis + j] += g[c * mixed + m] * weights.scale(m) * b[j];
   }
 
   std::span<const Sample> samples_;
@@ -78,7 +79,7 @@ class SoftmaxLoss {
 
 /// One sample as the ascent sees it: N candidates and their present mixed scores.
 struct Asked {
-  std::array<double, kB> basis;
+  std::array<double, Stack::kBasis> basis;
   std::vector<uint8_t> cell;       // [N]
   std::vector<float> stands_for;   // [N] items; those drawn at random stand for all that were not
   std::vector<float> score;        // [M, N] in units of the member's deviation
@@ -132,7 +133,7 @@ class Ascent {
   std::vector<Move> coordinates() const {
     std::vector<Move> all;
     for (int m = 0; m < weights_.members(); ++m)
-      for (int j = 0; j < kB; ++j) all.push_back({kShared, m, j, 0});
+      for (int j = 0; j < Stack::kBasis; ++j) all.push_back({kShared, m, j, 0});
     for (int c = 0; c < kItemCells; ++c) all.push_back({c, weights_.members(), 0, 0});
     return all;
   }
@@ -169,7 +170,8 @@ class Ascent {
           float w[kItemCells];
           for (int c = 0; c < kItemCells; ++c) {
             double sum = 0;
-            for (int j = 0; j < kB; ++j) sum += a.basis[j] * (weights_.at(c, m, j) + weights_.at(kShared, m, j));
+            for (int j = 0; j < Stack::kBasis; ++j)
+              sum += a.basis[j] * (weights_.at(c, m, j) + weights_.at(kShared, m, j));
             w[c] = static_cast<float>(sum);
           }
           for (size_t i = 0; i < n; ++i)
@@ -272,7 +274,7 @@ class Ascent {
     const auto b = Stack::basis(3);
     for (int m = 0; m < weights_.members(); ++m) {
       double w = 0;
-      for (int j = 0; j < kB; ++j) w += b[j] * weights_.at(kShared, m, j);
+      for (int j = 0; j < Stack::kBasis; ++j) w += b[j] * weights_.at(kShared, m, j);
       square += w * w;
     }
     return std::sqrt(std::max(1e-12, square));
@@ -288,7 +290,7 @@ class Ascent {
 }  // namespace
 
 RankingWeights::RankingWeights(std::span<const Sample> samples, int members)
-    : members_(members), scale_(members + 1, 1), theta_((kItemCells + 1) * (members + 1) * kB, 0) {
+    : members_(members), scale_(members + 1, 1), theta_((kItemCells + 1) * (members + 1) * Stack::kBasis, 0) {
   for (int m = 0; m < members; ++m) {
     double variance = 0, count = 0;
     for (const Sample& s : samples) {
@@ -317,7 +319,7 @@ bool RankingWeights::nonnegative(int member) const {
     const auto b = Stack::basis(support);
     for (int c = 0; c < kItemCells; ++c) {
       double w = 0;
-      for (int j = 0; j < kB; ++j) w += b[j] * (at(c, member, j) + at(kShared, member, j));
+      for (int j = 0; j < Stack::kBasis; ++j) w += b[j] * (at(c, member, j) + at(kShared, member, j));
       if (w < -1e-9) return false;
     }
   }
@@ -328,7 +330,7 @@ void RankingWeights::drop_negative() {
   for (int m = 0; m < members_; ++m) {
     if (nonnegative(m)) continue;
     for (int c = 0; c <= kItemCells; ++c)
-      for (int j = 0; j < kB; ++j) at(c, m, j) = 0;
+      for (int j = 0; j < Stack::kBasis; ++j) at(c, m, j) = 0;
   }
 }
 
@@ -339,7 +341,7 @@ void RankingWeights::mixing(int support, std::vector<double>& out) const {
   for (int c = 0; c < kItemCells; ++c)
     for (int m = 0; m < mixed; ++m) {
       double value = 0;
-      for (int j = 0; j < kB; ++j) value += b[j] * (at(c, m, j) + at(kShared, m, j));
+      for (int j = 0; j < Stack::kBasis; ++j) value += b[j] * (at(c, m, j) + at(kShared, m, j));
       out[c * mixed + m] = value * scale_[m];
     }
 }
@@ -349,7 +351,7 @@ Stack RankingWeights::to_stack() const {
   for (int m = 0; m < members_; ++m) stack.members.push_back(m);
   for (int c = 0; c < kItemCells; ++c)
     for (int m = 0; m <= members_; ++m)
-      for (int j = 0; j < kB; ++j)
+      for (int j = 0; j < Stack::kBasis; ++j)
         stack.coefficient.push_back(static_cast<float>(scale_[m] * (at(c, m, j) + at(kShared, m, j))));
   return stack;
 }
@@ -362,7 +364,7 @@ void fit_softmax(std::span<const Sample> samples, int learner, int threads, Rank
   std::vector<double>& theta = weights.values();
   const std::vector<double> start = theta;
   std::vector<double> first(theta.size(), 0), second(theta.size(), 0), gradient;
-  const size_t cells = static_cast<size_t>(kItemCells) * (weights.members() + 1) * kB;
+  const size_t cells = static_cast<size_t>(kItemCells) * (weights.members() + 1) * Stack::kBasis;
   SoftmaxLoss loss(samples, threads);
   for (int step = 1; step <= kSteps; ++step) {
     loss.gradient(weights, gradient);

@@ -8,8 +8,6 @@
 namespace fewshop {
 namespace {
 
-constexpr int kB = Stack::kBasis;
-
 // How strongly weights are held: the pseudo-count of tasks that vote for "the learner alone" (all cells together) and
 // for "as in the other cells" (each cell).
 constexpr double kSharedTasks = 5, kCellTasks = 40;
@@ -37,7 +35,7 @@ class RatingFit {
       : samples_(samples), row_weights_(row_weights), members_(members), base_(base) {
     for (int m = 0; m < members; ++m)
       if (m != base) others_.push_back(m);
-    size_ = static_cast<int>(others_.size() + 1) * kB;
+    size_ = static_cast<int>(others_.size() + 1) * Stack::kBasis;
   }
 
   Stack fit(bool absolute) {
@@ -54,7 +52,7 @@ class RatingFit {
     const float base = s.score[base_ * n + i];
     for (size_t o = 0; o <= others_.size(); ++o) {
       const double difference = o < others_.size() ? s.score[others_[o] * n + i] - base : 1.0;
-      for (int j = 0; j < kB; ++j) x[static_cast<int>(o) * kB + j] = difference * b[j];
+      for (int j = 0; j < Stack::kBasis; ++j) x[static_cast<int>(o) * Stack::kBasis + j] = difference * b[j];
     }
   }
 
@@ -102,13 +100,15 @@ class RatingFit {
   Stack to_stack() const {
     Stack stack;
     for (int m = 0; m < members_; ++m) stack.members.push_back(m);
-    stack.coefficient.assign(static_cast<size_t>(kItemCells) * (members_ + 1) * kB, 0);
+    stack.coefficient.assign(static_cast<size_t>(kItemCells) * (members_ + 1) * Stack::kBasis, 0);
     for (int c = 0; c < kItemCells; ++c) {
-      const auto at = [&](int m, int j) -> float& { return stack.coefficient[(c * (members_ + 1) + m) * kB + j]; };
+      const auto at = [&](int m, int j) -> float& {
+        return stack.coefficient[(c * (members_ + 1) + m) * Stack::kBasis + j];
+      };
       at(base_, 0) = 1;
       for (size_t o = 0; o <= others_.size(); ++o)
-        for (int j = 0; j < kB; ++j) {
-          const auto value = static_cast<float>(cells_[c][static_cast<int>(o) * kB + j]);
+        for (int j = 0; j < Stack::kBasis; ++j) {
+          const auto value = static_cast<float>(cells_[c][static_cast<int>(o) * Stack::kBasis + j]);
           if (o == others_.size()) {
             at(members_, j) = value;
           } else {
@@ -130,8 +130,8 @@ class RatingFit {
 /// The factor exp(c . basis) per cell that makes the stated variance fit the squared errors: Gaussian likelihood by
 /// Newton steps, held at the shared factor.
 void fit_variance(std::span<const Sample> samples, Stack& stack) {
-  using Small = Eigen::Matrix<double, kB, 1>;
-  stack.log_variance.assign(kItemCells * kB, 0);
+  using Small = Eigen::Matrix<double, Stack::kBasis, 1>;
+  stack.log_variance.assign(kItemCells * Stack::kBasis, 0);
   std::vector<std::vector<std::pair<Small, double>>> rows(kItemCells);  // basis, error^2 / variance
   std::vector<std::vector<double>> weights(kItemCells);
   std::vector<float> mixed;
@@ -149,7 +149,8 @@ void fit_variance(std::span<const Sample> samples, Stack& stack) {
     Small c = start;
     for (int step = 0; step < 20; ++step) {
       Small gradient = pseudo_tasks * (c - start);
-      Eigen::Matrix<double, kB, kB> hessian = Eigen::Matrix<double, kB, kB>::Identity() * std::max(pseudo_tasks, 1e-3);
+      Eigen::Matrix<double, Stack::kBasis, Stack::kBasis> hessian =
+          Eigen::Matrix<double, Stack::kBasis, Stack::kBasis>::Identity() * std::max(pseudo_tasks, 1e-3);
       for (const int cell : cells)
         for (size_t i = 0; i < rows[cell].size(); ++i) {
           const auto& [b, ratio] = rows[cell][i];
@@ -173,7 +174,7 @@ void fit_variance(std::span<const Sample> samples, Stack& stack) {
   const Small shared = newton({0, 1, 2, 3, 4}, Small(std::log(std::max(1e-6, mean / total)), 0, 0), 1);
   for (int cell = 0; cell < kItemCells; ++cell) {
     const Small c = newton({cell}, shared, kCellTasks / 4);
-    for (int j = 0; j < kB; ++j) stack.log_variance[cell * kB + j] = static_cast<float>(c[j]);
+    for (int j = 0; j < Stack::kBasis; ++j) stack.log_variance[cell * Stack::kBasis + j] = static_cast<float>(c[j]);
   }
 }
 

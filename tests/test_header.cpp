@@ -1,0 +1,1 @@
+// What every test program includes, compiled once: CMakeLists.txt
