@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cmath>
+#include <thread>
 
+#include "core/cancel.h"
 #include "runtime/bayes_member.h"
 #include "runtime/item_item_member.h"
 #include "runtime/popularity_member.h"
@@ -12,6 +15,7 @@ namespace fewshop {
 namespace {
 
 constexpr int kItemsTogether = 5000, kEventsTogether = 20'000;
+constexpr int64_t kMostQueued = 1'000'000;  // events; beyond that the shop is given time to index them
 
 /// Item numbers as shops have them: few of them often, most of them seldom.
 int skewed(Random& random, int items) {
@@ -68,6 +72,10 @@ void SyntheticShop::fill(Shop& shop) const {
       change.events.push_back(std::move(event));
     }
     if (std::ssize(change.events) >= kEventsTogether || u + 1 == size_.users) {
+      while (shop.queued() > kMostQueued) {
+        check_cancelled();
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      }
       shop.change(std::move(change));
       change = {};
     }
