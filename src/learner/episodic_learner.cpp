@@ -73,35 +73,6 @@ class ItemEpisodes {
   std::unordered_map<int32_t, int64_t> known_;  // task of the dataset -> index among training tasks
 };
 
-/// The form that answers without libtorch; null where the learner or its network has none with these options.
-std::unique_ptr<Member> runtime_form(const EpisodicRecipe& recipe, const EpisodicModel& model, const ItemInputs& inputs,
-                                     bool ranking, int negatives) {
-  auto halves = encoded_parts(recipe, model);
-  if (!halves) return nullptr;
-  const ItemInputs::Parts& p = inputs.parts();
-  const Columns& columns = p.items->columns();
-  EncodedInputs encoded(std::move(halves->encoder),
-                        {static_cast<int32_t>(columns.columns.size()), static_cast<int32_t>(p.description.size()),
-                         p.identity, p.identity ? p.known : std::vector<uint8_t>{}});
-  EncodedMember::Parts parts;
-  parts.learner = recipe.learner;
-  parts.state_size = model.state_size();
-  parts.ranking = ranking;
-  parts.negatives = ranking ? negatives : 0;
-  if (ranking) parts.drawn = inputs.seen();
-  parts.offset = p.offset;
-  for (size_t i = 0; i < p.known.size(); ++i)
-    if (!p.known[i]) parts.offset[i] = p.unknown_offset;
-  parts.unknown_offset = p.unknown_offset;
-  const size_t size = encoded.encoder().part_size();
-  parts.own.resize(p.known.size() * size);
-  Encoder::Scratch scratch;
-  for (size_t i = 0; i < p.known.size(); ++i)
-    encoded.own_part(columns.row(static_cast<int64_t>(i)), static_cast<int32_t>(i), scratch,
-                     std::span(parts.own).subspan(i * size, size));
-  return std::make_unique<EncodedMember>(std::move(encoded), std::move(halves->head), std::move(parts));
-}
-
 class ItemLearner : public Learner {
  public:
   ItemLearner(const std::string& name, const json& options, const json& encoder)
@@ -143,6 +114,38 @@ class ItemLearner : public Learner {
 };
 
 }  // namespace
+
+std::unique_ptr<Member> runtime_form(const EpisodicRecipe& recipe, const EpisodicModel& model, const ItemInputs& inputs,
+                                     bool ranking, int negatives) {
+  const ItemInputs::Parts& p = inputs.parts();
+  const Columns& columns = p.items->columns();
+  EncodedInputs::Parts reads{static_cast<int32_t>(columns.columns.size()), static_cast<int32_t>(p.description.size()),
+                             p.identity, p.identity ? p.known : std::vector<uint8_t>{}};
+  auto halves = encoded_parts(recipe, model);
+  if (!halves) {
+    halves = stored_parts(recipe, model, inputs);
+    reads = {0, 0, true, std::vector<uint8_t>(p.known.size(), 1)};
+  }
+  if (!halves) return nullptr;
+  EncodedInputs encoded(std::move(halves->encoder), std::move(reads));
+  EncodedMember::Parts parts;
+  parts.learner = recipe.learner;
+  parts.state_size = model.state_size();
+  parts.ranking = ranking;
+  parts.negatives = ranking ? negatives : 0;
+  if (ranking) parts.drawn = inputs.seen();
+  parts.offset = p.offset;
+  for (size_t i = 0; i < p.known.size(); ++i)
+    if (!p.known[i]) parts.offset[i] = p.unknown_offset;
+  parts.unknown_offset = p.unknown_offset;
+  const size_t size = encoded.encoder().part_size();
+  parts.own.resize(p.known.size() * size);
+  Encoder::Scratch scratch;
+  for (size_t i = 0; i < p.known.size(); ++i)
+    encoded.own_part(columns.row(static_cast<int64_t>(i)), static_cast<int32_t>(i), scratch,
+                     std::span(parts.own).subspan(i * size, size));
+  return std::make_unique<EncodedMember>(std::move(encoded), std::move(halves->head), std::move(parts));
+}
 
 std::unique_ptr<Learner> make_episodic_learner(const std::string& name, const json& options, const json& encoder) {
   return std::make_unique<ItemLearner>(name, options, encoder);

@@ -17,47 +17,16 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/progress.h"
+#include "learner/adam.h"
 
 namespace fewshop::learning {
 namespace {
 
 constexpr int kShards = 4;
-constexpr double kBeta1 = 0.9, kBeta2 = 0.99;
 
 // The parameters that are validated and kept are an average over about this many outer steps: single steps move the
 // biases of new items by more than what there is to choose between epochs.
 constexpr double kAveragedSteps = 60;
-
-/// Kingma, Ba. "Adam: a method for stochastic optimization." ICLR 2015.
-class Adam {
- public:
-  Adam(std::vector<Parameter>& parameters, double epsilon) : parameters_(parameters), epsilon_(epsilon) {
-    for (const auto& p : parameters) {
-      first_.push_back(at::zeros_like(p.value));
-      second_.push_back(at::zeros_like(p.value));
-    }
-  }
-
-  void step(const std::vector<at::Tensor>& gradients, double lr) {
-    at::NoGradGuard no_grad;
-    ++steps_;
-    const double scale = lr / (1 - std::pow(kBeta1, steps_)), root = 1 / std::sqrt(1 - std::pow(kBeta2, steps_));
-    for (size_t i = 0; i < parameters_.size(); ++i) {
-      at::Tensor g = gradients[i];
-      if (parameters_[i].decay.defined()) g = g + 2 * parameters_[i].decay * parameters_[i].value;
-      first_[i].mul_(kBeta1).add_(g, 1 - kBeta1);
-      second_[i].mul_(kBeta2).addcmul_(g, g, 1 - kBeta2);
-      parameters_[i].value.addcdiv_(first_[i], second_[i].sqrt().mul_(root).add_(epsilon_), -scale);
-    }
-  }
-
-  std::vector<at::Tensor> first_, second_;
-  int64_t steps_ = 0;
-
- private:
-  std::vector<Parameter>& parameters_;
-  double epsilon_;
-};
 
 void put(TensorFile& file, const std::string& name, const at::Tensor& tensor) {
   const at::Tensor t = tensor.detach().contiguous().to(at::kFloat);
@@ -85,6 +54,17 @@ std::vector<at::Tensor> scaled_gradient(const EpisodicLearner& learner, std::spa
   return gradient;
 }
 
+/// One tensor per parameter, undefined = zeros, no number beyond `most`.
+std::vector<at::Tensor> clamped_sum(const std::vector<std::vector<at::Tensor>>& shards, double most) {
+  std::vector<at::Tensor> sum(shards.empty() ? 0 : shards.front().size());
+  for (const auto& shard : shards)
+    for (size_t i = 0; i < shard.size(); ++i)
+      if (shard[i].defined()) sum[i] = sum[i].defined() ? sum[i] + shard[i] : shard[i];
+  for (auto& g : sum)
+    if (g.defined()) g = g.clamp(-most, most);
+  return sum;
+}
+
 /// Everything that meta_train needs to go on after an epoch.
 struct State {
   int epoch = 0, best_epoch = 0;
@@ -101,10 +81,10 @@ void save_checkpoint(const std::string& path, const std::vector<Parameter>& para
     put(file, "value." + std::to_string(i), parameters[i].value);
     put(file, "best." + std::to_string(i), state.best_values[i]);
     put(file, "average." + std::to_string(i), state.average[i]);
-    put(file, "first." + std::to_string(i), adam.first_[i]);
-    put(file, "second." + std::to_string(i), adam.second_[i]);
+    put(file, "first." + std::to_string(i), adam.first[i]);
+    put(file, "second." + std::to_string(i), adam.second[i]);
   }
-  file.put("counters", std::vector<int64_t>{state.epoch, state.best_epoch, adam.steps_});
+  file.put("counters", std::vector<int64_t>{state.epoch, state.best_epoch, adam.steps});
   file.put("best", std::vector<double>{state.best});
   file.put("train_loss", state.result.train_loss);
   file.put("validation_loss", state.result.validation_loss);
@@ -127,13 +107,13 @@ void load_checkpoint(const TensorFile& file, std::vector<Parameter>& parameters,
     get(file, "value." + std::to_string(i), parameters[i].value);
     get(file, "best." + std::to_string(i), state.best_values[i]);
     get(file, "average." + std::to_string(i), state.average[i]);
-    get(file, "first." + std::to_string(i), adam.first_[i]);
-    get(file, "second." + std::to_string(i), adam.second_[i]);
+    get(file, "first." + std::to_string(i), adam.first[i]);
+    get(file, "second." + std::to_string(i), adam.second[i]);
   }
   const auto counters = file.get<int64_t>("counters");
   state.epoch = static_cast<int>(counters.at(0));
   state.best_epoch = static_cast<int>(counters.at(1));
-  adam.steps_ = counters.at(2);
+  adam.steps = counters.at(2);
   state.best = file.get<double>("best").at(0);
   state.result.train_loss = file.get<double>("train_loss");
   state.result.validation_loss = file.get<double>("validation_loss");
@@ -211,31 +191,20 @@ MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const 
           gradients[shard] = torch::autograd::grad({loss}, leaves, {}, false, false, /*allow_unused=*/true);
         }
       });
-      std::vector<at::Tensor> sum(parameters.size());
       double loss = 0;
-      for (int shard = 0; shard < kShards; ++shard) {
-        loss += losses[shard];
-        for (size_t i = 0; i < gradients[shard].size(); ++i) {
-          const at::Tensor& g = gradients[shard][i];
-          if (!g.defined()) continue;
-          sum[i] = sum[i].defined() ? sum[i] + g : g;
-        }
-      }
+      for (const double of_shard : losses) loss += of_shard;
       if (!std::isfinite(loss))
         throw Failure(
             run.what + ": training diverged in epoch " + std::to_string(state.epoch + 1) +
             " (the query loss is not a finite number); lower learner.lr, or look for extreme values in the target");
-      for (size_t i = 0; i < sum.size(); ++i)
-        if (!sum[i].defined())
-          sum[i] = at::zeros_like(parameters[i].value);
-        else if (options.clamp > 0)
-          sum[i] = sum[i].clamp(-options.clamp, options.clamp);
+      std::erase_if(gradients, [](const auto& shard) { return shard.empty(); });
+      if (options.clamp > 0) gradients = {clamped_sum(gradients, options.clamp)};
       const double passed =
           static_cast<double>(state.epoch) + static_cast<double>(batch) / static_cast<double>(batches);
       const double cosine = 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, passed / options.schedule_epochs)));
-      adam.step(sum, options.lr * (options.cosine ? std::max(cosine, 0.01) : 1));
+      adam.step(gradients, options.lr * (options.cosine ? std::max(cosine, 0.01) : 1), run.threads);
       // Early on the average is over the steps there were.
-      const double keep = options.average ? 1 - 1 / std::min(kAveragedSteps, static_cast<double>(adam.steps_)) : 0;
+      const double keep = options.average ? 1 - 1 / std::min(kAveragedSteps, static_cast<double>(adam.steps)) : 0;
       at::NoGradGuard no_grad;
       for (size_t k = 0; k < parameters.size(); ++k) state.average[k].mul_(keep).add_(parameters[k].value, 1 - keep);
       epoch_loss += loss;

@@ -23,9 +23,10 @@ EncodedInputs::EncodedInputs(std::unique_ptr<Encoder> encoder, Parts parts)
 void EncodedInputs::own_part(std::span<const ColumnView> columns, int32_t item, Encoder::Scratch& scratch,
                              std::span<float> part) const {
   std::fill(part.begin(), part.end(), 0.0F);
-  require(columns.empty() || columns.size() == static_cast<size_t>(p_.own), "encoder: expected ", p_.own,
+  require(columns.empty() || p_.own == 0 || columns.size() == static_cast<size_t>(p_.own), "encoder: expected ", p_.own,
           " columns of a row, got ", columns.size());
-  for (size_t c = 0; c < columns.size(); ++c) encoder_->add(c, columns[c], scratch, part);
+  const size_t read = p_.own ? columns.size() : 0;
+  for (size_t c = 0; c < read; ++c) encoder_->add(c, columns[c], scratch, part);
   if (p_.identity && item >= 0 && item < static_cast<int64_t>(p_.known.size()) && p_.known[item])
     encoder_->add(encoder_->fields().size() - 1, {{}, {&item, 1}}, scratch, part);
 }

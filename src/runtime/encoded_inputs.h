@@ -17,7 +17,7 @@ namespace fewshop {
 class EncodedInputs {
  public:
   struct Parts {
-    int32_t own = 0, description = 0;  // number of columns of each
+    int32_t own = 0, description = 0;  // number of columns of each; own = 0: a row's columns are not read
     bool identity = false;             // the last field: one entry, the item
     std::vector<uint8_t> known;        // [items] seen in training; empty without an identity
   };

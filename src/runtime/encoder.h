@@ -43,8 +43,8 @@ class Encoder {
     std::vector<float> part, embedding, first, second;
   };
 
-  /// Whether a network has this form; gru, lstm and transformer have not: their vectors are stored
-  /// (runtime/vector_table.h).
+  /// Whether a network has this form; gru, lstm and transformer have not: vectors of items are
+  /// stored (learner/encoded_parts.h).
   static bool has_form(const EncoderOptions& options);
 
   /// Throws InvalidInput where a parameter is missing, of another size, or not of this network.

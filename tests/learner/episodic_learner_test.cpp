@@ -73,6 +73,60 @@ std::vector<float> answers(const Member& member, const SyntheticShop& shop, int3
   return score;
 }
 
+/// A ridge head on a network that reads the genres of items in their order: what it takes to answer with it.
+struct SequenceLearner {
+  EpisodicRecipe recipe{"ridge", json::object(), {{"name", "gru"}, {"state", 8}, {"hidden", "8"}}, {}};
+  std::shared_ptr<EpisodicModel> model;
+  ItemInputs inputs;
+
+  static ItemInputs::Parts parts(const SyntheticShop& shop) {
+    ItemInputs::Parts p;
+    p.items = std::make_shared<EntityColumns>(shop.data.item_features);
+    p.sequences = {"items.genre"};
+    p.known.assign(shop.data.items(), 1);
+    p.known[3] = 0;  // seen in no training task
+    p.offset.assign(shop.data.items(), 3.5F);
+    p.unknown_offset = 3;
+    return p;
+  }
+  explicit SequenceLearner(const SyntheticShop& shop) : inputs(parts(shop)) {
+    recipe.problem.fields = inputs.fields();
+    recipe.problem.family = Family::kGaussian;
+    model = make_episodic(recipe.learner, recipe.options, recipe.encoder, recipe.problem, Random(2));
+  }
+};
+
+TEST(SequenceNetworkTest, IsServedByStoredVectorsOfItems) {
+  const SyntheticShop shop = synthetic_shop(Problem::kRating, 10, 5);
+  const SequenceLearner learner(shop);
+  const EpisodicMember trained(learner.recipe, learner.model, learner.inputs, false, 0);
+  const auto form = runtime_form(learner.recipe, *learner.model, learner.inputs, false, 0);
+  ASSERT_TRUE(form);
+  TensorFile file;
+  form->save(file);
+  EXPECT_EQ(file.text("kind"), "encoded") << "it is loaded without libtorch";
+  const auto loaded = load_member(TensorFile::parse(file.serialize(), "memory"));
+  for (const int64_t support : {0, 1, 6}) {
+    const auto expected = answers(trained, shop, 1, support), got = answers(*loaded, shop, 1, support);
+    for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 1e-4) << i << " " << support;
+    if (support > 0) EXPECT_NE(got[0], answers(*loaded, shop, 1, 0)[0]) << "the support changes the answer";
+  }
+  // One that comes later has no features: the offset of new items and the head's constant alone.
+  loaded->add_item(shop.data.item_features.row(0));
+  auto workspace = loaded->workspace();
+  loaded->adapt({{}, {}}, *workspace);
+  std::vector<float> score(1);
+  loaded->score(*workspace, std::vector<int32_t>{static_cast<int32_t>(shop.data.items())}, score, {});
+  EXPECT_TRUE(std::isfinite(score[0]));
+}
+
+TEST(SequenceNetworkTest, IsNotServedWhereFeaturesDependOnTheTask) {
+  const SyntheticShop shop = synthetic_shop(Problem::kRating, 10, 5);
+  SequenceLearner learner(shop);
+  learner.recipe.problem.description = nn::input_table(shop.data.task_features, {}).fields;
+  EXPECT_FALSE(runtime_form(learner.recipe, *learner.model, learner.inputs, false, 0));
+}
+
 class EpisodicLearnerTest : public ::testing::TestWithParam<Case> {};
 
 TEST_P(EpisodicLearnerTest, SavedAndLoadedItAnswersToTheBit) {

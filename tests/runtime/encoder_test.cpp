@@ -9,7 +9,6 @@
 #include "bundle/tensor_file.h"
 #include "core/error.h"
 #include "runtime/random_encoder.h"
-#include "runtime/vector_table.h"
 
 namespace fewshop {
 namespace {
@@ -172,19 +171,6 @@ TEST(EncoderFormTest, OnlyNetworksWithAFormAreMade) {
     options.name = name;
     EXPECT_FALSE(Encoder::has_form(options)) << name;
   }
-}
-
-TEST(VectorTableTest, KeepsVectorsByItemAndKnowsNoLaterOnes) {
-  const VectorTable table(2, {1, 2, 3, 4});
-  TensorFile file;
-  table.save(file, "v.");
-  const VectorTable loaded = VectorTable::load(file, "v.");
-  EXPECT_EQ(loaded.items(), 2);
-  EXPECT_THAT(loaded.vector(1), ElementsAre(3, 4));
-  EXPECT_THAT(loaded.vector(2), ElementsAre(0, 0));
-  EXPECT_THAT(loaded.vector(-1), ElementsAre(0, 0));
-  EXPECT_THAT(message([] { VectorTable(2, {1, 2, 3}); }), HasSubstr("3 numbers are no whole vectors of size 2"));
-  EXPECT_THAT(message([] { VectorTable(0, {}); }), HasSubstr("size 0"));
 }
 
 }  // namespace
