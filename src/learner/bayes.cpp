@@ -431,6 +431,18 @@ Adapted BayesModel::update(const Adapted& adapted, const Rows& row) const {
           {"repeat", at::cat({adapted.at("repeat"), repeat_terms(row)}, 1)}};
 }
 
+/// How much the parts that seen items have of their own differ from 0: what is not known of an item that comes later.
+void BayesModel::set_unlearned_variance(BayesMember::Arrays& a, const Tensor& factor) const {
+  a.learned.assign(inputs_->seen.begin(), inputs_->seen.end());
+  if (inputs_->seen_items.empty()) return;
+  Tensor rows = at::empty({static_cast<int64_t>(inputs_->seen_items.size())}, at::kLong);
+  std::copy(inputs_->seen_items.begin(), inputs_->seen_items.end(), rows.data_ptr<int64_t>());
+  const Tensor own = p_.item_weight.index_select(0, rows + inputs_->content).to(at::kDouble);
+  const Tensor white = at::linalg_solve_triangular(factor, own.narrow(1, 0, a.raw).t(), /*upper=*/false);
+  a.vector_variance = white.square().mean().item<float>();
+  a.bias_variance = own.select(1, a.raw).square().mean().item<float>();
+}
+
 std::unique_ptr<BayesMember> BayesModel::runtime_form(const Columns& item_columns, const Columns& task_columns) const {
   at::NoGradGuard no_grad;
   BayesMember::Arrays a;
@@ -442,6 +454,7 @@ std::unique_ptr<BayesMember> BayesModel::runtime_form(const Columns& item_column
   if (!ranking_) raw = at::cat({raw, at::ones({raw.size(0), 1}, raw.options())}, 1);
   a.vectors = to_vector<float>(at::linalg_solve_triangular(factor, raw.t(), /*upper=*/false).t());
   a.bias = to_vector<float>(bias_);
+  if (ranking_) set_unlearned_variance(a, factor);
   a.offset = ranking_ ? 0 : p_.offset.item<float>();
   a.noise = ranking_ ? 0 : std::exp(p_.log_noise.item<float>());
   a.prior = to_vector<float>(at::matmul(p_.prior.to(at::kDouble), factor));

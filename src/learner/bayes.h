@@ -71,6 +71,7 @@ class BayesModel : public Model,
 
  private:
   Tensor features(const Tensor& items) const;  // [T, S] -> [T, S, H]
+  void set_unlearned_variance(BayesMember::Arrays& a, const Tensor& factor) const;
   Tensor residual_target(const Rows& rows) const;
   Tensor row_precision(const Rows& rows) const;
   Tensor prior_mean(const Task& task) const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "bundle/tensor_file.h"
 #include "core/error.h"
@@ -19,6 +20,7 @@ struct BayesWorkspace : Workspace {
   std::vector<float> target, precision, prior;
   std::vector<float> repeat;   // [support rows] what each adds to the score of its own item; empty where none does
   std::vector<int32_t> items;  // [support rows] -1 = unknown
+  mutable std::optional<double> squared_norm;  // E[|w|^2], worked out when it is asked for
   ItemSearch::Buffers search;
   std::vector<ItemSearch::Hit> best;
   std::vector<int32_t> own;  // items of the support, ascending, each once
@@ -73,6 +75,7 @@ BayesMember::BayesMember(Arrays arrays) : a_(std::move(arrays)) {
   require(a_.head > 0 && a_.raw > 0 && !a_.item_inputs.empty() && !a_.description_inputs.empty() && kinds > 0,
           "bayes: sizes are missing");
   fits(a_.vectors.size(), n * d, "vectors");
+  if (!a_.learned.empty()) fits(a_.learned.size(), n, "learned");
   fits(a_.prior.size(), d, "prior");
   fits(a_.prior_weight.size(), static_cast<size_t>(a_.description_inputs.back()) * d, "prior_weight");
   fits(a_.target_scale.size(), kinds, "target_scale");
@@ -118,6 +121,7 @@ void BayesMember::adapt(const TaskView& task, Workspace& workspace) const {
     add_inputs(task.description, a_.description_inputs, a_.prior_weight, a_.head, w.prior.data());
   }
   w.posterior.solve(a_.vectors.data(), a_.head, a_.head, w.rows, w.target, w.precision, w.prior);
+  w.squared_norm.reset();
 }
 
 namespace {
@@ -158,8 +162,21 @@ void BayesMember::score(const Workspace& workspace, std::span<const int32_t> ite
     }
     const bool known = knows(items[i]);
     score[i] = known ? score_of(a_, w, items[i]) : a_.offset;
-    if (!variance.empty()) variance[i] = a_.noise + (known ? w.posterior.variance(vector(items[i])) : 1.0F);
+    if (variance.empty()) continue;
+    variance[i] = a_.noise;
+    variance[i] += known ? w.posterior.variance(vector(items[i])) + unlearned_variance(w, items[i]) : 1.0F;
   }
+}
+
+/// What is added to the variance of an item of whose own part nothing is known.
+float BayesMember::unlearned_variance(const Workspace& workspace, int32_t item) const {
+  if (a_.learned.empty() || a_.learned[item]) return 0;
+  const auto& w = static_cast<const BayesWorkspace&>(workspace);
+  if (!w.squared_norm) {
+    const auto mean = w.posterior.weights_double();
+    w.squared_norm = w.posterior.total_variance() + dot(w.posterior.weights().data(), mean.data(), a_.head);
+  }
+  return a_.bias_variance + static_cast<float>(a_.vector_variance * *w.squared_norm);
 }
 
 void BayesMember::score_all(const Workspace& workspace, std::span<float> score) const {
@@ -232,6 +249,7 @@ void BayesMember::add_item(std::span<const ColumnView> features) {
   add_inputs(features, a_.item_inputs, a_.item_weight, a_.raw + 1, raw.data());
   a_.bias.push_back(static_cast<float>(raw[a_.raw]));
   raw[a_.raw] = 1;  // ratings: the constant that carries the task's own offset
+  if (!a_.learned.empty()) a_.learned.push_back(0);
   a_.vectors.resize(a_.vectors.size() + a_.head, 0.0F);
   add_whitened(raw, a_.vectors.data() + a_.vectors.size() - a_.head);
   search_.extend(a_.vectors.data(), a_.head, items(), a_.bias.data());
@@ -256,6 +274,10 @@ void BayesMember::save(TensorFile& file) const {
   file.put("scalars", std::vector<float>{a_.offset, a_.noise});
   file.put("vectors", a_.vectors, {items(), a_.head});
   file.put("bias", a_.bias);
+  if (!a_.learned.empty()) {
+    file.put("learned", a_.learned);
+    file.put("unlearned", std::vector<float>{a_.vector_variance, a_.bias_variance});
+  }
   file.put("prior", a_.prior);
   file.put("prior_weight", a_.prior_weight, {a_.description_inputs.back(), a_.head});
   file.put("target_scale", a_.target_scale);
@@ -281,6 +303,13 @@ std::unique_ptr<Member> BayesMember::load(const TensorFile& file) {
   a.noise = scalars[1];
   a.vectors = file.get<float>("vectors");
   a.bias = file.get<float>("bias");
+  if (file.has("learned")) {  // bundles of older versions have no such part
+    a.learned = file.get<uint8_t>("learned");
+    const auto unlearned = file.get<float>("unlearned");
+    require(unlearned.size() == 2 && unlearned[0] >= 0 && unlearned[1] >= 0, "bayes: unlearned is no two variances");
+    a.vector_variance = unlearned[0];
+    a.bias_variance = unlearned[1];
+  }
   a.prior = file.get<float>("prior");
   a.prior_weight = file.get<float>("prior_weight");
   a.target_scale = file.get<float>("target_scale");

@@ -13,7 +13,8 @@ namespace fewshop {
 ///   score(item) = offset + bias[item] + vector[item] . w,   w ~ N(prior(description), I) given the support
 ///
 /// For ranks a row also adds v * repeat[e] * exp(-repeat_decay[e] * age in days) to the score of its own item: what is
-/// bought is bought again.
+/// bought is bought again. The vector z of an item that training has not seen is uncertain as well: the variance of its
+/// score has E[|w|^2] = |mean|^2 + trace of the covariance, times the variance of a coordinate of z, added to it.
 /// Vectors are whitened with the learned prior precision (for ranks that includes the shared Gram matrix of all items),
 /// so the prior covariance is the identity. A support row of kind e with target y and weight v enters with target
 /// y * target_scale[e] (minus offset and bias for ratings) and precision v * precision[e] * exp(-decay[e] * age in
@@ -23,14 +24,19 @@ class BayesMember : public Member {
   /// Plain arrays, I items, D whitened head size, d embedding size (raw), P item inputs, Q description inputs.
   struct Arrays {
     bool ranking = false;
-    int32_t head = 0;                         // D
-    int32_t raw = 0;                          // d
-    std::vector<float> vectors;               // [I, D] whitened
-    std::vector<float> bias;                  // [I]
-    float offset = 0;                         // mean target (ratings)
-    float noise = 0;                          // variance of a target beside that of the head (ratings)
-    std::vector<float> prior;                 // [D] prior mean without description, whitened
-    std::vector<float> prior_weight;          // [Q, D] description inputs to prior mean, whitened
+    int32_t head = 0;                 // D
+    int32_t raw = 0;                  // d
+    std::vector<float> vectors;       // [I, D] whitened
+    std::vector<float> bias;          // [I]
+    float offset = 0;                 // mean target (ratings)
+    float noise = 0;                  // variance of a target beside that of the head (ratings)
+    std::vector<float> prior;         // [D] prior mean without description, whitened
+    std::vector<float> prior_weight;  // [Q, D] description inputs to prior mean, whitened
+    // Ranks: items that training has seen have a part of their own beside what their features tell. That of others is
+    // not known: its variance widens their intervals.
+    std::vector<uint8_t> learned;             // [I] 1 = has such a part; empty = all have
+    float vector_variance = 0;                // of a coordinate of that part, whitened
+    float bias_variance = 0;                  // of the bias
     std::vector<float> repeat, repeat_decay;  // [kinds] ranks: what a support row adds to its own item's score
     std::vector<float> target_scale, precision, decay;  // [kinds]
     // What encodes an item that comes later.
@@ -66,6 +72,7 @@ class BayesMember : public Member {
 
  private:
   bool knows(int32_t item) const { return item >= 0 && item < items(); }
+  float unlearned_variance(const Workspace& workspace, int32_t item) const;
   void add_whitened(std::span<const double> raw, float* vector) const;
   const float* vector(int32_t item) const { return a_.vectors.data() + static_cast<int64_t>(item) * a_.head; }
 

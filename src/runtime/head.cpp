@@ -386,17 +386,33 @@ void HeadPosterior::solve_again(std::span<const float> y) {
   narrow(exact, d_, weights_.data());
 }
 
-float HeadPosterior::variance(const float* phi) const {
-  double* query = query_.grow(d_pad_);
-  widen(phi, d_, d_pad_, query);
+/// Of query_ [d_pad], which is overwritten where the system is one in the weights.
+double HeadPosterior::variance_of_query() const {
+  double* query = query_.get();
   if (!dual_) {
     forward(query);
-    return to_float(dot(query, query, d_pad_));
+    return dot(query, query, d_pad_);
   }
   double* k = scratch_.grow(std::max(n_pad_, kBlock));
   for (int s = 0; s < n_pad_; ++s) k[s] = dot(rows_.get() + static_cast<int64_t>(s) * d_pad_, query, d_pad_);
   forward(k);
-  return to_float(std::max(0.0, dot(query, query, d_pad_) - dot(k, k, n_pad_)));
+  return std::max(0.0, dot(query, query, d_pad_) - dot(k, k, n_pad_));
+}
+
+float HeadPosterior::variance(const float* phi) const {
+  widen(phi, d_, d_pad_, query_.grow(d_pad_));
+  return to_float(variance_of_query());
+}
+
+double HeadPosterior::total_variance() const {
+  double* query = query_.grow(d_pad_);
+  double sum = 0;
+  for (int j = 0; j < d_; ++j) {
+    std::fill_n(query, d_pad_, 0.0);
+    query[j] = 1;
+    sum += variance_of_query();
+  }
+  return sum;
 }
 
 void HeadPosterior::equivalent_kernel(const float* phi, std::span<double> h) const {

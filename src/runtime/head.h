@@ -62,6 +62,9 @@ class HeadPosterior {
   /// Posterior variance of phi . w, for phi [d]: phi^T A^-1 phi, never below 0.
   float variance(const float* phi) const;
 
+  /// The sum of the variances of all d weights: the trace of A^-1. Takes as long as d variances.
+  double total_variance() const;
+
   /// How every row moves the score of phi [d]:  phi . E[w] = phi . m + sum over s of h_s e_s  (h [S]; 0 for absent
   /// rows).
   void equivalent_kernel(const float* phi, std::span<double> h) const;
@@ -71,6 +74,7 @@ class HeadPosterior {
 
  private:
   void factor(int rows, int inner, const double* matrix, const double* diagonal, double* right_side);
+  double variance_of_query() const;
   void forward(double* x) const;
   void backward(double* x) const;
 

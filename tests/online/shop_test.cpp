@@ -271,7 +271,14 @@ TEST(Shop, ANewItemIsRecommendedByItsContentWithAWiderInterval) {
   live.shop->change(change);
   const auto scores = live.shop->score("", {"u", "", std::nullopt}, {"next", "brand-new", "never heard of"}, false);
   ASSERT_EQ(scores.items.size(), 3);
-  EXPECT_GT(scores.items[0].high - scores.items[0].low, 0);
+  const auto width = [](const ListReply::Item& item) { return item.high - item.low; };
+  // The head has a prior variance of 1 in each direction: what is known of an item is at most as uncertain as its
+  // vector is long. A new item's own part is not known, so that its interval is the wider, with or without features.
+  const auto known = live.shop->score("", {"u", "", std::nullopt}, {"item-1", "item-2", "item-3", "item-4"}, false);
+  for (const auto& item : known.items) {
+    EXPECT_GT(width(scores.items[0]), width(item));
+    EXPECT_GT(width(scores.items[1]), width(item));
+  }
   ListRequest all;
   all.n = 1000;
   EXPECT_THAT(LiveShop::ids(live.recommend("u", all)), Contains("next"));

@@ -78,6 +78,42 @@ TEST(BayesMemberRepeatTest, WhatIsBoughtAgainIsACandidate) {
   }
 }
 
+// Of an item that training has not seen, the part that its features do not tell is not known.
+TEST(BayesMemberUnlearnedTest, TheirVarianceHasTheSquareOfTheHeadInIt) {
+  BayesMember::Arrays arrays = random_arrays(true, 6);
+  const int d = arrays.head;
+  arrays.learned.assign(kItems, 1);
+  arrays.learned[50] = 0;
+  arrays.vector_variance = 0.3F;
+  arrays.bias_variance = 0.2F;
+  for (int j = 0; j < d; ++j) {
+    arrays.vectors[50 * d + j] = arrays.vectors[51 * d + j];  // alike but for that
+    for (int k = 0; k < d; ++k) arrays.vectors[j * d + k] = j == k ? 1 : 0;
+  }
+  TensorFile file;
+  BayesMember(arrays).save(file);
+  const auto member = BayesMember::load(TensorFile::parse(file.serialize(), "memory"));
+  const auto workspace = member->workspace();
+  Random random(7);
+  for (const int rows : {0, 1, 5, 40}) {
+    const auto support = random_support(random, kItems, rows, true);
+    member->adapt({support, {}}, *workspace);
+    std::vector<int32_t> items{50, 51};
+    for (int j = 0; j < d; ++j) items.push_back(j);
+    std::vector<float> score(items.size()), variance(items.size());
+    member->score(*workspace, items, score, variance);
+    double squared_norm = 0;
+    const auto head = static_cast<const BayesMember&>(*member).head(*workspace);
+    for (int j = 0; j < d; ++j) squared_norm += variance[2 + j] + static_cast<double>(head[j]) * head[j];
+    EXPECT_NEAR(variance[0] - variance[1], 0.2 + 0.3 * squared_norm, 1e-4) << rows;
+  }
+  member->add_item({});  // one that is only known by its name
+  std::vector<float> score(1), variance(1);
+  member->adapt({{}, {}}, *workspace);
+  member->score(*workspace, std::vector<int32_t>{kItems}, score, variance);
+  EXPECT_GT(variance[0], 0.2F);
+}
+
 // What a model says of an item follows its features: the same as if it had come with the new ones.
 TEST_P(BayesMemberTest, AChangedItemIsWhatItWouldBeHadItComeSo) {
   BayesMember changed(random_arrays(GetParam(), 4)), fresh(random_arrays(GetParam(), 4));

@@ -52,6 +52,11 @@ inline std::shared_ptr<Model> small_model(const SmallModelOptions& options = {})
       a.vectors[i] = 0.3F * a.vectors[i] + centres[(i / head % options.centres) * head + i % head];
   }
   a.bias = numbers(n, 0.3);
+  if (ranking) {
+    a.learned.assign(n, 1);
+    a.vector_variance = 0.5F;
+    a.bias_variance = 0.1F;
+  }
   a.offset = ranking ? 0 : 3.5f;
   a.noise = ranking ? 0 : 0.8f;
   a.prior = numbers(head, 0.2);
