@@ -57,7 +57,7 @@ void read_event(element value, const ParseContext& context, std::string& event_i
   if (identify && (event.client_id.empty() || (join && event.user_id.empty())))
     refuse("identify: expected client_id, the guest, and user_id, the account");
   if (said && !(event.user_id.empty() && event.client_id.empty()))
-    incoming.consents.push_back({event.user_id, event.client_id, *said});
+    incoming.note_consent(event.user_id, event.client_id, *said);
   if (!identify) return;
   incoming.identities.push_back({event.client_id, event.user_id, join});
   event.event.clear();  // nothing to store

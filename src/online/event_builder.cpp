@@ -50,12 +50,12 @@ void EventBuilder::items(element list, std::string_view name, std::initializer_l
     const size_t position = event_.items.size();
     EventItem& item = event_.items.emplace_back();
     try {
-      if (value.is_string()) {  // "items": ["a", "b"]
+      if (value.is_string() || value.is_number()) {  // "items": ["a", "b"]
         item.item_id = id_of(value, "item_id", context_.limits, true);
         continue;
       }
       JsonObject extra;
-      const object members = object_of(value, "the item");
+      const object members = object_of(value, "it");
       std::string_view id_name;
       for (const std::string_view candidate : id_names) {
         element id;

@@ -122,8 +122,7 @@ Incoming parse_ga4(std::string_view body, const ParseContext& context) {
       request.problem = bad.reason;
       return;
     }
-    if (request.personalization)
-      incoming.consents.push_back({request.user_id, request.client_id, *request.personalization});
+    if (request.personalization) incoming.note_consent(request.user_id, request.client_id, *request.personalization);
     if (!request.labels.empty() && !request.user_id.empty() && request.personalization.value_or(true))
       incoming.users.push_back({request.user_id, {{"labels", request.labels}}});
   };

@@ -45,6 +45,7 @@ struct GuestJoin {
 struct Consent {
   std::string user_id, client_id;
   bool given = true;
+  int64_t after = 0;  // events of the same request that came before; its own event is the next
 };
 
 /// Changes of a user or an item by the names of the record's members (`labels`, `comment`, `hidden`, `categories`,
@@ -65,6 +66,13 @@ struct Incoming {
   std::vector<RecordPatch> users;
   std::vector<Refusal> refusals;
   std::string write_key;  // Segment's, as the body gave it; a secret, never stored or logged
+
+  /// What was said now, before the next event. Whoever consents with an account takes back what the guest refused.
+  void note_consent(const std::string& user_id, const std::string& client_id, bool given) {
+    const auto after = static_cast<int64_t>(events.size());
+    consents.push_back({user_id, client_id, given, after});
+    if (given && !user_id.empty() && !client_id.empty()) consents.push_back({"", client_id, given, after});
+  }
 };
 
 /// Users or items of one body.

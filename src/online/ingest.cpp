@@ -23,11 +23,19 @@ void write_change(ShopStore::Writer& writer, const Change& change, Outcome& outc
   for (const auto& user : change.users) rows += writer.put_user(user);
   for (const auto& [id, changes] : change.user_patches) rows += writer.patch_user(id, changes);
   if (!change.named_items.empty()) writer.name_items(change.named_items);
-  if (change.fresh > 0) writer.append(std::span(change.events).first(change.fresh));
+  // In the order of the request: an event belongs to somebody who has refused until the consent that came with it.
+  int64_t written = 0;
+  const auto append_until = [&](int64_t end) {
+    if (end > written) writer.append(std::span(change.events).subspan(written, end - written));
+    written = std::max(written, end);
+  };
+  for (const auto& consent : change.consents) {
+    append_until(consent.after);
+    rows += writer.set_personalization(consent.user_id, consent.client_id, consent.given);
+  }
+  append_until(change.fresh);
   for (const auto& join : change.joins)
     rows += join.join ? writer.join(join.client_id, join.user_id) : writer.part(join.client_id);
-  for (const auto& consent : change.consents)
-    rows += writer.set_personalization(consent.user_id, consent.client_id, consent.given);
   for (const auto& event : change.overwritten_feedback) rows += writer.replace_feedback(event);
   for (const auto& key : change.deleted_feedback) rows += writer.delete_feedback(key.event, key.user_id, key.item_id);
   for (const auto& id : change.deleted_items) rows += writer.delete_item(id);
@@ -134,12 +142,14 @@ bool Ingest::try_commit(std::span<Submission> group) {
   std::string error;
   std::map<std::string, int64_t> item_changes;
   try {
-    hooks_.begin();
+    const Micros now = hooks_.now();
+    hooks_.begin(now);
     for (Submission& submission : group) {
       submission.outcome = {};
       hooks_.prepare(submission.change, submission.outcome);
     }
     store_.write([&](ShopStore::Writer& writer) {
+      writer.set_now(now);
       for (Submission& submission : group) write_change(writer, submission.change, submission.outcome);
       item_changes = writer.item_changes();
     });
@@ -150,7 +160,6 @@ bool Ingest::try_commit(std::span<Submission> group) {
     error = problem.what();
     hooks_.failed(error);
   }
-  if (error.empty() && !item_changes.empty()) hooks_.counted(item_changes);
   for (Submission& submission : group) {
     if (error.empty()) {
       bring_into_effect(submission);
@@ -162,6 +171,8 @@ bool Ingest::try_commit(std::span<Submission> group) {
       submission.outcome.invalid = invalid;
     }
   }
+  // Afterwards: items that came with these changes are known by now, and what they add has been counted.
+  if (error.empty() && !item_changes.empty()) hooks_.counted(item_changes);
   return error.empty();
 }
 

@@ -73,12 +73,13 @@ struct Outcome {
 class Ingest {
  public:
   struct Hooks {
-    std::function<void()> begin;                     // a group of changes begins; an earlier one may have failed
+    std::function<void(Micros now)> begin;           // a group of changes begins; an earlier one may have failed
     std::function<void(Change&, Outcome&)> prepare;  // before the commit: what the shop knows, duplicates to the end
-    std::function<void(const Change&, Outcome&)> apply;                  // after it; again where it threw
-    std::function<void(const std::map<std::string, int64_t>&)> counted;  // Writer::item_changes of a commit
-    std::function<void(const std::string& message)> failed;              // a commit or the indexing failed
-    std::function<void()> idle;                                          // now and then, between two commits
+    std::function<void(const Change&, Outcome&)> apply;  // after it; again where it threw
+    std::function<void(const std::map<std::string, int64_t>&)>
+        counted;                                             // Writer::item_changes of a commit, after apply
+    std::function<void(const std::string& message)> failed;  // a commit or the indexing failed
+    std::function<void()> idle;                              // now and then, between two commits
     std::function<Micros()> now;
     std::function<void(double seconds)> effect = nullptr;  // events: from their submission to their effect
   };

@@ -21,8 +21,15 @@ int32_t ItemTable::add(std::string_view id, bool* added) {
   return item;
 }
 
-void ItemTable::set(int32_t item, bool shown, Micros time) {
+bool ItemTable::has(std::string_view id) const {
+  const Reader items(*this);
+  const int32_t item = items.find(id);
+  return item >= 0 && items.at(item).present;
+}
+
+void ItemTable::set(int32_t item, bool present, bool shown, Micros time) {
   const std::unique_lock lock(mutex_);
+  items_[item].present = present;
   items_[item].shown = shown;
   if (time != 0) items_[item].time = time;
 }

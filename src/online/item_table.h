@@ -22,9 +22,10 @@ class ItemTable {
  public:
   struct Item {
     std::string id;
-    bool shown = true;  // neither hidden nor deleted
-    Micros time = 0;    // when it came; 0 = not known
-    double events = 0;  // rows of events that name it
+    bool present = false;  // the shop has a record of it; not deleted
+    bool shown = false;    // and it is not hidden
+    Micros time = 0;       // when it came; 0 = not known
+    double events = 0;     // rows of events that name it
   };
 
   /// Shared access. Nothing changes while it lives; keep it short.
@@ -44,7 +45,9 @@ class ItemTable {
   /// The number of the item, a new one where it is not known; `added` tells.
   int32_t add(std::string_view id, bool* added = nullptr);
   int32_t find(std::string_view id) const { return Reader(*this).find(id); }
-  void set(int32_t item, bool shown, Micros time);
+  /// Whether it is known and was not deleted.
+  bool has(std::string_view id) const;
+  void set(int32_t item, bool present, bool shown, Micros time);
   void count(int32_t item, double events);
 
  private:

@@ -153,7 +153,7 @@ bool read_message(element value, std::string_view call, const ParseContext& cont
   event.personalization = said.value_or(true);
   const auto traits = message.traits && event.personalization ? message.traits : std::nullopt;
   const auto note_consent = [&] {
-    if (said) incoming.consents.push_back({event.user_id, event.client_id, *said});
+    if (said) incoming.note_consent(event.user_id, event.client_id, *said);
   };
 
   if (type == "alias") {

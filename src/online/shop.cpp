@@ -60,7 +60,7 @@ Shop::Shop(Options options)
       ledger_(store_->settings("")) {
   load();
   Ingest::Hooks hooks;
-  hooks.begin = [this] { begin(); };
+  hooks.begin = [this](Micros now) { begin(now); };
   hooks.prepare = [this](Change& change, Outcome& outcome) { prepare(change, outcome); };
   hooks.apply = [this](const Change& change, Outcome& outcome) { apply(change, outcome); };
   hooks.counted = [this](const std::map<std::string, int64_t>& changes) {
@@ -108,7 +108,7 @@ void Shop::stop() {
 void Shop::load() {
   store_->each_item([&](const ItemRecord& record) {
     const int32_t item = items_.add(record.item_id);
-    items_.set(item, !record.hidden, record.time);
+    items_.set(item, true, !record.hidden, record.time);
   });
   const Micros now = options_.now();
   store_->each_future_row(now, [&](const EventRow& row) {
@@ -170,7 +170,8 @@ Outcome Shop::change(Change change) {
 
 // --- On the ingest thread.
 
-void Shop::begin() {
+void Shop::begin(Micros now) {
+  group_now_ = now;
   pending_.clear();
   forgetting_.clear();
   group_forgotten_.clear();
@@ -208,21 +209,38 @@ void Shop::prepare(Change& change, Outcome& outcome) {
       event.personalization = false;
     if (came_late(event)) event.personalization = false;
   };
-  const auto fresh = std::stable_partition(change.events.begin(), change.events.end(),
-                                           [&](const Event& event) { return !duplicate(event.event_id); });
-  change.fresh = fresh - change.events.begin();
-  outcome.accepted = change.fresh;
-  outcome.duplicates = std::ssize(change.events) - change.fresh;
-  for (int64_t i = 0; i < change.fresh; ++i) know(change.events[i]);
-  for (const auto& join : change.joins) group_joins_[join.client_id] = join.join ? join.user_id : "";
-  for (const auto& consent : change.consents)
+  // A consent counts from the event that it came with.
+  const auto note = [&](const Consent& consent) {
     group_refusals_[consent.user_id.empty() ? guest_key(consent.client_id) : user_key(consent.user_id)] =
         !consent.given;
+  };
+  std::vector<Event> again;
+  auto consent = change.consents.begin();
+  change.fresh = 0;
+  for (size_t i = 0; i <= change.events.size(); ++i) {
+    for (; consent != change.consents.end() && consent->after <= static_cast<int64_t>(i); ++consent) {
+      note(*consent);
+      consent->after = change.fresh;
+    }
+    if (i == change.events.size()) break;
+    Event& event = change.events[i];
+    if (duplicate(event.event_id)) {
+      again.push_back(std::move(event));
+      continue;
+    }
+    know(event);
+    if (static_cast<int64_t>(i) != change.fresh) change.events[change.fresh] = std::move(event);
+    ++change.fresh;
+  }
+  std::move(again.begin(), again.end(), change.events.begin() + change.fresh);
+  outcome.accepted = change.fresh;
+  outcome.duplicates = std::ssize(again);
+  for (const auto& join : change.joins) group_joins_[join.client_id] = join.join ? join.user_id : "";
   for (Event& event : change.overwritten_feedback) know(event);
   change.named_items.clear();
   const auto name = [&](const Event& event) {
     for (const EventItem& item : event.items)
-      if (items_.find(item.item_id) < 0) change.named_items.push_back(item.item_id);
+      if (!items_.has(item.item_id)) change.named_items.push_back(item.item_id);
   };
   {
     const std::shared_lock posted(posted_mutex_);
@@ -236,14 +254,13 @@ void Shop::prepare(Change& change, Outcome& outcome) {
 }
 
 int32_t Shop::know_item(const std::string& id) {
-  if (const int32_t known = items_.find(id); known >= 0) return known;
+  if (items_.has(id)) return items_.find(id);
   apply_item(id);
   return items_.find(id);
 }
 
 void Shop::apply_event(const Event& event) {
   const int32_t kind = kinds_.add(event.event);
-  const Micros now = options_.now();
   const std::string key = !event.personalization     ? ""
                           : !event.user_id.empty()   ? user_key(event.user_id)
                           : !event.client_id.empty() ? guest_key(event.client_id)
@@ -252,18 +269,24 @@ void Shop::apply_event(const Event& event) {
   for (const EventItem& item : event.items) know_item(item.item_id);
   each_row(event, kinds_.keeps_texts(), [&](const EventRow& row) {
     const int32_t item = items_.find(row.item_id);
-    if (event.time <= now)
-      items_.count(item, 1);
-    else
-      due_.push({event.time, event.event_id, item});
+    count_or_wait(event, item);
     if (!key.empty() && kind >= 0) rows_.add(key, live_row(row, item, kind, kinds_));
   });
 }
 
+void Shop::count_or_wait(const Event& event, int32_t item) {
+  if (event.time <= group_now_)
+    items_.count(item, 1);
+  else
+    due_.push({event.time, event.event_id, item});
+}
+
 void Shop::count_due() {
   while (!due_.empty() && due_.top().time <= options_.now()) {
-    // It may have been deleted meanwhile.
-    if (store_->has_event(due_.top().event_id)) items_.count(due_.top().item, 1);
+    const Due& due = due_.top();
+    // It may have been deleted meanwhile, or withheld.
+    const std::string id = ItemTable::Reader(items_).at(due.item).id;
+    if (store_->counts_row(due.event_id, id)) items_.count(due.item, 1);
     due_.pop();
   }
 }
@@ -285,7 +308,7 @@ void Shop::apply_item(const std::string& id) {
   const auto columns = store_->item_columns(id).value_or(ShopStore::Columns{});
   const int32_t item = items_.add(id);
   const bool shown = record && !record->hidden;
-  items_.set(item, shown, record ? record->time : 0);
+  items_.set(item, record.has_value(), shown, record ? record->time : 0);
   for (const auto& model : following()) model->put_item(item, id, columns, shown);
   if (journal_) journal_->push_back(id);
   views_.changed(item, id, columns);
@@ -337,7 +360,8 @@ void Shop::apply(const Change& change, Outcome& outcome) {
   for (int64_t& done = outcome.in_effect; done < change.fresh + overwritten; ++done) {
     const Event& event = change.overwritten_feedback[done - change.fresh];
     for (const EventItem& item : event.items) know_item(item.item_id);
-    for (const EventItem& item : event.items) items_.count(items_.find(item.item_id), 1);
+    for (const EventItem& item : event.items) count_or_wait(event, items_.find(item.item_id));
+    recent_.add(hash64(event.event_id));
     rows_.drop(user_key(event.user_id));
   }
   for (const auto& key : change.deleted_feedback) rows_.drop(user_key(key.user_id));

@@ -242,12 +242,13 @@ class Shop {
   /// Up to when events count: a clock that is set back takes no event back that has counted.
   Micros until() const;
   void load();
-  void begin();
+  void begin(Micros now);
   void prepare(Change& change, Outcome& outcome);
   void apply(const Change& change, Outcome& outcome);
   bool duplicate(const std::string& event_id);
   void count_due();
   void apply_event(const Event& event);
+  void count_or_wait(const Event& event, int32_t item);
   void prepare_forgetting(Change& change);
   bool came_late(const Event& event) const;
   nlohmann::json finish_forgetting(const std::string& user_id, const Outcome& outcome);
@@ -290,6 +291,7 @@ class Shop {
   // Of the ingest thread alone.
   RecentIds recent_;
   std::unordered_set<uint64_t> pending_;  // ids of the group that is being committed
+  Micros group_now_ = 0;                  // of that group: later events are of the future
   struct Due {
     Micros time;
     std::string event_id;

@@ -60,7 +60,11 @@ ListRules Shop::rules(const ListRequest& request) {
   for (const auto& pin : request.pins) {
     const int32_t item = items_.find(pin.item_id);
     require(item >= 0, "pins: no item '", pin.item_id, "'");
-    rules.pins.push_back({item, pin.place});
+    // A pin does not bring back what may not be shown, and an item has one place.
+    const auto is_it = [&](const Pin& other) { return other.item == item; };
+    const bool may =
+        ItemTable::Reader(items_).at(item).shown && !std::count(rules.exclude.begin(), rules.exclude.end(), item);
+    if (may && std::none_of(rules.pins.begin(), rules.pins.end(), is_it)) rules.pins.push_back({item, pin.place});
   }
   return rules;
 }

@@ -75,6 +75,11 @@ bool EventQueue::has(const std::string& event_id) const {
   return ids_.contains(event_id);
 }
 
+bool EventQueue::names(const std::string& user_id) const {
+  const std::shared_lock lock(mutex_);
+  return of_user_.contains(user_id);
+}
+
 std::vector<QueuedRow> EventQueue::of(const std::string& user_id, const std::string& client_id, Micros until) const {
   std::vector<QueuedRow> rows;
   const std::shared_lock lock(mutex_);

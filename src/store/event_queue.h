@@ -45,6 +45,8 @@ class EventQueue {
   int64_t size() const;
 
   bool has(const std::string& event_id) const;
+  /// Whether an event of this user is in it.
+  bool names(const std::string& user_id) const;
   /// Rows of a user (of a guest, by client_id, where user_id is "") with time <= until, in the order of acceptance.
   std::vector<QueuedRow> of(const std::string& user_id, const std::string& client_id, Micros until) const;
   /// Every row that `wanted` takes, in the order of acceptance.

@@ -45,6 +45,8 @@ void each_item_where(Connection& connection, const std::string& condition, const
   const Deadline deadline(database.handle());
   try {
     std::set<std::string> tables;
+    // A condition in parentheses may be more than one that closes them; without them, it may be the end of a statement.
+    database.prepare_locked("select item_id from items where\n" + condition, &tables);
     const auto statement = database.prepare_locked(
         "select item_id from items where (\n" + condition + "\n)" + (item_id.empty() ? "" : " and item_id = ?"),
         &tables);

@@ -45,6 +45,21 @@ bool ShopReader::has_event(const std::string& event_id) {
   return in_tables(*reader, event_id);
 }
 
+bool ShopReader::counts_row(const std::string& event_id, const std::string& item_id) {
+  if (queue_.has(event_id)) {
+    const auto rows = queue_.all([&](const Event& event) { return event.event_id == event_id; });
+    if (std::any_of(rows.begin(), rows.end(), [&](const QueuedRow& row) { return row.row.item_id == item_id; }))
+      return true;
+  }
+  auto reader = pool_.take();
+  for (const char* table : {"events", "events_future"}) {
+    auto query = reader->query(fmt::format("select 1 from {} where event_id = ? and item_id = ? limit 1", table));
+    query.add(event_id).add(item_id);
+    if (query.step()) return true;
+  }
+  return false;
+}
+
 void ShopReader::each_event_id(int64_t at_most, const std::function<void(std::string_view)>& use) {
   const auto queued = queue_.latest_ids(at_most);
   for (const auto& id : queued) use(id);

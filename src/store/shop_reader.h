@@ -20,6 +20,7 @@ class ShopReader {
       : pool_(std::move(path), std::move(options)), queue_(queue) {}
 
   bool has_event(const std::string& event_id);
+  bool counts_row(const std::string& event_id, const std::string& item_id);
   void each_event_id(int64_t at_most, const std::function<void(std::string_view)>& use);
   std::vector<EventRow> history(const std::string& user_id, const std::string& client_id, int64_t at_most,
                                 Micros until);

@@ -48,9 +48,13 @@ Page<Record> page_of(Connection::Query& query, int64_t n, Read read, Id id) {
 
 }  // namespace
 
+/// Somebody who was named by an event has a record once the event is indexed, and is known before.
 std::optional<UserRecord> ShopReader::user(const std::string& user_id) {
+  const bool queued = !user_id.empty() && queue_.names(user_id);
   auto reader = pool_.take();
-  return read_user(*reader, user_id);
+  auto record = read_user(*reader, user_id);
+  if (!record && queued) record = UserRecord{user_id, {}, ""};
+  return record;
 }
 
 std::optional<ItemRecord> ShopReader::item(const std::string& item_id) {

@@ -106,6 +106,9 @@ class SqliteShopStore final : public ShopStore {
   }
 
   bool has_event(const std::string& event_id) override { return reader_.has_event(event_id); }
+  bool counts_row(const std::string& event_id, const std::string& item_id) override {
+    return reader_.counts_row(event_id, item_id);
+  }
   void each_event_id(int64_t at_most, const std::function<void(std::string_view)>& use) override {
     reader_.each_event_id(at_most, use);
   }

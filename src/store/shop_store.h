@@ -88,6 +88,8 @@ class ShopStore {
   class Writer {
    public:
     virtual ~Writer() = default;
+    /// What is of the future in this change: events after this instant. Without it, as the last index() said.
+    virtual void set_now(Micros now) = 0;
     /// To the queue; an event whose id is stored already falls out when it is indexed. An event without user_id whose
     /// guest is joined gets the user; one of somebody who refused, or with `personalization` false, is stored without
     /// user_id and client_id. Throws InvalidInput for an event without event_id.
@@ -154,6 +156,8 @@ class ShopStore {
 
   /// Whether an event with this id is stored: waiting, withheld, and still in the queue included.
   virtual bool has_event(const std::string& event_id) = 0;
+  /// Whether a row of this event names the item and is not withheld.
+  virtual bool counts_row(const std::string& event_id, const std::string& item_id) = 0;
   /// Ids of the latest `at_most` events, newest first; an id may come twice.
   virtual void each_event_id(int64_t at_most, const std::function<void(std::string_view)>& use) = 0;
   static constexpr int64_t kAllRows = std::numeric_limits<int64_t>::max() / 2;

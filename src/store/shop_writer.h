@@ -42,6 +42,7 @@ class ShopWriter final : public ShopStore::Writer {
   };
   explicit ShopWriter(Context context);
 
+  void set_now(Micros now) override { context_.now = now; }
   void append(std::span<const Event> events) override;
   int64_t put_user(const UserRecord& user) override;
   int64_t patch_user(const std::string& user_id, const nlohmann::json& changes) override;

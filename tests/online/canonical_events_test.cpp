@@ -107,6 +107,7 @@ TEST(CanonicalEventsTest, OneItemNeedsNoList) {
   EXPECT_EQ(event.items[0].price, 9.5);
   EXPECT_EQ(event.extra, "");
   EXPECT_THAT(event_of(R"({"event": "x", "items": ["a", "b"]})").items, SizeIs(2));
+  EXPECT_EQ(event_of(R"({"event": "x", "items": [17]})").items[0].item_id, "17");
 }
 
 TEST(CanonicalEventsTest, OneBadEventDoesNotFailTheBatch) {

@@ -446,6 +446,18 @@ TEST(Shop, RulesHoldInsideTheSearch) {
   EXPECT_EQ(pinned.size(), 9);
   EXPECT_EQ(pinned[0], "item-800");
   EXPECT_EQ(pinned[2], plain[0]);
+  // An item has one place, and a pin does not bring back what may not be shown.
+  request.pins = {{plain[1], 0}, {plain[1], 1}, {plain[2], 2}, {"item-801", 3}};
+  request.exclude = {plain[2]};
+  Change hide;
+  hide.item_patches.emplace_back("item-801", nlohmann::json{{"hidden", true}});
+  live.shop->change(hide);
+  const auto once = LiveShop::ids(live.recommend("u", request));
+  EXPECT_EQ(once[0], plain[1]);
+  EXPECT_EQ(std::set(once.begin(), once.end()).size(), once.size());
+  EXPECT_THAT(once, Not(Contains(plain[2])));
+  EXPECT_THAT(once, Not(Contains("item-801")));
+  request.exclude.clear();
   request.pins.clear();
   request.boosts = {{"price = 333", 50}};
   EXPECT_EQ(LiveShop::ids(live.recommend("u", request))[0], "item-333");
@@ -463,6 +475,7 @@ TEST(Shop, AFilterReadsItemsAndNothingElse) {
   LiveShop live;
   live.put_items();
   for (const char* bad : {"exists (select 1 from users)", "1) union select user_id from users where (1", "price <",
+                          "price < 20) or (1 = 1", "price < 20 limit 1", "price < 20 order by price",
                           "load_extension('x')", "price; drop table items",
                           "(with recursive t(n) as (select 1 union all "
                           "select n + 1 from t) select max(n) from t) > 0",

@@ -107,7 +107,7 @@ TEST(BayesMemberUnlearnedTest, TheirVarianceHasTheSquareOfTheHeadInIt) {
     for (int j = 0; j < d; ++j) squared_norm += variance[2 + j] + static_cast<double>(head[j]) * head[j];
     EXPECT_NEAR(variance[0] - variance[1], 0.2 + 0.3 * squared_norm, 1e-4) << rows;
   }
-  member->add_item({});  // one that is only known by its name
+  member->add_item(std::vector<ColumnView>(2));  // one that is only known by its name
   std::vector<float> score(1), variance(1);
   member->adapt({{}, {}}, *workspace);
   member->score(*workspace, std::vector<int32_t>{kItems}, score, variance);

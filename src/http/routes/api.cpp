@@ -104,7 +104,13 @@ std::vector<Parameter> page_parameters(const std::string& what) {
 
 Incoming admitted(const Api& api, Incoming incoming) {
   size_t kept = 0;
+  auto consent = incoming.consents.begin();
+  const auto place_consents = [&](size_t through) {  // those that came before an event follow those that are kept
+    for (; consent != incoming.consents.end() && consent->after <= static_cast<int64_t>(through); ++consent)
+      consent->after = static_cast<int64_t>(kept);
+  };
   for (size_t i = 0; i < incoming.events.size(); ++i) {
+    place_consents(i);
     Event& event = incoming.events[i];
     if (!api.shop.admits_kind(event.event)) {
       incoming.refusals.push_back(
@@ -117,6 +123,7 @@ Incoming admitted(const Api& api, Incoming incoming) {
     if (kept != i) incoming.events[kept] = std::move(event);
     ++kept;
   }
+  place_consents(incoming.events.size());
   incoming.events.resize(kept);
   incoming.index.resize(kept);
   return incoming;
