@@ -34,8 +34,8 @@ void submit(const Api& api, const Request& request, Change change, Reply reply,
       } else if (outcome.invalid) {
         reply(Response::error(HttpError(400, "invalid_request", outcome.error), id));
       } else {
-        const char* what = outcome.stored ? "it was stored and is not in effect yet: " : "nothing was stored: ";
-        reply(Response::error(unavailable(what + outcome.error), id));
+        const char* what = outcome.stored ? "it was stored and is not in effect yet" : "nothing was stored";
+        reply(Response::error(unavailable(what), id));
       }
     });
   } catch (const Overloaded& problem) {
@@ -49,8 +49,8 @@ HttpError overloaded(const std::string& message) {
   return error;
 }
 
-HttpError unavailable(const std::string& message) {
-  HttpError error(503, "unavailable", message);
+HttpError unavailable(const std::string& what) {
+  HttpError error(503, "unavailable", what + ": the database or its disk refuses; the server's log has the reason");
   error.retry_after = 1;
   return error;
 }

@@ -45,7 +45,7 @@ nlohmann::json reasons_json(const ListReply::Item& item);
 
 /// 429 and 503 that say when to come again.
 HttpError overloaded(const std::string& message);
-HttpError unavailable(const std::string& message);
+HttpError unavailable(const std::string& what);
 
 /// Moves events of kinds that the shop has no room for to the refusals.
 Incoming admitted(const Api& api, Incoming incoming);

@@ -30,7 +30,7 @@ void add_people_routes(Router& router, const Api& api) {
                  if (outcome.error.empty()) {
                    reply(Response::json({{"RowAffected", std::min<int64_t>(1, outcome.rows)}, {"receipt", receipt}}));
                  } else {
-                   reply(Response::error(unavailable("nobody was forgotten: " + outcome.error), id));
+                   reply(Response::error(unavailable("nobody was forgotten"), id));
                  }
                });
          } catch (const Overloaded& problem) {
