@@ -89,7 +89,7 @@ ShopServer::ShopServer(Options options) : options_(std::move(options)) {
   server_->start();
   log_->message(AccessLog::Level::kInfo,
                 fmt::format("serving, port {}, {}, {} models live", server_->port(),
-                            open() ? "no key: open to this machine" : "keys needed", shop_->models().size()));
+                            open() ? "no key: open to this machine" : "keys needed", shop_->scenarios().size()));
   warmer_ = std::thread([this] {
     try {
       shop_->warm(stopping_);

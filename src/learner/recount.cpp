@@ -9,6 +9,7 @@
 #include "bundle/tensor_file.h"
 #include "core/error.h"
 #include "learner/baseline/baseline.h"
+#include "runtime/row_model.h"
 #include "store/store.h"
 #include "task/order_rows.h"
 #include "task/raw_rows.h"
@@ -113,6 +114,10 @@ TrainedOn trained_on(const Dataset& data, int64_t events_through, const TaskSet&
 
 Recount recount(const std::string& folder, const std::string& database, int64_t forgotten) {
   Recount result;
+  if (is_row_problem(bundle_problem(read_manifest(folder), folder))) {
+    result.obstacle = "models that predict rows are not counted anew";
+    return result;
+  }
   Model::Parts parts = Model::read_parts(folder);
   if (!parts.trained_on) {
     result.obstacle = "it does not remember which rows it was trained with";

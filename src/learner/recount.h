@@ -28,7 +28,7 @@ struct Recount {
 ///
 /// `forgotten`: rows that were forgotten since the training, about. Where more than a tenth of the trained rows is
 /// missing beside those (retention took them, or it is another database), what would be counted is another model:
-/// that is an obstacle, as is a bundle that does not remember what it was trained with.
+/// that is an obstacle, as is a bundle that does not remember what it was trained with, or one that predicts rows.
 ///
 /// Throws InvalidInput for a damaged bundle or a database that lacks what the scenario reads, Failure.
 Recount recount(const std::string& bundle, const std::string& database, int64_t forgotten);

@@ -7,8 +7,11 @@
 #include <limits>
 #include <vector>
 
+#include "bundle/bundle.h"
 #include "core/error.h"
 #include "online/live_model.h"
+#include "runtime/row_model.h"
+#include "scenario/names.h"
 #include "store/store.h"
 #include "task/model_data.h"
 
@@ -168,6 +171,9 @@ class Checker {
 }  // namespace
 
 LiveCheck check_live(const std::string& bundle, const std::string& database, int64_t most_users) {
+  const Problem problem = bundle_problem(read_manifest(bundle), bundle);
+  require(!is_row_problem(problem), bundle, ": a ", problem_name(problem),
+          " model is not fed by events: its rows come with the questions, so there is nothing to check");
   return Checker(bundle, database).run(most_users);
 }
 

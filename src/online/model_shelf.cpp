@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <unordered_set>
 
 #include "bundle/bundle.h"
 #include "online/live_check.h"
@@ -17,8 +16,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr const char* kSetting = "models";
-constexpr size_t kMostComparisons = 64;  // waiting for the shadow; more are dropped
-constexpr int64_t kComparisonsPerLogLine = 1000;
 
 /// Names become folders.
 void check_name(const std::string& scenario) {
@@ -30,6 +27,17 @@ void check_name(const std::string& scenario) {
           "' cannot be the name of a folder: a scenario that is served is named by letters, digits, '-', '_', '.'");
 }
 
+/// The name of the scenario of a bundle that can be served; refuses others. Of models that rate or rank items:
+std::string servable_of_items(const Bundle& bundle, const std::string& path) {
+  EventKinds kinds;
+  return LiveModel("", path, Model::from_bundle(bundle, path), kinds).name();
+}
+
+/// Of models that predict rows.
+std::string servable_of_rows(const Bundle& bundle, const std::string& path) {
+  return RowModel::from_bundle(bundle, path)->scenario().name;
+}
+
 std::string names_of(const std::vector<std::string>& names) {
   return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
 }
@@ -39,18 +47,6 @@ std::string names_of(const std::vector<std::string>& names) {
 json to_json(const ModelVersion& version) {
   return {{"scenario", version.scenario}, {"version", version.version}, {"published", format_time(version.published)},
           {"source", version.source},     {"live", version.live},       {"shadow", version.shadow}};
-}
-
-json to_json(const ShadowCount& count) {
-  const auto n = static_cast<double>(std::max<int64_t>(1, count.asked));
-  return {{"version", count.version},
-          {"asked", count.asked},
-          {"overlap", count.overlap / n},
-          {"same_first", static_cast<double>(count.same_first) / n},
-          {"live_ms", 1000 * count.live_seconds / n},
-          {"shadow_ms", 1000 * count.shadow_seconds / n},
-          {"failed", count.failed},
-          {"dropped", count.dropped}};
 }
 
 json to_json(const CellIndex::Report& report) {
@@ -294,12 +290,11 @@ ModelVersion ModelShelf::make_live(State state, const std::string& name, const s
     std::erase(scenario.before, version);
     if (!back && !was.empty()) scenario.before.push_back(was);
     scenario.live = version;
-    if (scenario.shadow == version) {
+    if (scenario.shadow == version || shop_.row_model(name)) {  // models of rows have none
       scenario.shadow.clear();
       shop_.retire_shadow(name);
     }
-  } else if (const auto models = shop_.models();
-             std::none_of(models.begin(), models.end(), [&](const auto& model) { return model->name() == name; })) {
+  } else if (std::ranges::count(shop_.scenarios(), name, &Shop::LiveScenario::name) == 0) {
     shop_.publish(version, folder_of(name, version));  // it could not be loaded at start
   }
   std::vector<std::string> removed;
@@ -327,12 +322,10 @@ ModelVersion ModelShelf::publish(const std::string& path, bool activate,
     throw ForgottenSince(path + ": somebody was forgotten after its rows were read");
   State state = copy();
   Bundle bundle = read_bundle(path);
-  const std::string name = [&] {
-    EventKinds kinds;  // refuses what cannot be served
-    return LiveModel("", path, Model::load(path), kinds).name();
-  }();
+  const bool of_rows = is_row_problem(bundle_problem(bundle, path));
+  const std::string name = of_rows ? servable_of_rows(bundle, path) : servable_of_items(bundle, path);
   check_name(name);
-  if (options_.check_users > 0) {
+  if (!of_rows && options_.check_users > 0) {
     const LiveCheck check = check_live(path, options_.database, options_.check_users);
     require(check.difference.empty(), check.difference);
   }
@@ -382,31 +375,6 @@ ModelVersion ModelShelf::rollback(const std::string& scenario) {
   return make_live(state, scenario, version, true);
 }
 
-void ModelShelf::shadow(const std::string& scenario, const std::optional<std::string>& version) {
-  const std::lock_guard one(work_mutex_);
-  State state = copy();
-  if (!version) {
-    if (state.count(scenario) == 0) entry_of(state, scenario, "");
-    state.at(scenario).shadow.clear();
-    commit(state);
-    shop_.retire_shadow(scenario);
-    const std::lock_guard lock(shadow_mutex_);
-    counts_.erase(scenario);
-    return;
-  }
-  const std::string name = entry_of(state, scenario, *version).version;
-  require(name != state.at(scenario).live, "version: ", name, " of ", scenario,
-          " is live; a shadow is another version than the one that answers");
-  shop_.shadow(name, folder_of(scenario, name));
-  state.at(scenario).shadow = name;
-  {
-    const std::lock_guard lock(shadow_mutex_);
-    counts_[scenario] = {};
-    counts_[scenario].version = name;
-  }
-  commit(state);
-}
-
 void ModelShelf::remove(const std::string& scenario, const std::string& version) {
   const std::lock_guard one(work_mutex_);
   State state = copy();
@@ -418,77 +386,6 @@ void ModelShelf::remove(const std::string& scenario, const std::string& version)
   std::erase_if(value.versions, [&](const Entry& entry) { return entry.version == name; });
   commit(state);
   remove_folders({folder_of(scenario, name)});
-}
-
-// --- Shadows.
-
-std::map<std::string, ShadowCount> ModelShelf::shadows() const {
-  const std::lock_guard lock(shadow_mutex_);
-  return counts_;
-}
-
-void ModelShelf::observe(const Asker& asker, const ListRequest& request, const ListReply& reply, double seconds) {
-  if (shadowed_.load(std::memory_order_relaxed) == 0) return;
-  if (lists_.fetch_add(1, std::memory_order_relaxed) % options_.shadow_every != 0) return;
-  {
-    const std::lock_guard lock(shadow_mutex_);
-    if (counts_.count(reply.scenario) == 0) return;
-  }
-  bool room = false;
-  {
-    const std::lock_guard lock(queue_mutex_);
-    room = !stopping_ && queue_.size() < kMostComparisons;
-    if (room) queue_.emplace_back([=, this] { compare(asker, request, reply, seconds); });
-  }
-  if (room) {
-    wake_.notify_one();
-    return;
-  }
-  const std::lock_guard lock(shadow_mutex_);
-  if (const auto count = counts_.find(reply.scenario); count != counts_.end()) ++count->second.dropped;
-}
-
-void ModelShelf::compare(const Asker& asker, const ListRequest& request, const ListReply& reply, double seconds) {
-  ListReply other;
-  bool failed = false;
-  const auto begin = std::chrono::steady_clock::now();
-  try {
-    other = shop_.shadow_recommend(reply.scenario, asker, request);
-  } catch (const Error&) {
-    failed = true;  // the shadow has ended, or cannot answer this
-  }
-  const double taken = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  std::unordered_set<std::string> answered;
-  for (const auto& item : other.items) answered.insert(item.id);
-  int64_t shared = 0;
-  for (const auto& item : reply.items) shared += static_cast<int64_t>(answered.count(item.id));
-  std::string line;
-  {
-    const std::lock_guard lock(shadow_mutex_);
-    const auto found = counts_.find(reply.scenario);
-    if (found == counts_.end()) return;
-    ShadowCount& count = found->second;
-    if (failed) {
-      ++count.failed;
-      return;
-    }
-    ++count.asked;
-    count.overlap += reply.items.empty() ? 1.0 : static_cast<double>(shared) / static_cast<double>(reply.items.size());
-    count.same_first +=
-        reply.items.empty() ? other.items.empty() : !other.items.empty() && other.items[0].id == reply.items[0].id;
-    count.live_seconds += seconds;
-    count.shadow_seconds += taken;
-    if (count.asked % kComparisonsPerLogLine == 0) {
-      const auto n = static_cast<double>(count.asked);
-      line = fmt::format(
-          "models: {}: shadow {} beside {}: {} lists, {:.0f} % of their items the same, {:.0f} % with "
-          "the same first item, {:.2f} ms against {:.2f} ms",
-          reply.scenario, count.version, reply.version, count.asked, 100 * count.overlap / n,
-          100 * static_cast<double>(count.same_first) / n, 1000 * count.shadow_seconds / n,
-          1000 * count.live_seconds / n);
-    }
-  }
-  if (!line.empty()) options_.log(line);
 }
 
 }  // namespace fewshop

@@ -23,6 +23,7 @@
 #include "online/kinds.h"
 #include "online/ledger.h"
 #include "online/live_model.h"
+#include "online/live_row_model.h"
 #include "online/live_rows.h"
 #include "online/recent_ids.h"
 #include "online/recommend.h"
@@ -59,6 +60,12 @@ struct ListRequest {
   };
   std::vector<PinRequest> pins;
   bool explain = false;
+};
+
+/// Predictions for rows, and the model that made them: one version, from support to answer.
+struct RowReply {
+  std::shared_ptr<const LiveRowModel> model;
+  RowAnswer answer;
 };
 
 struct ListReply {
@@ -207,11 +214,20 @@ class Shop {
       std::function<void(const Asker& asker, const ListRequest& request, const ListReply& reply, double seconds)>;
   void observe(Observe observe) { observers_.push_back(std::move(observe)); }
   void clear_observers() { observers_.clear(); }
-  /// The live model of a scenario; "" = the default for lists. Throws InvalidInput naming those there are.
+  /// The live model of a scenario that rates or ranks items; "" = the default for lists. Throws InvalidInput naming
+  /// those there are, or that the scenario asks about rows.
   std::shared_ptr<const LiveModel> model(const std::string& scenario) const;
   /// The same, null where the default is asked for and nothing is live.
   std::shared_ptr<const LiveModel> model_or_null(const std::string& scenario) const;
   std::vector<std::shared_ptr<const LiveModel>> models() const;
+  /// The live model of a scenario that asks about rows; null where it has none.
+  std::shared_ptr<const LiveRowModel> row_model(const std::string& scenario) const;
+  /// Every scenario that has a live model, of either kind, by name.
+  struct LiveScenario {
+    std::string name, title, version;
+    Problem problem = Problem::kRanking;
+  };
+  std::vector<LiveScenario> scenarios() const;
 
   // --- Answers. InvalidInput for what was asked wrongly.
 
@@ -231,6 +247,8 @@ class Shop {
   /// The same for a task that the request states itself (score_rows).
   ListReply score(const std::string& scenario, const TextRows& support, const ColumnValues& description,
                   const std::vector<std::string>& items, bool explain);
+  /// Predictions for rows. Throws InvalidInput where the scenario has no live model that predicts rows.
+  RowReply predict(const std::string& scenario, const RowQuestion& question);
 
  private:
   struct TaskState {
@@ -271,12 +289,14 @@ class Shop {
   ListReply reply(const ListAnswer& answer, const LiveModel* model);
   ListReply answer_scores(const LiveModel& model, const Asker& asker, const std::vector<std::string>& ids,
                           bool explain);
-  /// Tells the observer of an answer that was begun at `begin`.
-  void tell(const ListReply& reply, std::chrono::steady_clock::time_point begin) const;
+  /// Tells the observer of an answer that was begun at `begin`; its seconds are those until now.
+  void tell(Answer answer, std::chrono::steady_clock::time_point begin) const;
   ListReply scores(const ListAnswer& answer, const LiveModel& model, const std::vector<std::string>& ids,
                    const std::function<std::string(const Contribution&)>& item_of);
   ListReply ranked(std::vector<Candidate> candidates, const ListRules& rules, const std::string& served);
   std::vector<std::shared_ptr<LiveModel>> following() const;  // live and shadows
+  void publish_rows(const std::string& version, const std::string& folder);
+  std::string live_names(bool of_rows = false) const;  // with models_mutex_
   void make_ready(const std::string& version, const std::string& folder,
                   const std::function<void(const std::shared_ptr<LiveModel>&)>& swap);
 
@@ -314,7 +334,8 @@ class Shop {
   std::unordered_set<std::string> refusals_;            // "u:ID", "c:ID"
 
   mutable std::shared_mutex models_mutex_;
-  std::map<std::string, std::shared_ptr<LiveModel>> models_, shadows_;  // by scenario
+  std::map<std::string, std::shared_ptr<LiveModel>> models_, shadows_;     // by scenario
+  std::map<std::string, std::shared_ptr<const LiveRowModel>> row_models_;  // none of a scenario that models_ has
   std::vector<Observe> observers_;
   std::mutex publish_mutex_;  // one at a time
 

@@ -1,4 +1,4 @@
-// What a shop answers: lists, neighbours, scores.
+// What a shop answers: lists, neighbours, scores, predictions for rows.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -133,7 +133,7 @@ ListReply Shop::recommend(const std::string& scenario, const Asker& asker, const
     const TaskState state = task_state(asker, model.get());
     reply = this->reply(fewshop::recommend(*model, state.view(), rules(request), request.explain, now()), model.get());
   }
-  tell(reply, begin);
+  tell({reply.scenario, reply.support, 0, reply.adapt_seconds}, begin);
   if (model) {
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     for (const Observe& observe : observers_) observe(asker, request, reply, seconds);
@@ -141,18 +141,26 @@ ListReply Shop::recommend(const std::string& scenario, const Asker& asker, const
   return reply;
 }
 
-void Shop::tell(const ListReply& reply, std::chrono::steady_clock::time_point begin) const {
-  if (options_.answered)
-    options_.answered({reply.scenario, reply.support,
-                       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(),
-                       reply.adapt_seconds});
+void Shop::tell(Answer answer, std::chrono::steady_clock::time_point begin) const {
+  if (!options_.answered) return;
+  answer.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  options_.answered(answer);
+}
+
+RowReply Shop::predict(const std::string& scenario, const RowQuestion& question) {
+  const auto begin = std::chrono::steady_clock::now();
+  RowReply reply{row_model(scenario), {}};
+  require(reply.model != nullptr, "scenario: no model of '", scenario, "' that predicts rows is live");
+  reply.answer = reply.model->answer(question);
+  tell({reply.model->name(), reply.answer.support, 0, reply.answer.adapt_seconds}, begin);
+  return reply;
 }
 
 ListReply Shop::score(const std::string& scenario, const Asker& asker, const std::vector<std::string>& ids,
                       bool explain) {
   const auto begin = std::chrono::steady_clock::now();
   const ListReply reply = answer_scores(*model(scenario), asker, ids, explain);
-  tell(reply, begin);
+  tell({reply.scenario, reply.support, 0, reply.adapt_seconds}, begin);
   return reply;
 }
 
@@ -174,7 +182,7 @@ ListReply Shop::score(const std::string& scenario, const TextRows& support, cons
   const ListReply reply =
       scores(score_rows(*model, support, description, ids, explain, now()), *model, ids,
              [&](const Contribution& part) { return item < 0 ? "" : support.rows[part.row][item].value_or(""); });
-  tell(reply, begin);
+  tell({reply.scenario, reply.support, 0, reply.adapt_seconds}, begin);
   return reply;
 }
 

@@ -1,7 +1,12 @@
 // The models of a shop: which are live, how one takes another's place.
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <set>
 
+#include "bundle/bundle.h"
 #include "core/error.h"
 #include "online/event_field.h"
 #include "online/shop.h"
@@ -23,20 +28,45 @@ std::vector<std::shared_ptr<const LiveModel>> Shop::models() const {
   return models;
 }
 
+std::shared_ptr<const LiveRowModel> Shop::row_model(const std::string& scenario) const {
+  const std::shared_lock lock(models_mutex_);
+  const auto found = row_models_.find(scenario);
+  return found == row_models_.end() ? nullptr : found->second;
+}
+
+std::vector<Shop::LiveScenario> Shop::scenarios() const {
+  std::vector<LiveScenario> scenarios;
+  const auto add = [&](const auto& models) {
+    for (const auto& [name, model] : models)
+      scenarios.push_back({name, model->scenario().title, model->version(), model->scenario().problem});
+  };
+  {
+    const std::shared_lock lock(models_mutex_);
+    add(models_);
+    add(row_models_);
+  }
+  std::ranges::sort(scenarios, {}, &LiveScenario::name);
+  return scenarios;
+}
+
+/// Scenarios whose models rate or rank items, and with `of_rows` the others too.
+std::string Shop::live_names(bool of_rows) const {
+  std::set<std::string> names;
+  for (const auto& entry : models_) names.insert(entry.first);
+  if (of_rows)
+    for (const auto& entry : row_models_) names.insert(entry.first);
+  return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+}
+
 std::shared_ptr<const LiveModel> Shop::model_or_null(const std::string& scenario) const {
   const std::shared_lock lock(models_mutex_);
-  const auto names = [&] {
-    std::string names;
-    for (const auto& entry : models_) names += (names.empty() ? "" : ", ") + entry.first;
-    return names.empty() ? "none" : names;
-  };
   const std::string& wanted = scenario.empty() ? options_.default_scenario : scenario;
   if (wanted.empty()) {
     std::shared_ptr<const LiveModel> only;
     for (const auto& [name, model] : models_) {
       if (!model->ranking()) continue;
       if (only)
-        throw InvalidInput("scenario: several rank items (" + names() +
+        throw InvalidInput("scenario: several rank items (" + live_names() +
                            "); name one with ?scenario=, or set [recommend] scenario");
       only = model;
     }
@@ -44,7 +74,10 @@ std::shared_ptr<const LiveModel> Shop::model_or_null(const std::string& scenario
   }
   const auto found = models_.find(wanted);
   if (found != models_.end()) return found->second;
-  if (!scenario.empty()) throw InvalidInput("scenario: no model of '" + wanted + "' is live; live: " + names());
+  require(row_models_.count(wanted) == 0, "scenario: '", wanted, "' asks about rows, which POST /api/scenarios/",
+          wanted, "/predict answers; expected one that rates or ranks items: ", live_names());
+  if (!scenario.empty())
+    throw InvalidInput("scenario: no model of '" + wanted + "' is live; live: " + live_names(true));
   return nullptr;
 }
 
@@ -67,15 +100,33 @@ std::map<std::string, std::string> live_columns(const Scenario& scenario) {
 }  // namespace
 
 void Shop::publish(const std::string& version, const std::string& folder) {
+  if (is_row_problem(bundle_problem(read_manifest(folder), folder))) return publish_rows(version, folder);
   make_ready(version, folder, [this](const std::shared_ptr<LiveModel>& model) {
     // Rows that are read from here on have what the model asks of them.
     if (kinds_.use(model->scenario())) rows_.clear();
     const std::unique_lock lock(models_mutex_);
     models_[model->name()] = model;
+    row_models_.erase(model->name());
   });
 }
 
+/// Rows come with their questions: there is nothing of the shop to make known to the model first.
+void Shop::publish_rows(const std::string& version, const std::string& folder) {
+  const auto model = std::make_shared<const LiveRowModel>(version, folder, RowModel::load(folder));
+  const std::lock_guard one(publish_mutex_);
+  {
+    const std::unique_lock lock(models_mutex_);
+    models_.erase(model->name());
+    shadows_.erase(model->name());
+    row_models_[model->name()] = model;
+  }
+  kinds_.release(model->name());
+}
+
 void Shop::shadow(const std::string& version, const std::string& folder) {
+  require(!is_row_problem(bundle_problem(read_manifest(folder), folder)), "version: ", version,
+          " predicts rows, and such models have no shadow; `fewshop model compare NEW OLD` answers the same test tasks "
+          "with two of them");
   make_ready(version, folder, [&](const std::shared_ptr<LiveModel>& model) {
     const std::unique_lock lock(models_mutex_);
     const auto live = models_.find(model->name());
@@ -153,7 +204,8 @@ void Shop::make_ready(const std::string& version, const std::string& folder,
 void Shop::retire(const std::string& scenario) {
   {
     const std::unique_lock lock(models_mutex_);
-    require(models_.erase(scenario) > 0, "scenario: no model of '", scenario, "' is live");
+    require(models_.erase(scenario) + row_models_.erase(scenario) > 0, "scenario: no model of '", scenario,
+            "' is live");
     shadows_.erase(scenario);
   }
   kinds_.release(scenario);

@@ -223,7 +223,7 @@ Shop::Figures Shop::figures() const {
     figures = figures_;
   }
   figures.queued = store_->queued();
-  figures.models = std::ssize(this->models());
+  figures.models = std::ssize(scenarios());
   return figures;
 }
 

@@ -102,12 +102,17 @@ RowTaskInput row_task_input(const RowModel& model, const TextRows& support, cons
 
 std::vector<RowPrediction> predict_rows(const RowModel& model, RowTaskInput& input, const TextRows& query,
                                         const RowAnswerOptions& options) {
+  const auto session = model.session();
+  model.adapt(input.task(), *session);
+  return predict_rows(model, *session, input, query, options);
+}
+
+std::vector<RowPrediction> predict_rows(const RowModel& model, RowSession& session, RowTaskInput& input,
+                                        const TextRows& query, const RowAnswerOptions& options) {
   const Scenario& s = model.scenario();
   const int item_column = s.item.empty() ? -1 : query.find(s.item);
   require(s.item.empty() || item_column >= 0, query.place, ": expected a column '", s.item, "' (rows.item of scenario ",
           s.name, "), got ", fmt::format("{}", fmt::join(query.columns, ", ")));
-  const auto session = model.session();
-  model.adapt(input.task(), *session);
   RowEncoder encoder(model, query, input);
   std::vector<RowPrediction> predictions;
   std::vector<double> contribution(input.support.size());
@@ -116,16 +121,16 @@ std::vector<RowPrediction> predict_rows(const RowModel& model, RowTaskInput& inp
     require(item_column < 0 || !item.empty(), query.where(r), ": ", s.item, " is empty");
     const RowInput row = encoder.encode(r, item);
     RowPrediction p;
-    model.predict(*session, RowModel::kServed, row, p.distribution);
+    model.predict(session, RowModel::kServed, row, p.distribution);
     p.value = value_text(p.distribution, model);
-    p.served = model.served_name(*session);
+    p.served = model.served_name(session);
     if (s.problem != Problem::kBinary && s.problem != Problem::kMulticlass) {
       p.low = quantile(p.distribution, 0.025);
       p.high = quantile(p.distribution, 0.975);
     }
     if (options.explain) {
       const int32_t label = has_classes(s.problem) ? most_probable(p.distribution) : 0;
-      p.prior = model.explain(*session, RowModel::kServed, row, label, contribution);
+      p.prior = model.explain(session, RowModel::kServed, row, label, contribution);
       p.link = p.prior;
       for (size_t i = 0; i < contribution.size(); ++i) {
         p.link += contribution[i];

@@ -51,7 +51,11 @@ struct RowAnswerOptions {
   bool explain = false;  // prior, link and reasons
 };
 
-/// Predictions for rows of the same task, in their order. Query rows need no target.
+/// Predictions for rows of the task that `session` was adapted to (`input` made it), in their order. Query rows need no
+/// target. Throws InvalidInput naming place and row where the item is missing that the scenario asks for.
+std::vector<RowPrediction> predict_rows(const RowModel& model, RowSession& session, RowTaskInput& input,
+                                        const TextRows& query, const RowAnswerOptions& options = {});
+/// The same in a session of its own.
 std::vector<RowPrediction> predict_rows(const RowModel& model, RowTaskInput& input, const TextRows& query,
                                         const RowAnswerOptions& options = {});
 

@@ -88,8 +88,8 @@ void add_model_routes(Router& router, ModelShelf& shelf, ModelTrainer& trainer, 
             {{"models", std::move(models)}, {"shadows", std::move(shadows)}, {"indexes", std::move(indexes)}}));
       });
   add(Method::kPost, "/api/models",
-      "Publishes a bundle of the server's machine. 409 names the part that cannot be served, or the first row that "
-      "[live] makes otherwise than [rows].",
+      "Publishes a bundle of the server's machine, of any problem. 409 names the part that cannot be served, or the "
+      "first row that [live] makes otherwise than [rows].",
       {{"type", "object"}, {"required", {"path"}}, {"properties", {{"path", text}, {"activate", boolean}}}},
       schema_ref("ModelVersion"), [&shelf](std::shared_ptr<const Request> request, Reply reply) {
         const json body = read_body(*request, json::value_t::object);

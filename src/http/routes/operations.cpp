@@ -21,8 +21,8 @@ void add_operation_routes(Router& router, const Api& api, std::function<std::str
        .handle = [api, started, not_ready = std::move(not_ready)](std::shared_ptr<const Request>, Reply reply) {
          const auto figures = api.shop.figures();
          json models = json::array();
-         for (const auto& model : api.shop.models())
-           models.push_back({{"scenario", model->name()}, {"version", model->version()}});
+         for (const auto& live : api.shop.scenarios())
+           models.push_back({{"scenario", live.name}, {"version", live.version}});
          const std::string reason = not_ready();
          reply(Response::json(
              {{"version", FEWSHOP_VERSION},

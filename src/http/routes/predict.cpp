@@ -2,53 +2,16 @@
 #include <fmt/format.h>
 
 #include "http/routes/api.h"
-#include "store/store.h"
+#include "http/routes/row_predictions.h"
+#include "http/routes/row_tables.h"
+#include "scenario/names.h"
 
 namespace fewshop::http {
 namespace {
 
 using nlohmann::json;
 
-constexpr size_t kMostRows = 10'000;      // of one table; questions of a request
-constexpr size_t kMostColumns = 1'000;    // different members of its rows
-constexpr size_t kMostCells = 1'000'000;  // every row has room for every column
-
-/// A JSON value as the text that a column would hold.
-std::optional<std::string> text_of(const json& value, const std::string& place) {
-  if (value.is_null()) return std::nullopt;
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_boolean()) return value.get<bool>() ? "1" : "0";
-  if (value.is_number_integer()) return std::to_string(value.get<int64_t>());
-  if (value.is_number()) return Value::of(value.get<double>()).to_text();
-  throw HttpError(400, "invalid_body", place + ": expected a text, a number or a boolean, got " + value.type_name());
-}
-
-/// Rows given as objects, as a table of text: the union of their members is the columns.
-TextRows rows_of(const json& rows, const std::string& place) {
-  if (!rows.is_array()) throw HttpError(400, "invalid_body", place + ": expected a list of rows");
-  if (rows.size() > kMostRows)
-    throw HttpError(400, "invalid_body", fmt::format("{}: at most {} rows", place, kMostRows));
-  TextRows table;
-  table.place = place;
-  for (const json& row : rows) {
-    if (!row.is_object()) throw HttpError(400, "invalid_body", place + ": every row is a JSON object");
-    std::vector<std::optional<std::string>> values(table.columns.size());
-    for (const auto& entry : row.items()) {
-      int column = table.find(entry.key());
-      if (column < 0) {
-        column = static_cast<int>(table.columns.size());
-        table.columns.push_back(entry.key());
-        if (table.columns.size() > kMostColumns || table.columns.size() * rows.size() > kMostCells)
-          throw HttpError(400, "invalid_body", place + ": the rows have too many different members");
-      }
-      if (std::ssize(values) <= column) values.resize(column + 1);
-      values[column] = text_of(entry.value(), place + "." + entry.key());
-    }
-    table.rows.push_back(std::move(values));
-  }
-  for (auto& row : table.rows) row.resize(table.columns.size());
-  return table;
-}
+constexpr size_t kMostQuestions = 10'000;  // of a request
 
 json predictions_json(const ListReply& reply, const LiveModel& model, bool explain) {
   json predictions = json::array();
@@ -70,10 +33,10 @@ json predictions_json(const ListReply& reply, const LiveModel& model, bool expla
 
 json predict(const Api& api, const std::string& scenario, const json& body) {
   if (!body.is_object()) throw HttpError(400, "invalid_body", "expected a JSON object");
+  if (api.shop.row_model(scenario)) return predict_rows(api, scenario, body);
   const auto model = api.shop.model(scenario);
   const Scenario& s = model->scenario();
-  const TextRows query = rows_of(body.value("query", json()), "query");
-  if (query.rows.empty()) throw HttpError(400, "invalid_body", "query: no rows");
+  const TextRows query = query_rows_of(body);
   const int column = query.find(s.item);
   if (column < 0) throw HttpError(400, "invalid_body", "query: expected a member '" + s.item + "' in every row");
   std::vector<std::string> items;
@@ -82,11 +45,7 @@ json predict(const Api& api, const std::string& scenario, const json& body) {
     items.push_back(*query.rows[r][column]);
   }
   const bool explain = body.value("explain", false);
-  ColumnValues task;
-  if (const auto given = body.find("task"); given != body.end()) {
-    if (!given->is_object()) throw HttpError(400, "invalid_body", "task: expected a JSON object");
-    for (const auto& entry : given->items()) task[entry.key()] = text_of(entry.value(), "task." + entry.key());
-  }
+  const ColumnValues task = values_of(body.value("task", json()), "task");
   const auto id = [&](const char* name) {
     const auto found = task.find(name);
     return found == task.end() ? std::string() : found->second.value_or("");
@@ -136,61 +95,85 @@ json guided(const Api& api, const Asker& asker, const ListReply& neighbours, con
   return entries(scored);
 }
 
+/// A prediction of either kind of model; what each member means: docs/http-api.md.
+json prediction_schema() {
+  const auto one_of = [](std::vector<const char*> types) { return json{{"type", types}}; };
+  const json number = one_of({"number"});
+  return {{"type", "object"},
+          {"properties",
+           {{"value", one_of({"number", "string"})},
+            {"low", one_of({"number", "string", "null"})},
+            {"high", one_of({"number", "string", "null"})},
+            {"family",
+             {{"enum", {"scores", "gaussian", "bernoulli", "categorical", "ordinal", "poisson", "negative-binomial"}}}},
+            {"probabilities", {{"type", {"object", "null"}}, {"additionalProperties", number}}},
+            {"served", one_of({"string"})},
+            {"prior", number},
+            {"link", number},
+            {"reasons",
+             array_of({{"type", "object"},
+                       {"properties",
+                        {{"row", one_of({"integer"})}, {"item", one_of({"string"})}, {"contribution", number}}}})}}}};
+}
+
 }  // namespace
 
 void add_predict_routes(Router& router, const Api& api) {
-  const json text = {{"type", "string"}}, number = {{"type", "number"}};
+  const json text = {{"type", "string"}};
   const json rows = array_of({{"type", "object"}});
-  router.add(
-      {.method = Method::kPost,
-       .path = "/api/scenarios/{name}/predict",
-       .tag = "predict",
-       .summary = "Predictions for query rows of a task; without support its stored rows count, [] = none. A list of "
-                  "bodies gives a list of answers.",
-       .scope = "recommend",
-       .body =
-           {{"type", {"object", "array"}},
-            {"required", {"query"}},
-            {"properties",
-             {{"task", {{"type", "object"}}}, {"support", rows}, {"query", rows}, {"explain", {{"type", "boolean"}}}}}},
-       .response = {{"type", {"object", "array"}},
-                    {"properties",
-                     {{"predictions", array_of({{"type", "object"},
-                                                {"properties",
-                                                 {{"value", number},
-                                                  {"low", number},
-                                                  {"high", number},
-                                                  {"family", text},
-                                                  {"prior", number},
-                                                  {"served", text}}}})},
-                      {"model_version", text}}}},
-       .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-         const json body = parse_body(*request);
-         const std::string& name = request->parameter("name");
-         try {
-           if (!body.is_array()) return reply(Response::json(predict(api, name, body)));
-           if (body.size() > kMostRows)
-             throw HttpError(400, "invalid_body", fmt::format("at most {} questions", kMostRows));
-           json answers = json::array();
-           for (const json& one : body) answers.push_back(predict(api, name, one));
-           reply(Response::json(answers));
-         } catch (const json::exception& problem) {
-           throw HttpError(400, "invalid_body", problem.what());
-         }
-       }});
+  router.define("Prediction", prediction_schema());
+  router.add({.method = Method::kPost,
+              .path = "/api/scenarios/{name}/predict",
+              .tag = "predict",
+              .summary =
+                  "Predictions for query rows of a task. Without support its stored rows count, [] = none; where the "
+                  "scenario asks about rows, both mean none. A list of bodies gives a list of answers.",
+              .scope = "recommend",
+              .body = {{"type", {"object", "array"}},
+                       {"required", {"query"}},
+                       {"properties",
+                        {{"task", {{"type", "object"}}},
+                         {"support", rows},
+                         {"query", rows},
+                         {"explain", {{"type", "boolean"}}},
+                         {"at", text}}}},
+              .response = {{"type", {"object", "array"}},
+                           {"properties",
+                            {{"predictions", array_of(schema_ref("Prediction"))},
+                             {"model_version", text},
+                             {"support", {{"type", "integer"}}}}}},
+              .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
+                const json body = parse_body(*request);
+                const std::string& name = request->parameter("name");
+                try {
+                  if (!body.is_array()) return reply(Response::json(predict(api, name, body)));
+                  if (body.size() > kMostQuestions)
+                    throw HttpError(400, "invalid_body", fmt::format("at most {} questions", kMostQuestions));
+                  json answers = json::array();
+                  for (const json& one : body) answers.push_back(predict(api, name, one));
+                  reply(Response::json(answers));
+                } catch (const json::exception& problem) {
+                  throw HttpError(400, "invalid_body", problem.what());
+                }
+              }});
   router.add({.method = Method::kGet,
               .path = "/api/scenarios",
               .tag = "predict",
               .summary = "Scenarios whose models are live.",
               .scope = "recommend",
-              .response = {{"type", "object"}},
+              .response = {{"type", "object"},
+                           {"properties",
+                            {{"scenarios",
+                              array_of({{"type", "object"},
+                                        {"properties",
+                                         {{"name", text}, {"title", text}, {"problem", text}, {"version", text}}}})}}}},
               .handle = [api](std::shared_ptr<const Request>, Reply reply) {
                 json list = json::array();
-                for (const auto& model : api.shop.models())
-                  list.push_back({{"name", model->name()},
-                                  {"title", model->scenario().title},
-                                  {"problem", model->ranking() ? "ranking" : "rating"},
-                                  {"version", model->version()}});
+                for (const Shop::LiveScenario& live : api.shop.scenarios())
+                  list.push_back({{"name", live.name},
+                                  {"title", live.title},
+                                  {"problem", problem_name(live.problem)},
+                                  {"version", live.version}});
                 reply(Response::json({{"scenarios", list}}));
               }});
   router.add({.method = Method::kPost,
