@@ -17,8 +17,9 @@ namespace fewshop::http {
 ///                                               share of the rows that it reads; 1 and 1 where everything is read
 ///   fewshop_ready                               gauge: 1 while the server is ready, else 0
 ///   fewshop_feedback_events_total{event}        counter: events accepted since the start
-///   fewshop_rank_requests_total{model}          counter: lists and scores by scenario; "popular" where no model
-///   answers fewshop_rank_latency_seconds{model}         histogram: from the question to the list, without HTTP
+///   fewshop_rank_requests_total{model}          counter: lists, scores and predictions by scenario; "popular" where no
+///                                               model answers
+///   fewshop_rank_latency_seconds{model}         histogram: from the question to the list, without HTTP
 ///   fewshop_adapt_latency_seconds{model}        histogram: of that, from the rows to an adapted model
 ///   fewshop_event_to_effect_seconds             histogram: from an event's submission to its effect, durable
 ///   fewshop_cold_requests_ratio{kind}           gauge: "user": answers without any support row, of those since the
