@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "core/error.h"
 #include "feature/feature_values.h"
@@ -20,13 +21,12 @@ void add_columns(const std::vector<ColumnEncoder>& encoders, std::vector<std::st
   for (const ColumnEncoder& encoder : encoders) names.push_back(column_of(encoder));
 }
 
-void require_known(const std::string& column, std::vector<std::string> known, const std::string& place,
+void require_known(const std::string& column, const std::vector<std::string>& known, const std::string& place,
                    const Scenario& scenario) {
   if (std::find(known.begin(), known.end(), column) != known.end()) return;
-  std::sort(known.begin(), known.end());
-  known.erase(std::unique(known.begin(), known.end()), known.end());
+  const std::set<std::string> names(known.begin(), known.end());
   throw InvalidInput(fmt::format("{}: scenario {} has no column '{}'; known: {}", place, scenario.name,
-                                 column.substr(0, 100), fmt::join(known, ", ")));
+                                 column.substr(0, 100), fmt::join(names, ", ")));
 }
 
 const char* expected_of(FeatureType type) {

@@ -137,12 +137,14 @@ TEST_F(RowRoutesTest, AnswersAreCounted) {
   EXPECT_THAT(metrics, HasSubstr("fewshop_models_live 2"));
 }
 
-// 4,000 requests of two clients while 100 times another version becomes live: all are answered, each by one version.
+// 20,000 requests of two clients while 100 times another version becomes live: all are answered, each by one version.
 TEST_F(RowRoutesTest, SwapsUnderLoadFailAndMixNothing) {
-  constexpr int kRequests = 4000, kSwaps = 100;
+  constexpr int kRequests = 20'000, kSwaps = 100;
   const std::map<std::string, double> expected = {{first_, after_two(0.25)}, {publish(0.5F), after_two(0.5)}};
   const std::string body = json{{"support", two_ones()}, {"query", {{{"x", 1}}, {{"x", 2}}}}}.dump();
   std::atomic<int> asked = 0, failed = 0, mixed = 0;
+  std::map<std::string, std::atomic<int>> answers;
+  for (const auto& entry : expected) answers[entry.first] = 0;
   const auto ask_often = [&] {
     Client client(shop_.address());
     for (int i = 0; i < kRequests / 2; ++i, ++asked) {
@@ -152,6 +154,7 @@ TEST_F(RowRoutesTest, SwapsUnderLoadFailAndMixNothing) {
         continue;
       }
       const json object = json::parse(answer.body);
+      ++answers.at(object.at("model_version"));
       for (const json& prediction : object.at("predictions"))
         if (std::abs(prediction.at("value").get<double>() - expected.at(object.at("model_version"))) > 1e-6) ++mixed;
     }
@@ -166,6 +169,7 @@ TEST_F(RowRoutesTest, SwapsUnderLoadFailAndMixNothing) {
   second.join();
   EXPECT_EQ(failed, 0);
   EXPECT_EQ(mixed, 0);
+  for (const auto& [version, count] : answers) EXPECT_GT(count, kRequests / 10) << version;
 }
 
 TEST_F(RowRoutesTest, TheDocumentSaysWhatAPredictionIs) {
