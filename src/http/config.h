@@ -47,12 +47,15 @@ void fields(ServerSection& o, Visitor&& visit) {
 struct DatabaseSection {
   std::string data_store;
   int cache_mb = 1024;
+  int rows_per_user = 1000;
   int recent_ids = 10'000'000;
 };
 template <class Visitor>
 void fields(DatabaseSection& o, Visitor&& visit) {
   visit("data_store", o.data_store, Field{0, 1, "the shop's database: a path, or sqlite://PATH"});
   visit("cache_mb", o.cache_mb, Field{1, 1 << 20, "memory for rows of users, MiB"});
+  visit("rows_per_user", o.rows_per_user,
+        Field{1, 1e6, "latest rows of a user that answers take, of the kinds of event that live models use"});
   visit("recent_ids", o.recent_ids,
         Field{1000, 1e9, "ids of events remembered against duplicates; older ones are found when they are indexed"});
 }

@@ -88,7 +88,9 @@ class OwnServer {
   json check() {
     while (server_->shop().queued() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     try {
-      const LiveCheck check = check_live(bundle_, database(), std::numeric_limits<int64_t>::max());
+      const auto models = server_->shop().models();
+      const LiveCheck check = check_live(models.empty() ? bundle_ : models.front()->folder(), database(),
+                                         std::numeric_limits<int64_t>::max(), &server_->shop());
       return {{"users", check.users}, {"rows", check.rows}, {"difference", check.difference}};
     } catch (const InvalidInput& problem) {
       return {{"error", fmt::format("{}; name a database that has it with --data", problem.what())}};

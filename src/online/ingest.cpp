@@ -141,6 +141,7 @@ bool Ingest::try_commit(std::span<Submission> group) {
   bool invalid = false;
   std::string error;
   std::map<std::string, int64_t> item_changes;
+  std::set<std::string> doubled;
   try {
     const Micros now = hooks_.now();
     hooks_.begin(now);
@@ -152,6 +153,7 @@ bool Ingest::try_commit(std::span<Submission> group) {
       writer.set_now(now);
       for (Submission& submission : group) write_change(writer, submission.change, submission.outcome);
       item_changes = writer.item_changes();
+      doubled = writer.doubled();
     });
   } catch (const InvalidInput& problem) {
     invalid = true;
@@ -173,6 +175,7 @@ bool Ingest::try_commit(std::span<Submission> group) {
   }
   // Afterwards: items that came with these changes are known by now, and what they add has been counted.
   if (error.empty() && !item_changes.empty()) hooks_.counted(item_changes);
+  if (error.empty() && !doubled.empty()) hooks_.doubled(doubled);
   return error.empty();
 }
 
@@ -198,10 +201,11 @@ void Ingest::bring_into_effect(Submission& submission) {
 
 void Ingest::index() {
   try {
-    std::map<std::string, int64_t> dropped;
-    store_.index(options_.index_batch, hooks_.now(), &dropped);
-    for (auto& entry : dropped) entry.second = -entry.second;
-    if (!dropped.empty()) hooks_.counted(dropped);
+    Doubled found;
+    store_.index(options_.index_batch, hooks_.now(), &found);
+    for (auto& entry : found.rows) entry.second = -entry.second;
+    if (!found.rows.empty()) hooks_.counted(found.rows);
+    if (!found.people.empty()) hooks_.doubled(found.people);
   } catch (const std::exception& problem) {
     hooks_.failed(problem.what());
     std::this_thread::sleep_for(kIdle);  // a full disk is not asked a thousand times a second

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -77,9 +78,10 @@ class Ingest {
     std::function<void(Change&, Outcome&)> prepare;  // before the commit: what the shop knows, duplicates to the end
     std::function<void(const Change&, Outcome&)> apply;  // after it; again where it threw
     std::function<void(const std::map<std::string, int64_t>&)>
-        counted;                                             // Writer::item_changes of a commit, after apply
-    std::function<void(const std::string& message)> failed;  // a commit or the indexing failed
-    std::function<void()> idle;                              // now and then, between two commits
+        counted;                                                       // Writer::item_changes of a commit, after apply
+    std::function<void(const std::set<std::string>& people)> doubled;  // Writer::doubled, after `apply`
+    std::function<void(const std::string& message)> failed;            // a commit or the indexing failed
+    std::function<void()> idle;                                        // now and then, between two commits
     std::function<Micros()> now;
     std::function<void(double seconds)> effect = nullptr;  // events: from their submission to their effect
   };

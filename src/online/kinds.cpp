@@ -87,6 +87,26 @@ void EventKinds::release(const std::string& scenario) {
   chosen_.erase(scenario);
 }
 
+bool EventKinds::keep(std::optional<std::set<int32_t>> kinds) {
+  const std::unique_lock lock(mutex_);
+  if (keep_ == kinds) return false;
+  keep_ = std::move(kinds);
+  return true;
+}
+
+bool EventKinds::keeps(int32_t kind) const {
+  const std::shared_lock lock(mutex_);
+  return !keep_ || keep_->contains(kind);
+}
+
+std::optional<std::vector<std::string>> EventKinds::names_kept() const {
+  const std::shared_lock lock(mutex_);
+  if (!keep_) return std::nullopt;
+  std::vector<std::string> names;
+  for (const int32_t kind : *keep_) names.push_back(names_[kind]);
+  return names;
+}
+
 EventKinds::Kept EventKinds::kept(int32_t kind, const EventRow& row) const {
   const std::shared_lock lock(mutex_);
   Kept kept{number(kind, row), static_cast<float>(kNotGiven), 0};

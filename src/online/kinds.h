@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -17,8 +19,8 @@ namespace fewshop {
 /// The column of `events` that [live] takes a kind's value from.
 enum class EventColumn : uint8_t { kNone, kRating, kValue, kPrice, kQuantity };
 
-/// Numbers of the kinds of event (a number is never given twice), and which column's value a LiveRow of each kind
-/// keeps: the one that the [live] of a published scenario names.
+/// Numbers of the kinds of event (a number is never given twice), which kinds serving keeps rows of, and which column's
+/// value a LiveRow of each kind keeps: the one that the [live] of a published scenario names.
 ///
 /// Threads: any number.
 class EventKinds {
@@ -37,6 +39,12 @@ class EventKinds {
   bool use(const Scenario& scenario);
   /// The scenario no longer counts.
   void release(const std::string& scenario);
+
+  /// From now on rows of these kinds are kept; nothing = of all. True where that is a change: rows in memory have to be
+  /// read again.
+  bool keep(std::optional<std::set<int32_t>> kinds);
+  bool keeps(int32_t kind) const;
+  std::optional<std::vector<std::string>> names_kept() const;  // nothing = all
 
   /// What a row of this kind keeps.
   struct Kept {
@@ -59,8 +67,9 @@ class EventKinds {
   float number(int32_t kind, const EventRow& row) const;
   void refuse_others(const std::string& scenario, const Choice& choice) const;
 
-  EventField weight_, tie_;               // that some scenario takes
-  std::map<std::string, Choice> chosen_;  // by scenario
+  std::optional<std::set<int32_t>> keep_;  // nothing = all
+  EventField weight_, tie_;                // that some scenario takes
+  std::map<std::string, Choice> chosen_;   // by scenario
 };
 
 /// The column that a [live] value such as "rating" names; throws InvalidInput naming `where`.

@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <limits>
+#include <thread>
 #include <vector>
 
 #include "bundle/bundle.h"
 #include "core/error.h"
 #include "online/live_model.h"
+#include "online/shop.h"
 #include "runtime/row_model.h"
 #include "scenario/names.h"
 #include "store/store.h"
@@ -18,7 +21,9 @@
 namespace fewshop {
 namespace {
 
-constexpr int kTries = 3;  // events may be indexed between the two readings of one user
+constexpr int kTries = 3;       // events may be indexed between the two readings of one user
+constexpr int kMostTries = 50;  // while events wait to be indexed: memory has them, the tables do not
+constexpr auto kBetweenTries = std::chrono::milliseconds(100);
 
 /// A support row in words that both sides share.
 struct Row {
@@ -27,29 +32,44 @@ struct Row {
   bool begins_group = true;
 };
 
+/// The model in this folder, where the shop serves it.
+std::shared_ptr<const LiveModel> served_model(Shop* shop, const std::string& bundle) {
+  if (!shop) return nullptr;
+  for (const auto& model : shop->models())
+    if (model->folder() == bundle) return model;
+  return nullptr;
+}
+
 class Checker {
  public:
-  Checker(const std::string& bundle, const std::string& database)
-      : offline_(Model::load(bundle)),
+  Checker(const std::string& bundle, const std::string& database, Shop* shop)
+      : shop_(shop),
+        offline_(Model::load(bundle)),
         data_(*offline_, database),
         live_("check", bundle, Model::load(bundle), kinds_),
-        access_(live_),
+        served_(served_model(shop, bundle)),
         store_(open_store(database, Store::Access::kRead)) {
     kinds_.use(live_.scenario());
+    for (const int32_t kind : live_.kinds()) used_.push_back(kinds_.name(kind));
   }
 
   LiveCheck run(int64_t most_users) {
     LiveCheck check;
     for (const std::string& user : users(most_users)) {
       std::string difference;
-      for (int i = 0; i < kTries; ++i) {
+      for (int i = 0; i < (shop_ && shop_->queued() > 0 ? kMostTries : kTries); ++i) {
+        if (i > 0 && shop_) std::this_thread::sleep_for(kBetweenTries);
         difference = compare(user, check.rows);
         if (difference.empty()) break;
       }
       ++check.users;
       if (difference.empty()) continue;
-      check.difference = fmt::format("{}: [live] does not make the rows that [rows] reads: user '{}', {}", live_.name(),
-                                     user, difference);
+      const auto sentence = [&](const std::string& who) {
+        return fmt::format("{}: [live] does not make the rows that [rows] reads: {}, {}", live_.name(), who,
+                           difference);
+      };
+      check.difference = sentence("user '" + user + "'");
+      check.for_log = sentence(shop_ ? "the user with the keyed hash " + shop_->hash_of(user) : "a user");
       break;
     }
     return check;
@@ -110,17 +130,15 @@ class Checker {
     Micros at = std::numeric_limits<Micros>::min();
     for (const EventRow& row : stored_) at = std::max(at, row.time);
 
-    std::vector<LiveRow> live_rows;
-    for (const EventRow& row : stored_) {
-      const int32_t kind = kinds_.add(row.event);
-      live_rows.push_back(live_row(row, items_.add(row.item_id), kind, kinds_));
-    }
+    const std::vector<LiveRow> taken = served_ ? shop_->rows_of(user, at) : rows_to_serve(user, at);
+    const ItemTable& items = served_ ? shop_->items() : items_;
+    const LiveModel::Access access(served_ ? *served_ : live_);
     std::vector<ArrivedRow> arrived;
-    access_.support(live_rows, at, arrived);
+    access.support(taken, at, arrived);
     std::vector<Row> live;
     for (const ArrivedRow& row : arrived)
-      live.push_back({stored_[row.source].item_id, kind_name(access_.model(), row.row.kind), row.row.target,
-                      row.row.weight, row.row.age,
+      live.push_back({ItemTable::Reader(items).at(taken[row.source].item).id, kind_name(access.model(), row.row.kind),
+                      row.row.target, row.row.weight, row.row.age,
                       live.empty() || row.row.group != arrived[live.size() - 1].row.group});
 
     const TaskInput task = data_.task(user, at);
@@ -130,7 +148,19 @@ class Checker {
       offline.push_back({task.item_ids[i], kind_name(*offline_, row.kind), row.target, row.weight, row.age,
                          i == 0 || row.group != task.support[i - 1].group});
     }
-    return difference(live, offline, at, rows);
+    std::string text = difference(live, offline, at, rows);
+    if (!text.empty() && shop_ && std::ssize(taken) >= shop_->rows_per_user())
+      text += fmt::format("; answers take the latest {} rows of a user (database.rows_per_user)", taken.size());
+    return text;
+  }
+
+  /// The rows of a model that is not live: with a shop, those that it would get.
+  std::vector<LiveRow> rows_to_serve(const std::string& user, Micros at) {
+    const std::vector<EventRow> rows = shop_ ? shop_->rows_with(user, used_) : stored_;
+    std::vector<LiveRow> taken;
+    for (const EventRow& row : rows)
+      if (row.time <= at) taken.push_back(live_row(row, items_.add(row.item_id), kinds_.add(row.event), kinds_));
+    return taken;
   }
 
   std::string describe(const Row& row, Micros at) const {
@@ -158,23 +188,25 @@ class Checker {
     return {};
   }
 
+  Shop* shop_;  // null: none
   std::shared_ptr<Model> offline_;
   ModelData data_;
   EventKinds kinds_;
   ItemTable items_;
   LiveModel live_;
-  LiveModel::Access access_;
+  std::shared_ptr<const LiveModel> served_;  // null: the shop does not serve this bundle
+  std::vector<std::string> used_;            // kinds of event
   std::unique_ptr<Store> store_;
   std::vector<EventRow> stored_;
 };
 
 }  // namespace
 
-LiveCheck check_live(const std::string& bundle, const std::string& database, int64_t most_users) {
+LiveCheck check_live(const std::string& bundle, const std::string& database, int64_t most_users, Shop* shop) {
   const Problem problem = bundle_problem(read_manifest(bundle), bundle);
   require(!is_row_problem(problem), bundle, ": a ", problem_name(problem),
           " model is not fed by events: its rows come with the questions, so there is nothing to check");
-  return Checker(bundle, database).run(most_users);
+  return Checker(bundle, database, shop).run(most_users);
 }
 
 }  // namespace fewshop

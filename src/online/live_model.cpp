@@ -57,6 +57,13 @@ LiveModel::LiveModel(std::string version, std::string folder, std::shared_ptr<Mo
   encoded_.resize(shop_item_.size());
 }
 
+std::set<int32_t> LiveModel::kinds() const {
+  std::set<int32_t> kinds;
+  for (int32_t kind = 0; kind < std::ssize(uses_); ++kind)
+    if (uses_[kind].used) kinds.insert(kind);
+  return kinds;
+}
+
 void LiveModel::put_item_locked(int32_t item, const std::string& id, const ColumnValues& columns, bool shown) {
   if (std::ssize(model_item_) <= item) model_item_.resize(item + 1, -1);
   EncodedEntity encoded = encode_entity(model_->encoders().items, columns);

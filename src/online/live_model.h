@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <shared_mutex>
 #include <span>
 #include <string>
@@ -41,6 +42,8 @@ class LiveModel {
   const std::string& folder() const { return folder_; }
   const Scenario& scenario() const { return model_->scenario(); }
   bool ranking() const { return scenario().problem == Problem::kRanking; }
+  /// Numbers of the kinds of event that its support is made of.
+  std::set<int32_t> kinds() const;
 
   /// The shop's item `item` (of the ItemTable) is now as `columns` say; one that the model does not know becomes known.
   /// `shown` false: never an answer.

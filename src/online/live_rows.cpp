@@ -10,7 +10,12 @@ namespace {
 constexpr int64_t kEntryOverhead = 160;  // list node, index node, allocator
 
 bool same_row(const LiveRow& a, const LiveRow& b) {
-  return a.event == b.event && a.position == b.position && a.time == b.time && a.item == b.item && a.kind == b.kind;
+  return a.event == b.event && a.position == b.position && a.item == b.item && a.kind == b.kind;
+}
+
+/// The first row after a time.
+auto after(std::vector<LiveRow>& rows, Micros time) {
+  return std::upper_bound(rows.begin(), rows.end(), time, [](Micros at, const LiveRow& row) { return at < row.time; });
 }
 
 }  // namespace
@@ -33,8 +38,24 @@ int64_t LiveRows::bytes_of(const Entry& entry) {
   return kEntryOverhead + static_cast<int64_t>(entry.key.size() + entry.rows.capacity() * sizeof(LiveRow));
 }
 
-void LiveRows::trim(std::vector<LiveRow>& rows) const {
-  if (std::ssize(rows) > options_.rows_per_key) rows.erase(rows.begin(), rows.end() - options_.rows_per_key);
+void LiveRows::trim(Entry& entry, Micros now) const {
+  auto& rows = entry.rows;
+  auto future = after(rows, now);
+  if (const auto past = future - rows.begin(); past > options_.rows_per_key) {
+    rows.erase(rows.begin(), future - options_.rows_per_key);
+    future = rows.begin() + options_.rows_per_key;
+  }
+  if (rows.end() - future < options_.rows_per_key) return;
+  entry.known_until = std::min(entry.known_until, (future + options_.rows_per_key - 1)->time - 1);
+  rows.erase(after(rows, entry.known_until), rows.end());
+}
+
+void LiveRows::load(Entry& entry, Micros now) {
+  entry.rows.clear();
+  entry.known_until = std::numeric_limits<Micros>::max();
+  load_(entry.key, now, entry.rows);
+  trim(entry, now);
+  entry.rows.shrink_to_fit();
 }
 
 void LiveRows::read(std::string_view key, Micros until, std::vector<LiveRow>& out) {
@@ -43,36 +64,44 @@ void LiveRows::read(std::string_view key, Micros until, std::vector<LiveRow>& ou
   auto found = shard.index.find(key);
   if (found == shard.index.end()) {
     Entry entry{std::string(key), {}};
-    load_(key, entry.rows);
-    trim(entry.rows);
-    entry.rows.shrink_to_fit();
+    load(entry, until);
     shard.entries.push_front(std::move(entry));
     found = shard.index.emplace(shard.entries.front().key, shard.entries.begin()).first;
     shard.bytes += bytes_of(shard.entries.front());
     evict(shard);
   } else {
     shard.entries.splice(shard.entries.begin(), shard.entries, found->second);
+    if (Entry& entry = shard.entries.front(); until > entry.known_until) {
+      shard.bytes -= bytes_of(entry);
+      try {
+        load(entry, until);
+      } catch (...) {
+        shard.index.erase(found);
+        shard.entries.pop_front();
+        throw;
+      }
+      shard.bytes += bytes_of(entry);
+      evict(shard);
+    }
   }
-  const auto& rows = shard.entries.front().rows;
-  out.clear();
-  for (const LiveRow& row : rows)
-    if (row.time <= until) out.push_back(row);
+  auto& rows = shard.entries.front().rows;
+  const auto end = after(rows, until);
+  out.assign(end - std::min<int64_t>(end - rows.begin(), options_.rows_per_key), end);
 }
 
-void LiveRows::add(std::string_view key, const LiveRow& row) {
+void LiveRows::add(std::string_view key, const LiveRow& row, Micros now) {
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
   const auto found = shard.index.find(key);
   if (found == shard.index.end()) return;
   Entry& entry = *found->second;
+  if (row.time > entry.known_until) return;
   for (auto known = entry.rows.rbegin(); known != entry.rows.rend(); ++known)
     if (same_row(*known, row)) return;
   shard.bytes -= bytes_of(entry);
   // Late events find their place; of equal times the one that came first stays first.
-  entry.rows.insert(std::upper_bound(entry.rows.begin(), entry.rows.end(), row,
-                                     [](const LiveRow& a, const LiveRow& b) { return a.time < b.time; }),
-                    row);
-  trim(entry.rows);
+  entry.rows.insert(after(entry.rows, row.time), row);
+  trim(entry, now);
   shard.bytes += bytes_of(entry);
   evict(shard);
 }
@@ -93,7 +122,18 @@ int64_t LiveRows::drop(std::string_view key) {
 void LiveRows::drop_item(int32_t item) {
   for (Shard& shard : shards_) {
     const std::lock_guard lock(shard.mutex);
-    for (Entry& entry : shard.entries) std::erase_if(entry.rows, [&](const LiveRow& row) { return row.item == item; });
+    for (auto entry = shard.entries.begin(); entry != shard.entries.end();) {
+      const auto before = std::ssize(entry->rows);
+      const auto erased = std::erase_if(entry->rows, [&](const LiveRow& row) { return row.item == item; });
+      if (erased == 0 || before < options_.rows_per_key) {
+        ++entry;
+        continue;
+      }
+      // Older rows, which had no room, are among the latest now.
+      shard.bytes -= bytes_of(*entry);
+      shard.index.erase(entry->key);
+      entry = shard.entries.erase(entry);
+    }
   }
 }
 

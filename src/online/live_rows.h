@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <list>
 #include <mutex>
 #include <string>
@@ -35,25 +36,28 @@ LiveRow live_row(const EventRow& row, int32_t item, int32_t kind, const EventKin
 
 /// The rows of users and guests, by key, as far as memory allows: those asked for last, each with its latest rows, read
 /// from the store when they are first asked for. What is added to a key that is not in memory needs no work: the store
-/// has it. So the answer is always that of the store, faster.
+/// has it. So the answer is always that of the store, faster. Rows whose time has not come are kept beside the latest
+/// ones, and push none of them out.
 ///
 /// Threads: any number. A key is loaded under its shard's lock, so that a row is neither lost nor counted twice between
-/// reading the store and the first add; a row that is there already (same event, position, time) is not added again.
+/// reading the store and the first add; a row that is there already (same event, position, item and kind) is not added
+/// again, whatever its time.
 class LiveRows {
  public:
-  /// Reads the latest rows of a key, oldest first.
-  using Load = std::function<void(std::string_view key, std::vector<LiveRow>& rows)>;
+  /// Reads the rows of a key, oldest first: the latest rows_per_key up to `now`, the first rows_per_key after it.
+  using Load = std::function<void(std::string_view key, Micros now, std::vector<LiveRow>& rows)>;
 
   struct Options {
     int64_t most_bytes = int64_t{1} << 30;  // of rows and keys together, about
-    int rows_per_key = 1000;                // the latest
+    int rows_per_key = 1000;                // the latest; at least 1
   };
 
   LiveRows(const Options& options, Load load);
 
-  /// Copies the rows of a key, oldest first by time; rows later than `until` are left out.
+  /// Copies the latest rows of a key up to `until`, oldest first by time. `until` and `now` do not go back, but to
+  /// where a key has no row in between.
   void read(std::string_view key, Micros until, std::vector<LiveRow>& out);
-  void add(std::string_view key, const LiveRow& row);
+  void add(std::string_view key, const LiveRow& row, Micros now);
   /// Rows that were in memory.
   int64_t drop(std::string_view key);
   void drop_item(int32_t item);
@@ -70,6 +74,7 @@ class LiveRows {
   struct Entry {
     std::string key;
     std::vector<LiveRow> rows;
+    Micros known_until = std::numeric_limits<Micros>::max();  // rows after it are not all there: none is
   };
   struct Shard {
     mutable std::mutex mutex;
@@ -81,7 +86,8 @@ class LiveRows {
   static int64_t bytes_of(const Entry& entry);
   Shard& shard_of(std::string_view key) { return shards_[std::hash<std::string_view>()(key) >> 8 & (kShards - 1)]; }
   void evict(Shard& shard);
-  void trim(std::vector<LiveRow>& rows) const;
+  void trim(Entry& entry, Micros now) const;
+  void load(Entry& entry, Micros now);
 
   Options options_;
   Load load_;

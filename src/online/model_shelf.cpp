@@ -326,8 +326,8 @@ ModelVersion ModelShelf::publish(const std::string& path, bool activate,
   const std::string name = of_rows ? servable_of_rows(bundle, path) : servable_of_items(bundle, path);
   check_name(name);
   if (!of_rows && options_.check_users > 0) {
-    const LiveCheck check = check_live(path, options_.database, options_.check_users);
-    require(check.difference.empty(), check.difference);
+    const LiveCheck check = check_live(path, options_.database, options_.check_users, &shop_);
+    if (!check.difference.empty()) throw RowsDiffer(check);
   }
   Scenario& scenario = state[name];
   const std::string checksum = bundle.manifest.at("checksum").get<std::string>();

@@ -105,6 +105,7 @@ class ModelShelf {
   std::map<std::string, CellIndex::Report> indexes() const;
   const std::string& folder() const { return options_.folder; }
   const std::string& database() const { return options_.database; }
+  Shop& shop() { return shop_; }
 
   /// Counts every version anew whose rows were read before somebody was forgotten, puts those that answer in place of
   /// themselves, and completes the receipts that wait for it. Runs on the shelf's thread where the shop asks for it.

@@ -54,7 +54,8 @@ Shop::Shop(Options options)
     : options_(complete(std::move(options))),
       store_(ShopStore::open(options_.database, {.vfs = options_.vfs})),
       views_(*store_, items_),
-      rows_(options_.rows, [this](std::string_view key, std::vector<LiveRow>& rows) { read_rows(key, rows); }),
+      rows_(options_.rows,
+            [this](std::string_view key, Micros now, std::vector<LiveRow>& rows) { read_rows(key, now, rows); }),
       recent_(options_.recent_ids),
       random_(entropy()),
       ledger_(store_->settings("")) {
@@ -67,11 +68,17 @@ Shop::Shop(Options options)
     for (const auto& [id, rows] : changes)
       if (const int32_t item = items_.find(id); item >= 0) items_.count(item, static_cast<double>(rows));
   };
+  hooks.doubled = [this](const std::set<std::string>& people) {
+    for (const std::string& key : people) rows_.drop(key);
+  };
   hooks.failed = [this](const std::string& problem) {
     write_failed_ = true;
     options_.log(problem);
   };
-  hooks.idle = [this] { count_due(); };
+  hooks.idle = [this] {
+    count_due();
+    release_rows();
+  };
   hooks.now = options_.now;
   hooks.effect = options_.effect;
   ingest_ = std::make_unique<Ingest>(*store_, options_.ingest, std::move(hooks));
@@ -115,7 +122,10 @@ void Shop::load() {
     if (!row.item_id.empty()) due_.push({row.time, row.event_id, items_.add(row.item_id)});
   });
   store_->each_item_count(now, [&](const std::string& id, int64_t rows) {
-    if (const int32_t item = items_.find(id); item >= 0) items_.count(item, static_cast<double>(rows));
+    bool added = false;
+    const int32_t item = items_.add(id, &added);
+    if (added) items_.set(item, false, 0);  // an imported event names it and no item is stored
+    items_.count(item, static_cast<double>(rows));
   });
   // Newest first: added in the opposite order, so that the newest are the last to be dropped.
   std::vector<uint64_t> hashes;
@@ -270,7 +280,7 @@ void Shop::apply_event(const Event& event) {
   each_row(event, kinds_.keeps_texts(), [&](const EventRow& row) {
     const int32_t item = items_.find(row.item_id);
     count_or_wait(event, item);
-    if (!key.empty() && kind >= 0) rows_.add(key, live_row(row, item, kind, kinds_));
+    if (!key.empty() && kind >= 0 && kinds_.keeps(kind)) rows_.add(key, live_row(row, item, kind, kinds_), until());
   });
 }
 
@@ -395,13 +405,11 @@ void Shop::apply(const Change& change, Outcome& outcome) {
   }
 }
 
-void Shop::read_rows(std::string_view key, std::vector<LiveRow>& rows) {
+void Shop::read_rows(std::string_view key, Micros now, std::vector<LiveRow>& rows) {
   const std::string id(key.substr(2));
   const bool user = key.starts_with("u:");
-  // Events of the future are among them: they count when their time has come.
-  for (const EventRow& row : store_->history(user ? id : "", user ? "" : id, options_.rows.rows_per_key,
-                                             std::numeric_limits<Micros>::max())) {
-    if (row.item_id.empty()) continue;
+  for (const EventRow& row :
+       store_->served_rows(user ? id : "", user ? "" : id, {kinds_.names_kept(), options_.rows.rows_per_key, now})) {
     const int32_t item = items_.find(row.item_id), kind = kinds_.add(row.event);
     if (item >= 0 && kind >= 0) rows.push_back(live_row(row, item, kind, kinds_));
   }
@@ -413,7 +421,7 @@ void Shop::warm(const std::atomic<bool>& stop) {
   int64_t keys = 0;
   std::vector<LiveRow> rows;
   store_->each_actor([&](const std::string& user, const std::string& client) {
-    rows_.read(user.empty() ? guest_key(client) : user_key(user), 0, rows);
+    rows_.read(user.empty() ? guest_key(client) : user_key(user), until(), rows);
     return !stop && (++keys % kBetweenLooks != 0 || rows_.usage().bytes < enough);
   });
 }

@@ -141,6 +141,7 @@ class Shop {
   std::string new_id();
   int64_t queued() const { return store_->queued(); }
   LiveRows::Usage usage() const { return rows_.usage(); }
+  int rows_per_user() const { return options_.rows.rows_per_key; }
   /// Reads the rows of everybody into memory, as far as there is room, so that nobody's first question waits for the
   /// disk. Ends early when `stop` says so.
   void warm(const std::atomic<bool>& stop);
@@ -229,6 +230,15 @@ class Shop {
   };
   std::vector<LiveScenario> scenarios() const;
 
+  // --- What answers are made of, for checks (live_check.h).
+
+  /// The rows of a user as answers take them now, those in memory included.
+  std::vector<LiveRow> rows_of(const std::string& user_id, Micros until);
+  /// The rows of a user that answers would be made of with one more model live that uses these kinds of event.
+  std::vector<EventRow> rows_with(const std::string& user_id, const std::vector<std::string>& kinds);
+  /// A user in logs: a keyed hash, the one of the user's receipts.
+  std::string hash_of(const std::string& user_id) const;
+
   // --- Answers. InvalidInput for what was asked wrongly.
 
   /// Whether what a list needs to know of all items' columns (filters, caps, boosts) is worked out. Where not, its
@@ -282,7 +292,10 @@ class Shop {
   std::vector<std::vector<LiveRow>> sample_of_users();
   void count_kind(const std::string& kind);
   int32_t know_item(const std::string& id);
-  void read_rows(std::string_view key, std::vector<LiveRow>& rows);
+  void read_rows(std::string_view key, Micros now, std::vector<LiveRow>& rows);
+  void keep_rows_of(const std::shared_ptr<const LiveModel>& model);
+  void release_rows();
+  void keep_used_kinds();
   TaskState task_state(const Asker& asker, const LiveModel* model);
   ListRules rules(const ListRequest& request);
   ListReply reply_of(const ListAnswer& answer, const LiveModel* model);
@@ -309,6 +322,11 @@ class Shop {
   LiveRows rows_;
 
   // Of the ingest thread alone.
+  struct KindsOfModel {
+    std::weak_ptr<const LiveModel> model;
+    std::set<int32_t> kinds;
+  };
+  std::vector<KindsOfModel> kinds_of_models_;  // of those that answer, or did a moment ago
   RecentIds recent_;
   std::unordered_set<uint64_t> pending_;  // ids of the group that is being committed
   Micros group_now_ = 0;                  // of that group: later events are of the future

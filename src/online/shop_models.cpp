@@ -104,6 +104,7 @@ void Shop::publish(const std::string& version, const std::string& folder) {
   make_ready(version, folder, [this](const std::shared_ptr<LiveModel>& model) {
     // Rows that are read from here on have what the model asks of them.
     if (kinds_.use(model->scenario())) rows_.clear();
+    keep_rows_of(model);
     const std::unique_lock lock(models_mutex_);
     models_[model->name()] = model;
     row_models_.erase(model->name());
@@ -137,8 +138,52 @@ void Shop::shadow(const std::string& version, const std::string& folder) {
             model->name(), ": [live] of version ", version,
             " takes values from other columns than that of the live version ", live->second->version(),
             "; rows in memory keep one value of a kind of event");
+    keep_rows_of(model);
     shadows_[model->name()] = model;
   });
+}
+
+/// On the ingest thread, before a model answers: rows of the kinds that it uses are kept from now on.
+void Shop::keep_rows_of(const std::shared_ptr<const LiveModel>& model) {
+  kinds_of_models_.push_back({model, model->kinds()});
+  keep_used_kinds();
+}
+
+/// On the ingest thread: what only models used that nobody asks any more is no longer kept. An answer that such a model
+/// still makes holds it, and finds its rows.
+void Shop::release_rows() {
+  if (std::erase_if(kinds_of_models_, [](const KindsOfModel& one) { return one.model.expired(); }) > 0)
+    keep_used_kinds();
+}
+
+/// The rows of other kinds take no room from those that answers are made of. Without a model there is no such choice.
+void Shop::keep_used_kinds() {
+  std::optional<std::set<int32_t>> kinds;
+  for (const auto& one : kinds_of_models_)
+    if (kinds)
+      kinds->insert(one.kinds.begin(), one.kinds.end());
+    else
+      kinds = one.kinds;
+  if (kinds_.keep(std::move(kinds))) rows_.clear();
+}
+
+std::vector<LiveRow> Shop::rows_of(const std::string& user_id, Micros until) {
+  std::vector<LiveRow> rows;
+  rows_.read("u:" + user_id, until, rows);
+  return rows;
+}
+
+std::vector<EventRow> Shop::rows_with(const std::string& user_id, const std::vector<std::string>& kinds) {
+  auto names = kinds_.names_kept();
+  if (!names) names.emplace();
+  for (const std::string& kind : kinds)
+    if (std::find(names->begin(), names->end(), kind) == names->end()) names->push_back(kind);
+  return store_->served_rows(user_id, "", {std::move(names), options_.rows.rows_per_key, until()});
+}
+
+std::string Shop::hash_of(const std::string& user_id) const {
+  const std::string name = ledger_.name_of("u:" + user_id);
+  return name.substr(name.rfind('/') + 1);
 }
 
 void Shop::retire_shadow(const std::string& scenario) {
@@ -183,11 +228,22 @@ void Shop::make_ready(const std::string& version, const std::string& folder,
   };
   wait([&] { journal_.emplace(); });
   model->put_items([&](const auto& put) {
+    std::unordered_set<int32_t> recorded;
     store_->each_item_columns([&](const std::string& id, const ShopStore::Columns& columns) {
       const auto hidden = columns.find("hidden");
       const bool shown = hidden == columns.end() || !hidden->second || *hidden->second == "0";
-      put(items_.add(id), id, columns, shown);
+      const int32_t item = items_.add(id);
+      recorded.insert(item);
+      put(item, id, columns, shown);
     });
+    // Items that no record describes are never an answer, and yet part of what people did.
+    std::vector<std::pair<int32_t, std::string>> unrecorded;
+    {
+      const ItemTable::Reader items(items_);
+      for (int32_t item = 0; item < items.size(); ++item)
+        if (!recorded.contains(item) && items.at(item).events > 0) unrecorded.emplace_back(item, items.at(item).id);
+    }
+    for (const auto& [item, id] : unrecorded) put(item, id, {}, false);
   });
   wait([&] {
     const auto changed = std::move(*journal_);

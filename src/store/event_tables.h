@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -14,6 +15,18 @@ inline constexpr const char* kRowColumns =
     "event_id, position, time, event, user_id, client_id, session_id, item_id, quantity, price, value, rating, "
     "recommendation_id, extra, guest";
 EventRow read_row(const Connection::Query& query, int first = 0);
+
+/// The statement for rows of a person in one of the tables, rowid last; parameters: the id, a time, kinds of event if
+/// they are named, the most rows. Its index gives the rows in their order: no more are read than are wanted, but for
+/// those that are passed over.
+struct RowsOfPerson {
+  const char* table = "events";
+  bool guest = false;           // by client_id, those without user_id
+  bool after = false;           // the first ones after the time; else the latest ones up to it
+  bool with_item = false;       // others are passed over
+  std::optional<size_t> kinds;  // how many are named; nothing = all
+};
+std::string rows_sql(const RowsOfPerson& rows);
 
 /// The tables that hold indexed events, changed inside the writer's transaction:
 ///

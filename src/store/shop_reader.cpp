@@ -20,6 +20,46 @@ bool in_tables(Connection& connection, const std::string& event_id) {
   return query.step();
 }
 
+/// Rows of one person from several places, to be put in order: by time, then by the order in which they were accepted.
+/// Those of the tables are added first, those of the queue afterwards.
+class RowsFound {
+ public:
+  /// Columns of rows_sql().
+  void add(Connection::Query& query) {
+    while (query.step()) rows_.push_back({read_row(query), 0, query.integer(15)});
+  }
+  void add(EventRow row) { rows_.push_back({std::move(row), 1, std::ssize(rows_)}); }
+
+  std::vector<EventRow> latest(int64_t most) {
+    sort();
+    return take(std::max<int64_t>(0, std::ssize(rows_) - most), std::ssize(rows_));
+  }
+  std::vector<EventRow> first(int64_t most) {
+    sort();
+    return take(0, std::min(most, std::ssize(rows_)));
+  }
+
+ private:
+  struct Found {
+    EventRow row;
+    int source;  // tables before the queue
+    int64_t number;
+  };
+
+  void sort() {
+    const auto key = [](const Found& one) { return std::make_tuple(one.row.time, one.source, one.number); };
+    std::sort(rows_.begin(), rows_.end(), [&](const Found& a, const Found& b) { return key(a) < key(b); });
+  }
+  std::vector<EventRow> take(int64_t begin, int64_t end) {
+    std::vector<EventRow> rows;
+    rows.reserve(end - begin);
+    for (int64_t i = begin; i < end; ++i) rows.push_back(std::move(rows_[i].row));
+    return rows;
+  }
+
+  std::vector<Found> rows_;
+};
+
 }  // namespace
 
 void ShopReader::drop_moved(Connection& connection, std::vector<QueuedRow>& rows) {
@@ -82,31 +122,50 @@ void ShopReader::each_event_id(int64_t at_most, const std::function<void(std::st
 
 std::vector<EventRow> ShopReader::history(const std::string& user_id, const std::string& client_id, int64_t at_most,
                                           Micros until) {
-  struct Found {
-    EventRow row;
-    int source;  // tables before the queue
-    int64_t number;
-  };
-  std::vector<Found> found;
   if (at_most <= 0 || (user_id.empty() && client_id.empty())) return {};
+  RowsFound found;
   auto queued = queue_.of(user_id, client_id, until);
   auto reader = pool_.take();
   reader.snapshot();
   drop_moved(*reader, queued);
   for (const char* table : {"events", "events_future"}) {
-    auto query = reader->query(
-        fmt::format("select {}, rowid from {} where {} and time <= ? order by time desc, rowid desc limit ?",
-                    kRowColumns, table, user_id.empty() ? "client_id = ? and user_id is null" : "user_id = ?"));
+    auto query = reader->query(rows_sql({.table = table, .guest = user_id.empty(), .kinds = {}}));
     query.add(user_id.empty() ? client_id : user_id).add(until).add(at_most);
-    while (query.step()) found.push_back({read_row(query), 0, query.integer(15)});
+    found.add(query);
   }
-  for (size_t i = 0; i < queued.size(); ++i) found.push_back({std::move(queued[i].row), 1, static_cast<int64_t>(i)});
-  const auto key = [](const Found& one) { return std::make_tuple(one.row.time, one.source, one.number); };
-  std::sort(found.begin(), found.end(), [&](const Found& a, const Found& b) { return key(a) < key(b); });
-  if (static_cast<int64_t>(found.size()) > at_most) found.erase(found.begin(), found.end() - at_most);
-  std::vector<EventRow> rows;
-  rows.reserve(found.size());
-  for (Found& one : found) rows.push_back(std::move(one.row));
+  for (QueuedRow& row : queued) found.add(std::move(row.row));
+  return found.latest(at_most);
+}
+
+std::vector<EventRow> ShopReader::served_rows(const std::string& user_id, const std::string& client_id,
+                                              const RowsWanted& wanted) {
+  if (wanted.most <= 0 || (user_id.empty() && client_id.empty())) return {};
+  RowsFound past, future;
+  auto queued = queue_.of(user_id, client_id, ShopStore::kAllTime);
+  std::erase_if(queued, [&](const QueuedRow& one) {
+    return one.row.item_id.empty() || (wanted.kinds && std::find(wanted.kinds->begin(), wanted.kinds->end(),
+                                                                 one.row.event) == wanted.kinds->end());
+  });
+  auto reader = pool_.take();
+  reader.snapshot();
+  drop_moved(*reader, queued);
+  for (const char* table : {"events", "events_future"})
+    for (const bool after : {false, true}) {
+      auto query =
+          reader->query(rows_sql({.table = table,
+                                  .guest = user_id.empty(),
+                                  .after = after,
+                                  .with_item = true,
+                                  .kinds = wanted.kinds ? std::optional(wanted.kinds->size()) : std::nullopt}));
+      query.add(user_id.empty() ? client_id : user_id).add(wanted.now);
+      if (wanted.kinds)
+        for (const std::string& kind : *wanted.kinds) query.add(kind);
+      query.add(wanted.most);
+      (after ? future : past).add(query);
+    }
+  for (QueuedRow& one : queued) (one.row.time > wanted.now ? future : past).add(std::move(one.row));
+  std::vector<EventRow> rows = past.latest(wanted.most);
+  for (EventRow& row : future.first(wanted.most)) rows.push_back(std::move(row));
   return rows;
 }
 

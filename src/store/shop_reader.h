@@ -24,6 +24,7 @@ class ShopReader {
   void each_event_id(int64_t at_most, const std::function<void(std::string_view)>& use);
   std::vector<EventRow> history(const std::string& user_id, const std::string& client_id, int64_t at_most,
                                 Micros until);
+  std::vector<EventRow> served_rows(const std::string& user_id, const std::string& client_id, const RowsWanted& wanted);
   void each_event(const std::function<void(const EventRow&)>& use);
   std::vector<EventRow> withheld(const std::string& user_id);
   bool scan_rows(ShopStore::Place& place, int64_t at_most,

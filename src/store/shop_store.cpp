@@ -72,18 +72,21 @@ class SqliteShopStore final : public ShopStore {
     transact([&](ShopWriter& writer) { change(writer); });
   }
 
-  int64_t index(int64_t at_most, Micros now, std::map<std::string, int64_t>* dropped) override {
+  int64_t index(int64_t at_most, Micros now, Doubled* doubled) override {
     const std::lock_guard lock(mutex_);
     now_ = now;
     int64_t moved = 0;
     std::map<std::string, int64_t> changes;
+    std::set<std::string> people;
     transact([&](ShopWriter& writer) {
       moved = writer.come_due(at_most);
       if (moved < at_most) moved += writer.drain(at_most - moved);
       changes = writer.item_changes();
+      people = writer.doubled();
     });
-    if (dropped)
-      for (const auto& [id, rows] : changes) (*dropped)[id] = -rows;
+    if (!doubled) return moved;
+    for (const auto& [id, rows] : changes) doubled->rows[id] = -rows;
+    doubled->people = std::move(people);
     return moved;
   }
 
@@ -115,6 +118,10 @@ class SqliteShopStore final : public ShopStore {
   std::vector<EventRow> history(const std::string& user_id, const std::string& client_id, int64_t at_most,
                                 Micros until) override {
     return reader_.history(user_id, client_id, at_most, until);
+  }
+  std::vector<EventRow> served_rows(const std::string& user_id, const std::string& client_id,
+                                    const RowsWanted& wanted) override {
+    return reader_.served_rows(user_id, client_id, wanted);
   }
   void each_event(const std::function<void(const EventRow&)>& use) override { reader_.each_event(use); }
   std::vector<EventRow> withheld(const std::string& user_id) override { return reader_.withheld(user_id); }

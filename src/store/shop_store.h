@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -47,6 +48,19 @@ struct OldRow {
   int table = 0;  // 0 events, 1 events_future, 2 events_withheld
   int64_t row = 0;
   std::string event_id, user_id, client_id;
+};
+
+/// The rows of somebody that answers are made of: those with an item, of some kinds of event.
+struct RowsWanted {
+  std::optional<std::vector<std::string>> kinds;  // nothing = all
+  int64_t most = 0;                               // the latest so many up to `now`, and the first so many after it
+  Micros now = 0;
+};
+
+/// What index() or a write() found to be duplicates of events that were there: they were acknowledged as new ones.
+struct Doubled {
+  std::map<std::string, int64_t> rows;  // by item
+  std::set<std::string> people;         // whose: "u:ID", "c:ID" of a guest
 };
 
 /// One page of a listing; `cursor` is what the next page is asked with, "" = there is none.
@@ -133,6 +147,8 @@ class ShopStore {
 
     /// Rows of `events` and the future by item that this write has added or (negative) removed, appended events apart.
     virtual const std::map<std::string, int64_t>& item_changes() const = 0;
+    /// Whose events fell out as duplicates while the queue was emptied (their rows are among item_changes()).
+    virtual const std::set<std::string>& doubled() const = 0;
 
     /// Small named values of the server: live models, keys, ledger. null removes.
     virtual void put_setting(const std::string& name, const nlohmann::json& value) = 0;
@@ -144,8 +160,8 @@ class ShopStore {
   /// Moves up to `at_most` events of the queue to `events`, and events whose time has come from the future; returns how
   /// many it moved (batches are moved whole). Duplicates of events that are there already fall out here, and users and
   /// items that an event names get a row. An event after `now` waits in `events_future`.
-  /// `dropped`, where given: rows of duplicates that fell out, by item (they were acknowledged as new ones).
-  virtual int64_t index(int64_t at_most, Micros now, std::map<std::string, int64_t>* dropped = nullptr) = 0;
+  /// `doubled`, where given: the duplicates that fell out.
+  virtual int64_t index(int64_t at_most, Micros now, Doubled* doubled = nullptr) = 0;
   /// Events in the queue.
   virtual int64_t queued() const = 0;
   /// Brings the write-ahead log into the database and cuts it to nothing, so that what was deleted lies in no file
@@ -166,6 +182,9 @@ class ShopStore {
   /// by time, then by the order in which they were accepted. A row with a user_id is the user's and not the guest's.
   virtual std::vector<EventRow> history(const std::string& user_id, const std::string& client_id, int64_t at_most,
                                         Micros until) = 0;
+  /// The same, of a user or guest, for answers: oldest first.
+  virtual std::vector<EventRow> served_rows(const std::string& user_id, const std::string& client_id,
+                                            const RowsWanted& wanted) = 0;
   /// Every row of `events`, then of the future, then of the queue, each in the order of acceptance: one state of the
   /// database, while other threads may write. Rows withheld are not among them.
   virtual void each_event(const std::function<void(const EventRow&)>& use) = 0;

@@ -66,6 +66,10 @@ void ShopWriter::flush() {
 void ShopWriter::store_in_tables(const Event& event) {
   if (tables().insert(event, context_.now)) return;
   for (const EventItem& item : event.items) --item_changes_[item.item_id];
+  if (!event.user_id.empty())
+    doubled_.insert("u:" + event.user_id);
+  else if (!event.client_id.empty())
+    doubled_.insert("c:" + event.client_id);
 }
 
 int64_t ShopWriter::drain(int64_t at_most) {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -58,6 +59,7 @@ class ShopWriter final : public ShopStore::Writer {
   std::map<std::string, int64_t> forget_user(const std::string& user_id) override;
   int64_t remove_old(std::span<const OldRow> rows) override;
   const std::map<std::string, int64_t>& item_changes() const override { return item_changes_; }
+  const std::set<std::string>& doubled() const override { return doubled_; }
   void put_setting(const std::string& name, const nlohmann::json& value) override;
 
   /// Moves whole batches of the queue, oldest first, until `at_most` events have moved; returns how many.
@@ -94,6 +96,7 @@ class ShopWriter final : public ShopStore::Writer {
   int64_t next_batch_, drained_through_ = 0;
   bool identity_changed_ = false;
   std::map<std::string, int64_t> item_changes_;
+  std::set<std::string> doubled_;
 };
 
 }  // namespace fewshop

@@ -10,12 +10,14 @@
 
 #include "core/error.h"
 #include "online/live_shop.h"
+#include "store/store.h"
 
 namespace fewshop {
 namespace {
 
 using ::testing::HasSubstr;
 using testing::LiveShop;
+using ::testing::Not;
 
 /// A shop with a described user per task, ten events each, all of them indexed.
 class LiveCheckTest : public ::testing::Test {
@@ -163,6 +165,109 @@ TEST_F(LiveCheckTest, AKindThatLiveLeavesOutIsADifference) {
   const LiveCheck check = this->check(bundle(Problem::kRanking, [](Scenario& s) { s.live_events.erase("view_item"); }));
   EXPECT_THAT(check.difference, HasSubstr("support row 3: [rows] gives item 'item-7', view_item"));
   EXPECT_THAT(check.difference, HasSubstr("(20 rows against 8)"));
+}
+
+TEST_F(LiveCheckTest, ItemsThatEventsNameAndNoRecordDescribesAreSupportAndNoAnswer) {
+  live_.publish("1");
+  EXPECT_EQ(live_.recommend("u1").support, 20);
+  live_.shop.reset();
+  {
+    const auto store = open_store(live_.folder / "shop.db", Store::Access::kWrite);
+    Transaction transaction(*store);
+    store->write("items", {{"item_id", ColumnType::kText}})->finish();
+    transaction.commit();
+  }
+  live_.open();
+  live_.publish("1");
+  const auto reply = live_.recommend("u1");
+  EXPECT_EQ(reply.support, 20);
+  EXPECT_TRUE(reply.items.empty());
+}
+
+/// A user who bought three things, and looked at far more than memory keeps rows for.
+class BusyUserTest : public LiveCheckTest {
+ protected:
+  BusyUserTest() {
+    Change change;
+    const auto add = [&](const std::string& kind, const std::string& item, int count) {
+      for (int i = 0; i < count; ++i) {
+        live_.now += kSecond;
+        Change one = live_.event_change(fmt::format("{}-{}-{}", kind, item, i), "busy", item, kind);
+        if (item.empty()) one.events[0].items.clear();
+        change.events.push_back(std::move(one.events[0]));
+      }
+    };
+    for (const char* item : {"item-7", "item-8", "item-9"}) add("purchase", item, 1);
+    add("view_item", "item-20", 2000);
+    add("page_view", "", 2000);
+    live_.shop->change(std::move(change));
+    settle();
+  }
+
+  static void purchases_alone(Scenario& s) {
+    s.rows.table.clear();
+    s.rows.sql = "select user_id, item_id, time, event from events where event = 'purchase'";
+    s.live_events.erase("view_item");
+  }
+  /// Of the live model, with rows in memory; the answer's list goes to `list`.
+  void expect_support(int32_t support, std::vector<std::string>& list) {
+    const auto reply = live_.recommend("busy");
+    EXPECT_EQ(reply.support, support);
+    if (list.empty()) list = LiveShop::ids(reply);
+    EXPECT_EQ(LiveShop::ids(reply), list);
+    const auto model = live_.shop->model("");
+    EXPECT_EQ(check_live(model->folder(), live_.folder / "shop.db", 200, live_.shop.get()).difference, "");
+  }
+};
+
+TEST_F(BusyUserTest, WhatNoModelAsksForTakesNoRoom) {
+  std::vector<std::string> list;
+  live_.publish("1", Problem::kRanking, purchases_alone);
+  expect_support(3, list);
+  live_.event("look", "busy", "item-21", "view_item");  // added to rows in memory
+  expect_support(3, list);
+  live_.open();
+  live_.publish("1", Problem::kRanking, purchases_alone);
+  expect_support(3, list);
+  live_.rows.most_bytes = 1;  // one user a shard
+  live_.open();
+  live_.publish("1", Problem::kRanking, purchases_alone);
+  for (int u = 0; u < 500; ++u) live_.recommend(fmt::format("u{}", u));
+  live_.event("bought", "busy", "item-10");
+  list.clear();
+  expect_support(4, list);
+  for (int u = 0; u < 500; ++u) live_.recommend(fmt::format("u{}", u));
+  expect_support(4, list);
+}
+
+TEST_F(BusyUserTest, AModelThatUsesAnotherKindFindsItsRowsAndOneThatUsesFewerTheOldOnes) {
+  std::vector<std::string> few, many;
+  live_.publish("1", Problem::kRanking, purchases_alone);
+  expect_support(3, few);
+  live_.publish("2");
+  expect_support(100, many);  // support_max of the 1,000 views that are kept
+  live_.publish("3", Problem::kRanking, purchases_alone);
+  live_.event("other", "u1", "item-1");
+  EXPECT_EQ(live_.recommend("busy").support, 3);
+  while (live_.shop->usage().rows > 1000) {  // the rows of views go once nobody answers with version 2
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    live_.recommend("busy");
+  }
+  EXPECT_EQ(live_.recommend("busy").support, 3);
+}
+
+TEST_F(BusyUserTest, TheCheckSeesRowsThatHaveNoRoom) {
+  const auto viewed_before = [](Scenario& s) { s.episode.support_max = 1500; };
+  const std::string wide = bundle(Problem::kRanking, viewed_before);
+  EXPECT_EQ(check(wide).difference, "");  // without a shop: all stored rows
+  const LiveCheck publishing = check_live(wide, live_.folder / "shop.db", 200, live_.shop.get());
+  EXPECT_THAT(publishing.difference, HasSubstr("user 'busy', support row 1: "));
+  EXPECT_THAT(publishing.difference, HasSubstr("the latest 1000 rows of a user (database.rows_per_user)"));
+  EXPECT_THAT(publishing.for_log, Not(HasSubstr("busy")));
+  EXPECT_THAT(publishing.for_log, HasSubstr(live_.shop->hash_of("busy")));
+  live_.rows.rows_per_key = 2000;
+  live_.open();
+  EXPECT_EQ(check_live(wide, live_.folder / "shop.db", 200, live_.shop.get()).difference, "");
 }
 
 TEST_F(LiveCheckTest, RowsThatSqlMergesAreADifference) {

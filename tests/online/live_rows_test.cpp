@@ -25,7 +25,7 @@ struct Stored {
   std::map<std::string, std::vector<LiveRow>, std::less<>> rows;
   int loads = 0;
   LiveRows::Load load() {
-    return [this](std::string_view key, std::vector<LiveRow>& out) {
+    return [this](std::string_view key, Micros, std::vector<LiveRow>& out) {
       ++loads;
       if (const auto found = rows.find(key); found != rows.end()) out = found->second;
     };
@@ -37,8 +37,8 @@ TEST(LiveRows, ReadsAKeyOnceAndAddsToItInOrderOfTime) {
   stored.rows["u:1"] = {row(10, 1, 1), row(20, 2, 2)};
   LiveRows rows({}, stored.load());
   EXPECT_THAT(items(rows, "u:1"), ElementsAre(1, 2));
-  rows.add("u:1", row(15, 3, 3));
-  rows.add("u:1", row(20, 4, 4));
+  rows.add("u:1", row(15, 3, 3), 1000);
+  rows.add("u:1", row(20, 4, 4), 1000);
   EXPECT_THAT(items(rows, "u:1"), ElementsAre(1, 3, 2, 4));
   EXPECT_EQ(stored.loads, 1);
 }
@@ -48,14 +48,16 @@ TEST(LiveRows, ARowThatTheStoreGaveAlreadyIsNotCountedAgain) {
   stored.rows["u:1"] = {row(10, 1, 7)};
   LiveRows rows({}, stored.load());
   items(rows, "u:1");
-  rows.add("u:1", row(10, 1, 7));
+  rows.add("u:1", row(10, 1, 7), 1000);
+  EXPECT_THAT(items(rows, "u:1"), ElementsAre(1));
+  rows.add("u:1", row(30, 1, 7), 1000);  // sent again later, without a time of its own
   EXPECT_THAT(items(rows, "u:1"), ElementsAre(1));
 }
 
 TEST(LiveRows, WhatIsAddedToAKeyThatIsNotThereIsTheStoresAffair) {
   Stored stored;
   LiveRows rows({}, stored.load());
-  rows.add("u:1", row(10, 1, 1));
+  rows.add("u:1", row(10, 1, 1), 1000);
   EXPECT_THAT(items(rows, "u:1"), ElementsAre());
 }
 
@@ -72,8 +74,35 @@ TEST(LiveRows, OnlyTheLatestAreKept) {
   for (int i = 0; i < 10; ++i) stored.rows["u:1"].push_back(row(i, i, i));
   LiveRows rows({.rows_per_key = 3}, stored.load());
   EXPECT_THAT(items(rows, "u:1"), ElementsAre(7, 8, 9));
-  rows.add("u:1", row(11, 11, 11));
+  rows.add("u:1", row(11, 11, 11), 1000);
   EXPECT_THAT(items(rows, "u:1"), ElementsAre(8, 9, 11));
+}
+
+TEST(LiveRows, RowsOfTheFutureTakeNoRoomFromThoseThatCount) {
+  Stored stored;
+  for (int i = 1; i <= 3; ++i) stored.rows["u:1"].push_back(row(i, i, i));
+  LiveRows rows({.rows_per_key = 3}, stored.load());
+  EXPECT_THAT(items(rows, "u:1", 10), ElementsAre(1, 2, 3));
+  for (int i = 20; i < 26; ++i) {
+    stored.rows["u:1"].push_back(row(i, i, i));
+    rows.add("u:1", row(i, i, i), 10);
+  }
+  EXPECT_THAT(items(rows, "u:1", 10), ElementsAre(1, 2, 3));
+  EXPECT_LE(rows.usage().rows, 6);
+  EXPECT_THAT(items(rows, "u:1", 20), ElementsAre(2, 3, 20));
+  EXPECT_EQ(stored.loads, 1);
+  EXPECT_THAT(items(rows, "u:1", 30), ElementsAre(23, 24, 25));  // more have come due than were kept
+  EXPECT_EQ(stored.loads, 2);
+}
+
+TEST(LiveRows, WhereAnItemGoesThatTookRoomOlderRowsComeBack) {
+  Stored stored;
+  for (int i = 1; i <= 4; ++i) stored.rows["u:1"].push_back(row(i, i, i));
+  LiveRows rows({.rows_per_key = 3}, stored.load());
+  EXPECT_THAT(items(rows, "u:1"), ElementsAre(2, 3, 4));
+  stored.rows["u:1"].pop_back();
+  rows.drop_item(4);
+  EXPECT_THAT(items(rows, "u:1"), ElementsAre(1, 2, 3));
 }
 
 TEST(LiveRows, StaysWithinItsMemoryAndReadsAgainWhatItDropped) {
@@ -107,7 +136,7 @@ TEST(LiveRows, LoadingWhileRowsAreAddedLosesAndDoublesNothing) {
   for (int round = 0; round < 50; ++round) {
     std::mutex mutex;
     std::vector<LiveRow> store;
-    LiveRows rows({}, [&](std::string_view, std::vector<LiveRow>& out) {
+    LiveRows rows({}, [&](std::string_view, Micros, std::vector<LiveRow>& out) {
       const std::lock_guard lock(mutex);
       out = store;
     });
@@ -117,7 +146,7 @@ TEST(LiveRows, LoadingWhileRowsAreAddedLosesAndDoublesNothing) {
           const std::lock_guard lock(mutex);
           store.push_back(row(i, static_cast<int32_t>(i), i));
         }
-        rows.add("u:1", row(i, static_cast<int32_t>(i), i));
+        rows.add("u:1", row(i, static_cast<int32_t>(i), i), 1000);
       }
     });
     std::vector<LiveRow> seen;

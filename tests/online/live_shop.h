@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,7 @@ class LiveShop {
     options.database = folder / "shop.db";
     options.now = [this] { return now.load(); };
     options.recent_ids = recent_ids;
+    options.rows = rows;
     options.index_from = index_from;
     shop = std::make_unique<Shop>(options);
   }
@@ -38,7 +40,9 @@ class LiveShop {
     shop->change(std::move(change));
   }
 
-  void publish(const std::string& version, Problem problem = Problem::kRanking) {
+  /// `change`: of its scenario.
+  void publish(const std::string& version, Problem problem = Problem::kRanking,
+               const std::function<void(Scenario&)>& change = {}) {
     SmallModelOptions options;
     options.problem = problem;
     options.items = count_;
@@ -46,7 +50,9 @@ class LiveShop {
     options.centres = centres;
     options.version = version;
     const std::string bundle = folder / ("bundle-" + version);
-    small_model(options)->save(bundle, nlohmann::json::object(), nlohmann::json::object());
+    const auto model = small_model(options);
+    if (change) change(const_cast<Scenario&>(model->scenario()));
+    model->save(bundle, nlohmann::json::object(), nlohmann::json::object());
     shop->publish(version, bundle);
   }
 
@@ -81,6 +87,7 @@ class LiveShop {
   TempDir folder;
   std::atomic<Micros> now = 1'700'000'000 * kSecond;
   int64_t recent_ids = 1000;
+  LiveRows::Options rows;
   int64_t index_from = 100'000;
   int centres = 0;  // of the small model
   std::unique_ptr<Shop> shop;

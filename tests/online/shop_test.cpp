@@ -213,7 +213,10 @@ TEST(Shop, ADuplicateThatIsTooOldToBeRememberedCountsOnceInTheEnd) {
   live.publish("1");
   live.event("old", "u", "item-1");
   for (int i = 0; i < 30; ++i) live.event("e" + std::to_string(i), "v", "item-2");
+  EXPECT_EQ(live.recommend("u").support, 1);
+  live.now += kDay;  // sent again without a time of its own: it gets that of now
   EXPECT_EQ(live.event("old", "u", "item-1").accepted, 1);
+  EXPECT_EQ(live.recommend("u").support, 1);
   while (live.shop->queued() > 0) std::this_thread::yield();
   live.event("last", "v", "item-2");  // what was indexed has been counted when the next change is done
   EXPECT_EQ(popularity(live, "item-1"), 1);
@@ -222,6 +225,25 @@ TEST(Shop, ADuplicateThatIsTooOldToBeRememberedCountsOnceInTheEnd) {
   live.publish("1");
   EXPECT_EQ(popularity(live, "item-1"), 1);
   EXPECT_EQ(live.recommend("u").support, 1);
+}
+
+TEST(Shop, ADuplicateOfARowThatMemoryHasNoRoomForGoesWhenItIsIndexed) {
+  LiveShop live;
+  live.recent_ids = 10;
+  live.rows.rows_per_key = 5;
+  live.open();
+  live.put_items();
+  live.publish("1");
+  live.event("old", "u", "item-1");
+  for (int i = 0; i < 30; ++i) live.event("e" + std::to_string(i), "u", "item-" + std::to_string(10 + i));
+  const auto before = live.recommend("u");
+  live.now += kDay;
+  EXPECT_EQ(live.event("old", "u", "item-1").accepted, 1);
+  while (live.shop->queued() > 0) std::this_thread::yield();
+  live.event("last", "v", "item-2");
+  const auto after = live.recommend("u");
+  EXPECT_EQ(LiveShop::ids(after), LiveShop::ids(before));
+  EXPECT_EQ(popularity(live, "item-1"), 1);
 }
 
 TEST(Shop, AFutureEventIsPopularWhenItsTimeHasCome) {

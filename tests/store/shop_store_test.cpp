@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "store/event_tables.h"
 #include "store/shop_support.h"
 #include "store/store.h"
 #include "support/temp_dir.h"
@@ -118,6 +119,65 @@ TEST_F(ShopStoreTest, FutureEventsWaitUntilTheirTimeHasCome) {
   EXPECT_EQ(store->index(100, 90), 1);
   EXPECT_EQ(count("select count(*) from events_future"), 0);
   EXPECT_THAT(ids("u"), ElementsAre("now", "soon", "later"));
+}
+
+TEST_F(ShopStoreTest, RowsForAnswersHaveAnItemAndAKindThatIsWanted) {
+  append({event("a", 1, "u", "i", "buy"), event("b", 2, "u", "i", "look"), event("c", 3, "u", "", "buy"),
+          event("d", 4, "u", "i", "buy"), event("e", 5, "u", "i", "buy"), event("f", 50, "u", "i", "buy"),
+          event("g", 60, "u", "i", "look"), event("h", 70, "u", "i", "buy"), event("v", 6, "v", "i", "buy")});
+  const auto served = [&](const RowsWanted& wanted) {
+    std::vector<std::string> ids;
+    for (const EventRow& row : store->served_rows("u", "", wanted)) ids.push_back(row.event_id);
+    return ids;
+  };
+  const std::vector<std::string> buy = {"buy"};
+  for (int state = 0; state < 3; ++state) {
+    EXPECT_THAT(served({buy, 2, 10}), ElementsAre("d", "e", "f", "h")) << state;
+    EXPECT_THAT(served({buy, 1, 10}), ElementsAre("e", "f"));
+    EXPECT_THAT(served({std::nullopt, 4, 10}), ElementsAre("a", "b", "d", "e", "f", "g", "h"));
+    EXPECT_THAT(served({std::vector<std::string>(), 4, 10}), ElementsAre());
+    EXPECT_THAT(served({buy, 10, 60}), ElementsAre("a", "d", "e", "f", "h"));
+    state == 0 ? reopen() : static_cast<void>(store->index(10, 10));
+  }
+  append({guest_event("g1", 7, "c", "i")});
+  EXPECT_EQ(store->served_rows("", "c", {std::nullopt, 10, 10}).size(), 1);
+}
+
+TEST_F(ShopStoreTest, RowsOfAPersonAreReadInTheOrderOfTheirIndex) {
+  sqlite3* db = nullptr;
+  sqlite3_open((folder / "shop.db").c_str(), &db);
+  const auto plan = [&](const RowsOfPerson& rows) {
+    std::string text;
+    sqlite3_exec(
+        db, ("explain query plan " + rows_sql(rows)).c_str(),
+        [](void* out, int, char** values, char**) {
+          *static_cast<std::string*>(out) += std::string(values[3]) + ";";
+          return 0;
+        },
+        &text, nullptr);
+    return text;
+  };
+  for (const char* table : {"events", "events_future"})
+    for (const bool guest : {false, true})
+      for (const bool after : {false, true}) {
+        // Nothing is sorted, and no more steps than without conditions on the row.
+        const std::string search =
+            fmt::format("SEARCH {0} USING INDEX fewshop_live_{0}_{1} ({2}=? AND time{3}?);", table,
+                        guest ? "guest" : "user", guest ? "client_id" : "user_id", after ? ">" : "<");
+        EXPECT_EQ(plan({table, guest, after, false, std::nullopt}), search);
+        EXPECT_EQ(plan({table, guest, after, true, 3}), search);
+      }
+  sqlite3_close(db);
+}
+
+TEST_F(ShopStoreTest, IndexingSaysWhoseEventsCameTwice) {
+  append({event("e", 1, "u", "i"), guest_event("g", 1, "c", "i")});
+  store->index(10, 100);
+  append({event("e", 9, "u", "i"), guest_event("g", 9, "c", "i"), event("new", 9, "v", "i")});
+  Doubled doubled;
+  store->index(10, 100, &doubled);
+  EXPECT_THAT(doubled.people, ElementsAre("c:c", "u:u"));
+  EXPECT_EQ(doubled.rows, (std::map<std::string, int64_t>{{"i", 2}}));
 }
 
 TEST_F(ShopStoreTest, AGuestIsJoinedToAnAccountAndPartedAgain) {
