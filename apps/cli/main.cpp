@@ -12,6 +12,7 @@
 #include "core/cancel.h"
 #include "core/error.h"
 #include "core/progress.h"
+#include "core/progress_lines.h"
 #include "core/section.h"
 #include "core/toml_document.h"
 
@@ -97,6 +98,8 @@ int run(int argc, char** argv) {
         check_config(app, file);
         return std::string();
       });
+  // For who starts this program and shows how far it is.
+  app.add_flag_callback("--progress-lines", [] { set_progress_lines(true); })->group("");
   app.parse_complete_callback([&] { set_verbose(globals.verbose); });
   // COMMANDS: every add_... of command.h is called here, in the order of --help.
   add_try(app, globals);

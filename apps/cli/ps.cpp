@@ -26,6 +26,15 @@ std::string text_of(const json& task, const char* name) {
   return value->get_ref<const std::string&>().empty() ? "-" : value->get<std::string>();
 }
 
+/// "train: features of items, 42 %".
+std::string step_of(const json& task) {
+  std::string text = text_of(task, "step");
+  if (text_of(task, "part") != "-") text += ": " + text_of(task, "part");
+  if (const auto share = task.find("share"); share != task.end() && share->is_number())
+    text += fmt::format(", {:.0f} %", 100 * share->get<double>());
+  return text;
+}
+
 void run(const ServerArguments& arguments, const Globals& globals) {
   const auto server = ShopClient::need(arguments, "`ps` shows what a server does");
   json stats = server->call("GET", "/api/dashboard/stats");
@@ -44,8 +53,7 @@ void run(const ServerArguments& arguments, const Globals& globals) {
     fmt::print("live  {}  {}\n", model["scenario"].get<std::string>(), model["version"].get<std::string>());
   for (const auto& task : tasks)
     fmt::print("task  {}  {}  {}/{}  {}  {}  {}\n", text_of(task, "Name"), text_of(task, "Status"),
-               text_of(task, "Count"), text_of(task, "Total"), text_of(task, "step"),
-               text_of(task, "StartTime").substr(0, 19),
+               text_of(task, "Count"), text_of(task, "Total"), step_of(task), text_of(task, "StartTime").substr(0, 19),
                text_of(task, "Error") == "-" ? text_of(task, "result") : text_of(task, "Error"));
 }
 

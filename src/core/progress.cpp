@@ -9,12 +9,14 @@
 #include <cstdio>
 
 #include "core/cancel.h"
+#include "core/progress_lines.h"
 
 namespace fewshop {
 namespace {
 
 bool progress_enabled = true;
 bool verbose_enabled = false;
+bool lines_enabled = false;
 std::atomic<bool> bar_on_screen{false};
 
 int64_t now_ms() {
@@ -37,8 +39,14 @@ void Progress::advance(int64_t by, const std::string& note) {
   done_ += by;
   if (!progress_enabled) return;
   const int64_t now = now_ms();
-  if (now - last_draw_ms_ < 100) return;
+  if (now - last_draw_ms_ < (lines_enabled ? 500 : 100)) return;
   last_draw_ms_ = now;
+  if (lines_enabled) {
+    const double share =
+        static_cast<double>(std::min(done_, total_)) / static_cast<double>(std::max<int64_t>(1, total_));
+    fmt::print(stderr, "progress {} {}\n", total_ > 0 ? fmt::format("{:.3f}", share) : "-", name_);
+    return;
+  }
   static const bool terminal = isatty(STDERR_FILENO);
   if (terminal) draw(note);
 }
@@ -60,6 +68,8 @@ void Progress::draw(const std::string& note) {
 }
 
 void Progress::set_enabled(bool enabled) { progress_enabled = enabled; }
+
+void set_progress_lines(bool enabled) { lines_enabled = enabled; }
 
 void say(const std::string& line) { fmt::print(stderr, "{}{}\n", bar_on_screen ? "\r\033[K" : "", line); }
 

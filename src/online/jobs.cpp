@@ -49,6 +49,15 @@ void Jobs::advance(int64_t id, int64_t count, const std::string& step) {
   change(id, [&](Record& record) {
     record.count = count;
     record.step = step;
+    record.part.clear();
+    record.share = -1;
+  });
+}
+
+void Jobs::report(int64_t id, const std::string& part, double share) {
+  change(id, [&](Record& record) {
+    record.part = part;
+    record.share = share;
   });
 }
 
@@ -57,6 +66,8 @@ void Jobs::complete(int64_t id, const std::string& result) {
     record.status = Status::kComplete;
     record.count = record.total;
     record.step.clear();
+    record.part.clear();
+    record.share = -1;
     record.result = result;
     record.finish = now_();
   });
@@ -94,6 +105,8 @@ nlohmann::json to_json(const Jobs::Record& record) {
           {"FinishTime", time(record.finish)},
           {"Error", record.error},
           {"step", record.step},
+          {"part", record.part},
+          {"share", record.share < 0 ? nlohmann::json() : nlohmann::json(record.share)},
           {"result", record.result}};
 }
 

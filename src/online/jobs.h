@@ -26,6 +26,8 @@ class Jobs {
     int64_t count = 0, total = 0;
     Micros start = 0, finish = 0;  // 0 = not yet
     std::string step;              // what is being done
+    std::string part;              // what of it
+    double share = -1;             // of the part that is done; -1 = not known
     std::string result;            // of a complete one, a sentence
     std::string error;
   };
@@ -36,6 +38,8 @@ class Jobs {
   void start(int64_t id);
   /// `count` of the total are done; now comes `step`.
   void advance(int64_t id, int64_t count, const std::string& step);
+  /// How far the present step is: so much of a part of it.
+  void report(int64_t id, const std::string& part, double share);
   void complete(int64_t id, const std::string& result);
   void fail(int64_t id, const std::string& error);
   std::vector<Record> list() const;  // newest first
@@ -50,7 +54,8 @@ class Jobs {
   std::list<Record> records_;  // newest first
 };
 
-/// {Tracer, Name, Status, Count, Total, StartTime, FinishTime, Error}, and id, step, result.
+/// {Tracer, Name, Status, Count, Total, StartTime, FinishTime, Error}, and id, step, part, share (null where it is not
+/// known), result.
 nlohmann::json to_json(const Jobs::Record& record);
 
 }  // namespace fewshop

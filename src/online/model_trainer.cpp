@@ -8,6 +8,8 @@
 #include <sstream>
 
 #include "core/child.h"
+#include "core/progress_lines.h"
+#include "online/live_check.h"
 #include "scenario/read.h"
 
 namespace fewshop {
@@ -28,13 +30,37 @@ std::string read_text(const std::string& path) {
   return text.str();
 }
 
+/// The end of a file that grows.
+std::string read_tail(const std::string& path) {
+  constexpr std::streamoff kTail = 4096;
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file) return {};
+  const std::streamoff size = file.tellg();
+  file.seekg(std::max<std::streamoff>(0, size - kTail));
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
 /// What a command said last: its error.
 std::string last_words(std::string text) {
+  text = without_progress_lines(text);
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
   const size_t begin = text.rfind("fewshop: ");
   text = begin == std::string::npos ? text.substr(text.rfind('\n') + 1) : text.substr(begin + 9);
   return text.substr(0, 1000);
 }
+
+/// A command that failed. Its last words may name people: what() has them, for who asks; logs take for_log().
+class CommandFailed : public Failure {
+ public:
+  CommandFailed(const std::string& what, const std::string& words, const std::string& log)
+      : Failure(what + ": " + words), for_log_(what + "; why: " + log) {}
+  const std::string& for_log() const { return for_log_; }
+
+ private:
+  std::string for_log_;
+};
 
 std::string figure(const json& interval) {
   const auto number = [&](const char* key) {
@@ -142,31 +168,44 @@ void ModelTrainer::loop() {
 }
 
 void ModelTrainer::run(const Training& training) {
-  jobs_.start(training.job);
+  job_ = training.job;
+  jobs_.start(job_);
   try {
     const std::string result = work(training);
     jobs_.complete(training.job, result);
     options_.log(fmt::format("models: {}: {}", training.scenario, result));
+  } catch (const RowsDiffer& problem) {
+    failed(training, problem.for_log(), problem.for_log());
+  } catch (const CommandFailed& problem) {
+    failed(training, problem.what(), problem.for_log());
   } catch (const std::exception& problem) {
-    jobs_.fail(training.job, problem.what());
-    options_.log(fmt::format("models: {}: training failed: {}", training.scenario, problem.what()));
+    failed(training, problem.what(), problem.what());
   }
+}
+
+void ModelTrainer::failed(const Training& training, const std::string& error, const std::string& for_log) {
+  jobs_.fail(training.job, error);
+  options_.log(fmt::format("models: {}: training failed: {}", training.scenario, for_log));
 }
 
 json ModelTrainer::command(const std::string& folder, const std::string& name, std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), {options_.program.empty() ? own_program() : options_.program, "--json"});
+  arguments.emplace_back("--progress-lines");
   if (options_.threads > 0) arguments.insert(arguments.end(), {"--threads", std::to_string(options_.threads)});
   const std::string out = folder + "/" + name + ".json", log = folder + "/" + name + ".log";
   Child child(arguments, out, log);
-  while (!child.wait(0.2))
+  while (!child.wait(0.2)) {
     if (stopping_) {
       child.stop(kStopSeconds);
       throw Failure("the server was stopped; asked for again, the training goes on where it was");
     }
+    if (const ProgressLine line = last_progress_line(read_tail(log)); !line.name.empty())
+      jobs_.report(job_, line.name, line.share);
+  }
   if (stopping_ && child.status() != 0) throw Failure("the server was stopped");
   if (child.status() != 0)
-    throw Failure(
-        fmt::format("`fewshop {}` ended with status {}: {}", name, child.status(), last_words(read_text(log))));
+    throw CommandFailed(fmt::format("`fewshop {}` ended with status {}", name, child.status()),
+                        last_words(read_text(log)), log);
   json result = json::parse(read_text(out), nullptr, false);
   if (!result.is_object()) throw Failure(fmt::format("`fewshop {}` printed no JSON object", name));
   return result;

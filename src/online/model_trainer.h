@@ -53,6 +53,7 @@ class ModelTrainer {
   void loop();
   void schedule();
   void run(const Training& training);
+  void failed(const Training& training, const std::string& error, const std::string& for_log);
   std::string folder_of(const Training& training) const { return shelf_.folder() + "/.training/" + training.scenario; }
   std::string work(const Training& training);
   std::string attempt(const Training& training, bool last);
@@ -68,6 +69,7 @@ class ModelTrainer {
   std::condition_variable wake_;
   std::deque<Training> waiting_;
   std::string running_;                     // scenario
+  int64_t job_ = 0;                         // of the training that runs; of the thread alone
   std::map<std::string, Micros> attempts_;  // when the schedule last trained a scenario
   std::atomic<bool> stopping_ = false;
   std::thread thread_;

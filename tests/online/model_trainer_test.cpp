@@ -15,6 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using testing::LiveShop;
+using ::testing::Not;
 
 /// A trainer whose program is a script: it "trains" the bundle "new" and says of it what a test wants.
 class ModelTrainerTest : public ::testing::Test {
@@ -54,6 +55,10 @@ class ModelTrainerTest : public ::testing::Test {
     ModelTrainer::Options options;
     options.program = live_.folder / "program";
     options.retrain_hours = retrain_hours;
+    options.log = [this](const std::string& line) {
+      const std::lock_guard lock(log_mutex_);
+      log_ += line + "\n";
+    };
     trainer_ = std::make_unique<ModelTrainer>(
         *shelf_, jobs_, [this] { return live_.now.load(); }, options);
   }
@@ -64,6 +69,13 @@ class ModelTrainerTest : public ::testing::Test {
   Jobs::Record train() { return wait(trainer_->train("small-ranking").id); }
   std::string live() { return shelf_->live("small-ranking")->version.substr(0, 1); }
 
+  std::string log() {
+    const std::lock_guard lock(log_mutex_);
+    return log_;
+  }
+
+  std::mutex log_mutex_;
+  std::string log_;
   LiveShop live_;
   std::unique_ptr<ModelShelf> shelf_;
   Jobs jobs_{[this] { return live_.now.load(); }};
@@ -117,6 +129,63 @@ TEST_F(ModelTrainerTest, TheLastWordsOfATrainingThatFailsAreTheError) {
   EXPECT_EQ(done.status, Jobs::Status::kFailed);
   EXPECT_THAT(done.error, HasSubstr("`fewshop train` ended with status 2: shop.db: has no rows"));
   EXPECT_EQ(live(), "1");
+}
+
+TEST_F(ModelTrainerTest, ProgressOfTheTrainingIsThatOfTheTask) {
+  const std::string go = live_.folder / "go";
+  script("echo 'progress 0.250 features of items' >&2; while [ ! -e " + go + " ]; do sleep 0.02; done; exit 2\n");
+  start();
+  const int64_t job = trainer_->train("small-ranking").id;
+  while (jobs_.get(job).part.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const auto task = to_json(jobs_.get(job));
+  EXPECT_EQ(task["Count"], 0);
+  EXPECT_EQ(task["step"], "train");
+  EXPECT_EQ(task["part"], "features of items");
+  EXPECT_EQ(task["share"], 0.25);
+  live_.folder.write("go", "");
+  EXPECT_THAT(wait(job).error, HasSubstr("ended with status 2: "));
+}
+
+TEST_F(ModelTrainerTest, LogsNameNobodyThoughWhoAsksIsTold) {
+  script("echo \"fewshop: shop.db: task 'ann@example.org' has no rows\" >&2; exit 2\n");
+  start();
+  const Jobs::Record failed = train();
+  EXPECT_THAT(failed.error, HasSubstr("ann@example.org"));
+  EXPECT_THAT(log(), HasSubstr("training failed: `fewshop train` ended with status 2; why: "));
+  EXPECT_THAT(log(), Not(HasSubstr("ann")));
+}
+
+TEST_F(ModelTrainerTest, ARowDifferenceIsLoggedByTheHashOfItsUser) {
+  Change user;
+  user.users.push_back({.user_id = "ann@example.org", .labels = {{"age", "old"}}, .comment = {}});
+  live_.shop->change(std::move(user));
+  live_.event("e1", "ann@example.org", "item-1");
+  while (live_.shop->queued() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  ModelShelf::Options options;
+  options.database = live_.folder / "shop.db";
+  shelf_ = std::make_unique<ModelShelf>(*live_.shop, options);  // checks what is published
+  testing::SmallModelOptions of_model;
+  of_model.items = 50;
+  of_model.live = true;
+  of_model.version = "other";
+  const auto model = testing::small_model(of_model);
+  const_cast<Scenario&>(model->scenario()).live_events.erase("purchase");
+  fs::remove_all(live_.folder / "new");
+  model->save(live_.folder / "new", nlohmann::json::object(), nlohmann::json::object());
+  says("better");
+  start();
+  const Jobs::Record failed = train();
+  EXPECT_THAT(failed.error, HasSubstr("[live] does not make the rows that [rows] reads"));
+  for (const std::string& text : {failed.error, log()}) {
+    EXPECT_THAT(text, Not(HasSubstr("ann")));
+    EXPECT_THAT(text, HasSubstr("the user with the keyed hash " + live_.shop->hash_of("ann@example.org")));
+  }
+  try {
+    shelf_->publish(live_.folder / "new");
+    ADD_FAILURE();
+  } catch (const InvalidInput& problem) {
+    EXPECT_THAT(problem.what(), HasSubstr("user 'ann@example.org'"));
+  }
 }
 
 TEST_F(ModelTrainerTest, OneTrainingOfAScenarioAtATimeAndItEndsWithTheServer) {

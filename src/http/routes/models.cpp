@@ -59,6 +59,9 @@ void add_model_routes(Router& router, ModelShelf& shelf, ModelTrainer& trainer, 
                            {"Total", integer},
                            {"StartTime", {{"type", {"string", "null"}}}},
                            {"FinishTime", {{"type", {"string", "null"}}}},
+                           {"step", text},
+                           {"part", text},
+                           {"share", {{"type", {"number", "null"}}}},
                            {"Error", text}}}});
   const json version_body = {{"type", "object"}, {"required", {"version"}}, {"properties", {{"version", text}}}};
   const auto add = [&](Method method, const char* path, const char* summary, json body, json response, auto handle) {
@@ -149,7 +152,7 @@ void add_model_routes(Router& router, ModelShelf& shelf, ModelTrainer& trainer, 
               [&shelf, scenario = request->parameter("scenario"), users = users.get<int64_t>()] {
                 const auto live = shelf.live(scenario);
                 if (!live) throw UnknownModel("scenario: no model of '" + scenario + "' is live");
-                const LiveCheck check = check_live(live->folder, shelf.database(), users);
+                const LiveCheck check = check_live(live->folder, shelf.database(), users, &shelf.shop());
                 return json{{"users", check.users}, {"rows", check.rows}, {"difference", check.difference}};
               });
       });
