@@ -24,6 +24,7 @@ ShopServer::ShopServer(Options options) : options_(std::move(options)) {
   shop.database = config.database.data_store;
   shop.recent_ids = config.database.recent_ids;
   shop.rows.most_bytes = int64_t{config.database.cache_mb} << 20;
+  shop.rows.rows_per_key = config.database.rows_per_user;
   shop.default_scenario = config.recommend.scenario;
   shop.retention = config.retention;
   shop.index_from = config.models.index_from;
@@ -34,13 +35,9 @@ ShopServer::ShopServer(Options options) : options_(std::move(options)) {
   shop.log = [this](const std::string& message) { log_->message(AccessLog::Level::kError, message); };
   shop_ = std::make_unique<Shop>(std::move(shop));
   add_models();
-  if (!config.recommend.answer_log.empty()) {
+  if (!config.recommend.answer_log.empty())
     answers_ = std::make_unique<AnswerLog>(AnswerLog::Options{
         config.recommend.answer_log, config.recommend.answer_log_share, config.recommend.answer_log_mb});
-    shop_->observe([this](const Asker&, const ListRequest&, const ListReply& reply, double) {
-      answers_->answered(reply, shop_->now());
-    });
-  }
   keys_ = std::make_unique<KeyRing>(shop_->store().settings(std::string(KeyRing::kSettings)));
   const std::vector<std::string> origins = split_list(config.server.cors_origins, ',');
   const bool loopback = is_loopback(config.server.host);
@@ -140,7 +137,8 @@ std::string ShopServer::not_ready() const {
 }
 
 void ShopServer::add_routes() {
-  const Api api{*shop_, {}, options_.config.server.default_n};
+  Api api{*shop_, {}, options_.config.server.default_n};
+  if (answers_) api.answered = [this](const ListReply& reply) { answers_->answered(reply, shop_->now()); };
   add_shop_routes(router_, api);
   add_model_routes(router_, *shelf_, *trainer_, *jobs_);
   add_people_routes(router_, api);

@@ -19,6 +19,8 @@ struct Api {
   ParseLimits limits;
   int default_n = 10;
   int most_n = 10'000;  // items of one list
+  /// Called with every list whose recommendation_id is handed out: for the log of answers.
+  std::function<void(const ListReply&)> answered = [](const ListReply&) {};
 };
 
 /// Parsing with the shop's clock and ids of its own.

@@ -79,12 +79,12 @@ json entries(const ListReply& reply) {
 }
 
 /// Of the neighbours of the item, those that the person is most likely to want, by the model where there is one.
-json guided(const Api& api, const Asker& asker, const ListReply& neighbours, const std::string& scenario, int n) {
+ListReply guided(const Api& api, const Asker& asker, const ListReply& neighbours, const std::string& scenario, int n) {
   const auto model = api.shop.model_or_null(scenario);
   if (!model || neighbours.items.empty()) {
     ListReply first = neighbours;
     if (std::ssize(first.items) > n) first.items.resize(n);
-    return entries(first);
+    return first;
   }
   std::vector<std::string> ids;
   for (const auto& item : neighbours.items) ids.push_back(item.id);
@@ -92,7 +92,15 @@ json guided(const Api& api, const Asker& asker, const ListReply& neighbours, con
   std::stable_sort(scored.items.begin(), scored.items.end(),
                    [](const ListReply::Item& a, const ListReply::Item& b) { return a.score > b.score; });
   if (std::ssize(scored.items) > n) scored.items.resize(n);
-  return entries(scored);
+  return scored;
+}
+
+/// Both lists of a product page as the one answer that its id stands for.
+ListReply both(ListReply related, const ListReply& complementary, const std::string& id) {
+  related.recommendation_id = id;
+  related.served = "guide";
+  related.items.insert(related.items.end(), complementary.items.begin(), complementary.items.end());
+  return related;
 }
 
 /// A prediction of either kind of model; what each member means: docs/http-api.md.
@@ -206,9 +214,12 @@ void add_predict_routes(Router& router, const Api& api) {
                   }
                   const ListReply also = api.shop.item_to_item("also", item, near);
                   const ListReply similar = model ? api.shop.item_to_item("similar", item, near) : also;
+                  const ListReply related = guided(api, asker, similar, scenario, n);
+                  const ListReply complementary = guided(api, asker, also, scenario, n);
+                  api.answered(both(related, complementary, also.recommendation_id));
                   reply(Response::json({{"interest", interest},
-                                        {"related", guided(api, asker, similar, scenario, n)},
-                                        {"complementary", guided(api, asker, also, scenario, n)},
+                                        {"related", entries(related)},
+                                        {"complementary", entries(complementary)},
                                         {"recommendation_id", also.recommendation_id}}));
                 } catch (const json::exception& problem) {
                   throw HttpError(400, "invalid_body", problem.what());

@@ -98,25 +98,27 @@ ListRequest list_request(const Api& api, const Request& request) {
   return limited(list);
 }
 
-void add_facts(Response& response, const ListReply& reply) {
+/// A list with its id, by which what happens next is joined to it.
+void hand_out(const Api& api, Response& response, const ListReply& reply) {
+  api.answered(reply);
   response.headers.emplace_back("X-Recommendation-Id", reply.recommendation_id);
   if (!reply.version.empty()) response.headers.emplace_back("X-Model-Version", reply.scenario + "/" + reply.version);
   response.headers.emplace_back("X-Served", reply.served);
 }
 
-Response scores(const ListReply& reply, bool explain = false, bool intervals = false) {
+Response scores(const Api& api, const ListReply& reply, bool explain = false, bool intervals = false) {
   json list = json::array();
   for (const auto& item : reply.items) list.push_back(item_json(item, explain, intervals));
   Response response = Response::json(list);
-  add_facts(response, reply);
+  hand_out(api, response, reply);
   return response;
 }
 
-Response ids(const ListReply& reply) {
+Response ids(const Api& api, const ListReply& reply) {
   json list = json::array();
   for (const auto& item : reply.items) list.push_back(item.id);
   Response response = Response::json(list);
-  add_facts(response, reply);
+  hand_out(api, response, reply);
   return response;
 }
 
@@ -200,6 +202,7 @@ json answer_question(const Api& api, const json& question) {
   try {
     const Asker asker{question.value("user_id", ""), question.value("client_id", ""), std::nullopt};
     const ListReply reply = api.shop.recommend(question.value("scenario", ""), asker, list);
+    api.answered(reply);
     json items = json::array();
     for (const auto& item : reply.items) items.push_back(item_json(item, list.explain, true));
     return {{"recommendation_id", reply.recommendation_id},
@@ -240,7 +243,7 @@ void recommend_for(const Api& api, const Request& request, const Asker& asker, R
   const ListRequest list = list_request(api, request);
   const ListReply answer = api.shop.recommend(request.query_value("scenario").value_or(""), asker, list);
   const bool detailed = list.explain || request.header("x-api-version") == "2";
-  Response response = detailed ? scores(answer, list.explain, true) : ids(answer);
+  Response response = detailed ? scores(api, answer, list.explain, true) : ids(api, answer);
   const auto type = request.query_value("write-back-type");
   if (!type || type->empty()) return reply(std::move(response));
   if (!api.shop.admits_kind(*type))
@@ -335,7 +338,8 @@ void add_recommend_routes(Router& router, const Api& api) {
                           rows.push_back(std::move(row));
                         }
                       const ListRequest list = list_request(api, *request);
-                      reply(scores(api.shop.recommend(request->query_value("scenario").value_or(""),
+                      reply(scores(api,
+                                   api.shop.recommend(request->query_value("scenario").value_or(""),
                                                       {"", "", std::move(rows)}, list),
                                    list.explain, list.explain));
                     },
@@ -349,7 +353,7 @@ void add_recommend_routes(Router& router, const Api& api) {
                 .query = list_parameters(),
                 .response = schema_ref("Scores"),
                 .handle = [api](std::shared_ptr<const Request> request,
-                                Reply reply) { reply(scores(api.shop.popular(list_request(api, *request)))); },
+                                Reply reply) { reply(scores(api, api.shop.popular(list_request(api, *request)))); },
                 .aside = lists});
   for (const char* path : {"/api/latest", "/api/latest/{category}", "/api/non-personalized/latest"})
     router.add({.method = Method::kGet,
@@ -360,7 +364,7 @@ void add_recommend_routes(Router& router, const Api& api) {
                 .query = list_parameters(),
                 .response = schema_ref("Scores"),
                 .handle = [api](std::shared_ptr<const Request> request,
-                                Reply reply) { reply(scores(api.shop.latest(list_request(api, *request)))); },
+                                Reply reply) { reply(scores(api, api.shop.latest(list_request(api, *request)))); },
                 .aside = lists});
   router.add({.method = Method::kGet,
               .path = "/api/collaborative-filtering/{user-id}",
@@ -371,9 +375,9 @@ void add_recommend_routes(Router& router, const Api& api) {
               .response = schema_ref("Scores"),
               .handle =
                   [api](std::shared_ptr<const Request> request, Reply reply) {
-                    reply(scores(api.shop.recommend(request->query_value("scenario").value_or(""),
-                                                    {request->parameter("user-id"), "", std::nullopt},
-                                                    list_request(api, *request))));
+                    reply(scores(api, api.shop.recommend(request->query_value("scenario").value_or(""),
+                                                         {request->parameter("user-id"), "", std::nullopt},
+                                                         list_request(api, *request))));
                   },
               .aside = lists});
   router.add({.method = Method::kGet,
@@ -385,24 +389,24 @@ void add_recommend_routes(Router& router, const Api& api) {
               .response = schema_ref("Scores"),
               .handle =
                   [api](std::shared_ptr<const Request> request, Reply reply) {
-                    reply(scores(api.shop.item_to_item(request->parameter("name"), request->parameter("item-id"),
-                                                       list_request(api, *request))));
+                    reply(scores(api, api.shop.item_to_item(request->parameter("name"), request->parameter("item-id"),
+                                                            list_request(api, *request))));
                   },
               .aside = lists});
   for (const char* path : {"/api/item/{item-id}/neighbors", "/api/item/{item-id}/neighbors/{category}"})
-    router.add(
-        {.method = Method::kGet,
-         .path = path,
-         .tag = "recommend",
-         .summary = "Items that the same people had to do with.",
-         .scope = "recommend",
-         .query = list_parameters(),
-         .response = schema_ref("Scores"),
-         .handle =
-             [api](std::shared_ptr<const Request> request, Reply reply) {
-               reply(scores(api.shop.item_to_item("also", request->parameter("item-id"), list_request(api, *request))));
-             },
-         .aside = lists});
+    router.add({.method = Method::kGet,
+                .path = path,
+                .tag = "recommend",
+                .summary = "Items that the same people had to do with.",
+                .scope = "recommend",
+                .query = list_parameters(),
+                .response = schema_ref("Scores"),
+                .handle =
+                    [api](std::shared_ptr<const Request> request, Reply reply) {
+                      reply(scores(api, api.shop.item_to_item("also", request->parameter("item-id"),
+                                                              list_request(api, *request))));
+                    },
+                .aside = lists});
 }
 
 }  // namespace fewshop::http
