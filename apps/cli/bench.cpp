@@ -216,7 +216,8 @@ class Bench {
       constexpr int kCalls = 50;
       const double cpu = thread_cpu_seconds();
       for (int i = 0; i < kCalls; ++i)
-        shop.recommend("", {fmt::format("user-{}", (user++ * 7919) % a_.users), "", std::nullopt}, {});
+        shop.recommend(shop.model_or_null(""), {fmt::format("user-{}", (user++ * 7919) % a_.users), "", std::nullopt},
+                       {});
       chunks.push_back((thread_cpu_seconds() - cpu) / kCalls);
     }
     std::nth_element(chunks.begin(), chunks.begin() + 30, chunks.end());
@@ -235,9 +236,9 @@ class Bench {
       ListRequest all, plain;
       all.filter = plain.filter = filter;
       all.boosts = {{"item_id is null", 0}};  // with a boost, every item is scored
-      const auto best = server_->shop().recommend("", asker, all);
+      const auto best = server_->shop().recommend(server_->shop().model(""), asker, all);
       const double cpu = thread_cpu_seconds();
-      const auto served = server_->shop().recommend("", asker, plain);
+      const auto served = server_->shop().recommend(server_->shop().model(""), asker, plain);
       seconds.push_back(thread_cpu_seconds() - cpu);
       for (const auto& item : best.items) {
         ++wanted;

@@ -94,7 +94,7 @@ function form(method, path, operation) {
   const body = content(resolve(operation.requestBody));
   let text = null;
   if (body) {
-    const shown = body.type.includes("json") ? JSON.stringify(example(body.schema), null, 2) : "";
+    const shown = body.type.includes("json") ? JSON.stringify(example(body.schema), null, body.type.includes("ndjson") ? 0 : 2) : "";
     text = make("textarea", {value: shown, spellcheck: false});
     text.setAttribute("aria-label", "body");
     box.append(make("h3", {textContent: "Body: " + body.type}), text,
@@ -107,12 +107,14 @@ function form(method, path, operation) {
   button.addEventListener("click", async () => {
     let address = path;
     const query = new URLSearchParams();
+    const headers = {};
     for (const [parameter, input] of fields) {
       if (parameter.in === "path") address = address.replace("{" + parameter.name + "}", encodeURIComponent(input.value));
-      else if (input.value !== "") query.append(parameter.name, input.value);
+      else if (input.value === "") continue;
+      else if (parameter.in === "header") headers[parameter.name] = input.value;
+      else query.append(parameter.name, input.value);
     }
     if ([...query].length) address += "?" + query;
-    const headers = {};
     const key = document.getElementById("key").value;
     if (key) headers["X-API-Key"] = key;
     if (text) headers["Content-Type"] = body.type;

@@ -22,11 +22,23 @@ std::string without_port(std::string_view host) {
   return std::string(host.substr(0, host.find(':')));
 }
 
-/// The scenario that a value names; "" = none.
-std::string named_in(const nlohmann::json& value) {
-  if (!value.is_object()) return {};
-  const auto scenario = value.find("scenario");
-  return scenario != value.end() && scenario->is_string() ? scenario->get<std::string>() : std::string();
+/// The scenario that each question of a body names; "" = none. Nothing for a body that the route refuses.
+std::vector<std::string> named_in_body(const Request& request) {
+  nlohmann::json body;
+  try {
+    body = parse_body(request);
+  } catch (const HttpError&) {
+    return {};
+  }
+  const auto named = [](const nlohmann::json& question) {
+    if (!question.is_object()) return std::string();
+    const auto scenario = question.find("scenario");
+    return scenario != question.end() && scenario->is_string() ? scenario->get<std::string>() : std::string();
+  };
+  if (!body.is_array()) return {named(body)};
+  std::vector<std::string> names;
+  for (const auto& question : body) names.push_back(named(question));
+  return names;
 }
 
 }  // namespace
@@ -56,43 +68,43 @@ void Authorizer::check_site(const Request& request) const {
   refuse("the request comes from a page of another site");
 }
 
-void Authorizer::check_scenarios(const Request& request, const Route& route,
-                                 const std::vector<std::string>& allowed) const {
+void Authorizer::check_scenarios(const Request& request, const Route& route) const {
   std::vector<std::string> names;
-  const auto parameter = [&](const char* name) {
-    if (const auto found = request.parameters.find(name); found != request.parameters.end())
-      names.push_back(found->second);
-  };
-  parameter("scenario");
-  if (route.path.starts_with("/api/scenarios/")) parameter("name");
-  if (const auto query = request.query_value("scenario")) names.push_back(*query);
-  if (!request.body.empty()) {
-    nlohmann::json body;
-    try {
-      body = parse_body(request);
-    } catch (const HttpError&) {
-      // The route refuses it.
+  switch (route.scenario) {
+    case ScenarioFrom::kUnsaid:
+    case ScenarioFrom::kNone:
+      return;
+    case ScenarioFrom::kAny:
+      throw HttpError(403, "forbidden", "the key is limited to scenarios; this needs one that is not");
+    case ScenarioFrom::kPath: {
+      const auto found = request.parameters.find("scenario");
+      names.push_back(found != request.parameters.end() ? found->second : request.parameter("name"));
+      break;
     }
-    // A batch names scenarios question by question (the query is not asked there); other bodies at their top.
-    const bool batch = route.path == "/api/recommend";
-    if (const auto name = named_in(body); !name.empty() || (batch && body.is_object())) names.push_back(name);
-    if (batch && body.is_array())
-      for (const auto& question : body) names.push_back(named_in(question));
-  }
-  if (names.empty()) {
-    if (route.scope == "models" && route.method != Method::kGet)
-      throw HttpError(403, "forbidden", "the key is limited to scenarios; name the one that this is about");
-    names.emplace_back();
+    case ScenarioFrom::kQuery:
+      names.push_back(request.query_value("scenario").value_or(""));
+      break;
+    case ScenarioFrom::kBody:
+      names = named_in_body(request);
+      break;
   }
   for (std::string& name : names) {
-    if (name.empty()) name = options_.default_scenario ? options_.default_scenario() : "";
-    if (!name.empty() && std::find(allowed.begin(), allowed.end(), name) == allowed.end())
+    if (name.empty() && options_.default_scenario) {
+      const auto by_default = options_.default_scenario();
+      if (!by_default)
+        throw HttpError(
+            403, "forbidden",
+            fmt::format("the request names no scenario; the key has {}", fmt::join(request.scenarios, ", ")));
+      name = *by_default;
+    }
+    // No name: no model is live, and none answers.
+    if (!name.empty() && !request.may_use(name))
       throw HttpError(403, "forbidden",
-                      fmt::format("the key may not use this scenario; it has {}", fmt::join(allowed, ", ")));
+                      fmt::format("the key may not use this scenario; it has {}", fmt::join(request.scenarios, ", ")));
   }
 }
 
-void Authorizer::operator()(const Request& request, const Route* route) const {
+void Authorizer::operator()(Request& request, const Route* route) const {
   if (!route || route->scope.empty() || request.local_admin) return;
   if (open()) {
     check_site(request);
@@ -100,7 +112,9 @@ void Authorizer::operator()(const Request& request, const Route* route) const {
   }
   const std::string secret = credential_of(request);
   if (secret.empty()) throw HttpError(401, "unauthorized", "a key is needed: header X-API-Key");
-  const auto checked = keys_.check(secret, route->scope, options_.now(), steady_seconds());
+  std::vector<std::string_view> actions = {route->scope};
+  if (route->stores && route->stores(request)) actions.emplace_back("events:write");
+  const auto checked = keys_.check(secret, actions, options_.now(), steady_seconds());
   switch (checked.verdict) {
     case KeyRing::Verdict::kGranted:
       break;
@@ -109,16 +123,15 @@ void Authorizer::operator()(const Request& request, const Route* route) const {
     case KeyRing::Verdict::kExpired:
       throw HttpError(401, "unauthorized", "the key has expired");
     case KeyRing::Verdict::kNotAllowed:
-      throw HttpError(403, "forbidden", fmt::format("the key does not allow {}", route->scope));
+      throw HttpError(403, "forbidden", fmt::format("the key does not allow {}", fmt::join(actions, " and ")));
     case KeyRing::Verdict::kTooFast: {
       HttpError error(429, "too_fast", "the key's rate of requests is used up");
       error.retry_after = checked.retry_after;
       throw error;
     }
   }
-  // What the scenarios of a key limit: answers of models, and models themselves.
-  const bool of_scenarios = route->scope == "recommend" || route->scope == "models";
-  if (!checked.scenarios.empty() && of_scenarios) check_scenarios(request, *route, checked.scenarios);
+  request.scenarios = checked.scenarios;
+  if (!request.scenarios.empty()) check_scenarios(request, *route);
 }
 
 }  // namespace fewshop::http

@@ -17,8 +17,9 @@ void Cors::mark(const Request& request, Response& response) const {
   const std::string_view origin = request.header("origin");
   if (!allows(origin)) return;
   response.headers.emplace_back("Access-Control-Allow-Origin", any() ? "*" : std::string(origin));
-  response.headers.emplace_back("Access-Control-Expose-Headers",
-                                "X-Request-ID, X-Recommendation-Id, X-Model-Version, Retry-After");
+  response.headers.emplace_back(
+      "Access-Control-Expose-Headers",
+      "X-Request-ID, X-Recommendation-Id, X-Model-Version, X-Served, X-Next-Cursor, Retry-After");
 }
 
 void Cors::preflight(const Request& request, const std::string& methods, Response& response) const {

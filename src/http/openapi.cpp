@@ -38,22 +38,51 @@ std::string operation_id(const Route& route) {
   return out;
 }
 
+json parameter_json(const Parameter& parameter, const char* in) {
+  return {{"name", parameter.name},
+          {"in", in},
+          {"required", parameter.required},
+          {"description", parameter.help},
+          {"schema", {{"type", parameter.type}}}};
+}
+
+json answer_headers(const Route& route) {
+  json headers = {{"X-Request-ID", {{"schema", {{"type", "string"}}}}}};
+  for (const Parameter& header : route.answer_headers)
+    headers[header.name] = {{"description", header.help}, {"schema", {{"type", header.type}}}};
+  return headers;
+}
+
+/// What a key that is limited to scenarios may ask of the route.
+std::string limit_of(ScenarioFrom scenario) {
+  switch (scenario) {
+    case ScenarioFrom::kPath:
+      return " A key that is limited to scenarios: for those in the path.";
+    case ScenarioFrom::kQuery:
+      return " A key that is limited to scenarios: for those in ?scenario=, else the default.";
+    case ScenarioFrom::kBody:
+      return " A key that is limited to scenarios: for those in the body, else the default.";
+    case ScenarioFrom::kAny:
+      return " A key that is limited to scenarios may not use it.";
+    case ScenarioFrom::kUnsaid:
+    case ScenarioFrom::kNone:
+      return "";
+  }
+  return "";
+}
+
 json operation(const Route& route) {
   json out = {{"operationId", operation_id(route)}, {"summary", route.summary}};
   if (!route.tag.empty()) out["tags"] = {route.tag};
   json parameters = json::array();
   for (const std::string& name : placeholders(route.path))
     parameters.push_back({{"name", name}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}});
-  for (const Parameter& parameter : route.query)
-    parameters.push_back({{"name", parameter.name},
-                          {"in", "query"},
-                          {"required", parameter.required},
-                          {"description", parameter.help},
-                          {"schema", {{"type", parameter.type}}}});
+  for (const Parameter& parameter : route.query) parameters.push_back(parameter_json(parameter, "query"));
+  for (const Parameter& parameter : route.headers) parameters.push_back(parameter_json(parameter, "header"));
   if (!parameters.empty()) out["parameters"] = std::move(parameters);
   if (!route.body.is_null())
     out["requestBody"] = {{"required", true}, {"content", {{route.body_type, {{"schema", route.body}}}}}};
-  json answer = {{"description", "The answer."}};
+  json answer = {{"description", "The answer."}, {"headers", answer_headers(route)}};
   if (!route.response.is_null()) answer["content"] = {{route.response_type, {{"schema", route.response}}}};
   out["responses"] = {{"200", std::move(answer)}, {"default", {{"$ref", "#/components/responses/Error"}}}};
   if (route.scope.empty()) {
@@ -61,7 +90,7 @@ json operation(const Route& route) {
     out["description"] = "Open to everybody.";
   } else {
     out["x-scope"] = route.scope;
-    out["description"] = "Needs a key with the scope " + route.scope + ".";
+    out["description"] = "Needs a key with the scope " + route.scope + "." + limit_of(route.scenario);
   }
   return out;
 }
@@ -79,7 +108,11 @@ json openapi(const Router& router, const std::string& version) {
   for (const auto& [name, schema] : router.schemas()) schemas[name] = schema;
   return {{"openapi", "3.1.0"},
           {"info", {{"title", "fewshop"}, {"version", version}}},
-          {"security", {{{"key", json::array()}}, {{"basic", json::array()}}}},
+          {"security",
+           {{{"key", json::array()}},
+            {{"basic", json::array()}},
+            {{"bearer", json::array()}},
+            {{"secret", json::array()}}}},
           {"paths", std::move(paths)},
           {"components",
            {{"schemas", std::move(schemas)},
@@ -90,6 +123,12 @@ json openapi(const Router& router, const std::string& version) {
                 {"content", {{"application/json", {{"schema", {{"$ref", "#/components/schemas/Error"}}}}}}}}}}},
             {"securitySchemes",
              {{"key", {{"type", "apiKey"}, {"in", "header"}, {"name", "X-API-Key"}}},
+              {"bearer", {{"type", "http"}, {"scheme", "bearer"}, {"description", "The key."}}},
+              {"secret",
+               {{"type", "apiKey"},
+                {"in", "query"},
+                {"name", "api_secret"},
+                {"description", "As GA4's clients send it; it may end up in the logs of proxies."}}},
               {"basic",
                {{"type", "http"}, {"scheme", "basic"}, {"description", "The key as user name, no password."}}}}}}}};
 }

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace fewshop::http {
 
 std::optional<std::string> Request::query_value(std::string_view name) const {
+  if (asked) asked("query", name);
   for (const auto& [key, value] : query)
     if (key == name) return value;
   return std::nullopt;
@@ -28,7 +30,22 @@ bool Request::query_flag(std::string_view name) const {
   return text && (text->empty() || *text == "true" || *text == "1");
 }
 
+std::vector<std::string> Request::query_values(std::string_view name) const {
+  if (asked) asked("query", name);
+  std::vector<std::string> values;
+  for (const auto& [key, value] : query)
+    if (key == name) values.push_back(value);
+  return values;
+}
+
+bool Request::has_query(std::string_view name) const { return query_value(name).has_value(); }
+
+bool Request::may_use(const std::string& scenario) const {
+  return scenarios.empty() || std::find(scenarios.begin(), scenarios.end(), scenario) != scenarios.end();
+}
+
 std::string_view Request::header(std::string_view name) const {
+  if (asked) asked("header", name);
   for (const auto& [key, value] : headers)
     if (key == name) return value;
   return {};

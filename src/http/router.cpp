@@ -52,6 +52,9 @@ Router::~Router() = default;
 
 void Router::add(Route route) {
   if (!route.path.starts_with('/')) throw std::logic_error("route '" + route.path + "' does not begin with /");
+  const bool of_models = route.scope == "recommend" || route.scope == "models";
+  if (of_models != (route.scenario != ScenarioFrom::kUnsaid))
+    throw std::logic_error(route.path + ": `scenario` is to be said of routes with the scope recommend or models");
   Node* node = root_.get();
   for (const std::string_view segment : cut(route.path)) {
     std::unique_ptr<Node>& next = is_placeholder(segment) ? node->placeholder : node->literals[std::string(segment)];

@@ -25,7 +25,8 @@ class Router {
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
-  /// Throws std::logic_error where a route of the same method and path (up to names of placeholders) is there.
+  /// Throws std::logic_error where a route of the same method and path (up to names of placeholders) is there, and
+  /// where one that answers with models does not say whose (Route::scenario).
   void add(Route route);
 
   /// A schema that routes refer to as {"$ref": "#/components/schemas/NAME"}.

@@ -746,7 +746,7 @@ struct Server::Impl {
                            request.id);
   }
 
-  void dispatch(Loop& loop, const std::shared_ptr<const Request>& request, const Route& route,
+  void dispatch(Loop& loop, const std::shared_ptr<Request>& request, const Route& route,
                 const std::shared_ptr<Exchange>& exchange) {
     const auto state = std::make_shared<ReplyState>(loop.shared_from_this(), exchange, request->id);
     try {

@@ -51,8 +51,9 @@ struct ServerOptions {
 };
 
 struct ServerHooks {
-  /// Before the handler; throws HttpError 401, 403 or 429 to refuse. May block no more than a handler may.
-  std::function<void(const Request&, const Route*)> authorize;
+  /// Before the handler; throws HttpError 401, 403 or 429 to refuse, and says what else the request is limited to
+  /// (Request::scenarios). May block no more than a handler may.
+  std::function<void(Request&, const Route*)> authorize;
   /// After every answer, on an I/O thread. Route: null where none matched. Seconds: from the whole request read to its
   /// answer ready. Bytes: of the body as sent.
   std::function<void(const Request&, const Route*, int status, double seconds, size_t bytes)> observe;

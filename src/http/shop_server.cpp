@@ -47,16 +47,12 @@ ShopServer::ShopServer(Options options) : options_(std::move(options)) {
           " is reached from other machines, and the database has no valid key; ", make_one);
   require(!config.server.require_key || keys_->any_valid(shop_->now()),
           "server.require_key: the database has no valid key; ", make_one);
-  authorizer_ =
-      std::make_unique<Authorizer>(*keys_, Authorizer::Options{.loopback = loopback,
-                                                               .require_key = config.server.require_key,
-                                                               .origins = origins,
-                                                               .now = [this] { return shop_->now(); },
-                                                               .default_scenario =
-                                                                   [this] {
-                                                                     const auto model = shop_->model_or_null("");
-                                                                     return model ? model->name() : std::string();
-                                                                   }});
+  authorizer_ = std::make_unique<Authorizer>(
+      *keys_, Authorizer::Options{.loopback = loopback,
+                                  .require_key = config.server.require_key,
+                                  .origins = origins,
+                                  .now = [this] { return shop_->now(); },
+                                  .default_scenario = [this] { return default_scenario(); }});
   add_routes();
 
   ServerOptions server;
@@ -74,7 +70,7 @@ ShopServer::ShopServer(Options options) : options_(std::move(options)) {
   server.drain_seconds = config.server.drain_seconds;
   server.cors_origins = origins;
   ServerHooks hooks;
-  hooks.authorize = [this](const Request& request, const Route* route) { (*authorizer_)(request, route); };
+  hooks.authorize = [this](Request& request, const Route* route) { (*authorizer_)(request, route); };
   hooks.observe = [this](const Request& request, const Route* route, int status, double seconds, size_t bytes) {
     metrics_->observe(route, status, seconds);
     log_->request(request, route, status, seconds, bytes);
@@ -97,6 +93,15 @@ ShopServer::ShopServer(Options options) : options_(std::move(options)) {
 }
 
 ShopServer::~ShopServer() { stop(); }
+
+std::optional<std::string> ShopServer::default_scenario() const {
+  try {
+    const auto model = shop_->model_or_null("");
+    return model ? model->name() : std::string();
+  } catch (const InvalidInput&) {
+    return std::nullopt;
+  }
+}
 
 void ShopServer::add_models() {
   const Config& config = options_.config;

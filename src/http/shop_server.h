@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -58,6 +59,8 @@ class ShopServer {
 
  private:
   void add_models();
+  /// Of the model that answers where no scenario is named; "" = none is live, nothing = several are.
+  std::optional<std::string> default_scenario() const;
   void add_routes();
   /// "", or why requests should not be sent here.
   std::string not_ready() const;

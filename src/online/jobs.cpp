@@ -21,11 +21,12 @@ const char* name_of(Jobs::Status status) {
 
 }  // namespace
 
-Jobs::Record Jobs::add(const std::string& name, int64_t total) {
+Jobs::Record Jobs::add(const std::string& name, int64_t total, const std::string& scenario) {
   const std::lock_guard lock(mutex_);
   Record record;
   record.id = ++last_;
   record.name = name;
+  record.scenario = scenario;
   record.total = total;
   records_.push_front(record);
   if (records_.size() > kMostRecords) records_.pop_back();

@@ -21,7 +21,7 @@ class Jobs {
 
   struct Record {
     int64_t id = 0;
-    std::string name;
+    std::string name, scenario;  // whose work it is; "" = of none
     Status status = Status::kPending;
     int64_t count = 0, total = 0;
     Micros start = 0, finish = 0;  // 0 = not yet
@@ -34,7 +34,7 @@ class Jobs {
 
   explicit Jobs(std::function<Micros()> now) : now_(std::move(now)) {}
 
-  Record add(const std::string& name, int64_t total);
+  Record add(const std::string& name, int64_t total, const std::string& scenario = "");
   void start(int64_t id);
   /// `count` of the total are done; now comes `step`.
   void advance(int64_t id, int64_t count, const std::string& step);

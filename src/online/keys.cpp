@@ -194,7 +194,8 @@ std::shared_ptr<KeyRing::Entry> KeyRing::find(std::string_view secret) const {
   return nullptr;
 }
 
-KeyRing::Checked KeyRing::check(std::string_view secret, std::string_view action, Micros now, double seconds) {
+KeyRing::Checked KeyRing::check(std::string_view secret, const std::vector<std::string_view>& actions, Micros now,
+                                double seconds) {
   const auto entry = find(secret);
   if (!entry) return {};
   const Key& key = entry->key;
@@ -206,7 +207,7 @@ KeyRing::Checked KeyRing::check(std::string_view secret, std::string_view action
     checked.verdict = Verdict::kExpired;
     return checked;
   }
-  if (!has(action) && !has("admin")) {
+  if (!has("admin") && !std::all_of(actions.begin(), actions.end(), has)) {
     checked.verdict = Verdict::kNotAllowed;
     return checked;
   }

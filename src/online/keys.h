@@ -86,7 +86,11 @@ class KeyRing {
   };
   /// May the bearer of this secret do `action` now? Counts against the key's rate where it may. `seconds`: a steady
   /// clock's.
-  Checked check(std::string_view secret, std::string_view action, Micros now, double seconds);
+  Checked check(std::string_view secret, std::string_view action, Micros now, double seconds) {
+    return check(secret, std::vector{action}, now, seconds);
+  }
+  /// The same of a request that is several actions.
+  Checked check(std::string_view secret, const std::vector<std::string_view>& actions, Micros now, double seconds);
 
  private:
   struct Entry {

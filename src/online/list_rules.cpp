@@ -88,6 +88,7 @@ std::vector<Answered> rank_candidates(std::vector<Candidate> candidates, const L
                       .low = one.score,
                       .high = one.score,
                       .link = one.score,
+                      .prior = one.score,
                       .boost = boosts[order[ordered]],
                       .scored = true,
                       .reasons = {}});

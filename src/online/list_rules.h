@@ -56,8 +56,11 @@ struct Answered {
   int32_t model_item = -1;  // of the model; -1 = unknown to it
   double score = 0, low = 0, high = 0;
   double link = 0;   // explained: prior + sum of the contributions, the score before a rating was cut to its range
-  double prior = 0;  // explained only
+  double prior = 0;  // explained only; the score itself where no model ranks
   double boost = 0;  // what boosts added to the score when the list was made
+  /// What likeness to the items before it took off (0 or less), where score and boost count from 0 to 1 between the
+  /// last and the first that could be chosen, times 1 - ListRules::diversity.
+  double diversity = 0;
   bool pinned = false;
   bool scored = false;                // score and interval are there
   std::vector<Contribution> reasons;  // explained: all support rows, largest first

@@ -122,7 +122,7 @@ Jobs::Record ModelTrainer::train(const std::string& scenario, const std::string&
       std::any_of(waiting_.begin(), waiting_.end(), [&](const Training& other) { return other.scenario == scenario; });
   if (waits || running_ == scenario)
     throw InvalidInput(fmt::format("a training of {} is under way; wait for it (`fewshop ps`)", scenario));
-  const Jobs::Record record = jobs_.add("train " + scenario, kSteps);
+  const Jobs::Record record = jobs_.add("train " + scenario, kSteps, scenario);
   training.job = record.id;
   waiting_.push_back(std::move(training));
   wake_.notify_all();

@@ -185,6 +185,7 @@ class Answering {
       taken[next] = 1;
       caps.take(pool[next].item);
       chosen.push_back(pool[next]);
+      chosen.back().diversity = -rules.diversity * likeness[next];
       const int32_t own = pool[next].model_item;
       for (size_t i = 0; i < pool.size(); ++i)
         if (!taken[i]) likeness[i] = std::max(likeness[i], cosine(*vectors, own, pool[i].model_item));

@@ -82,7 +82,7 @@ struct ListReply {
     std::string id;
     double score = 0, low = 0, high = 0;
     double link = 0;  // explained: prior + contributions; differs from score where a rating was cut to its range
-    double prior = 0, boost = 0;
+    double prior = 0, boost = 0, diversity = 0;  // see Answered
     bool pinned = false;
     std::vector<Reason> reasons;  // explained
   };
@@ -239,23 +239,28 @@ class Shop {
   /// A user in logs: a keyed hash, the one of the user's receipts.
   std::string hash_of(const std::string& user_id) const;
 
-  // --- Answers. InvalidInput for what was asked wrongly.
+  // --- Answers. InvalidInput for what was asked wrongly. Who asks several questions that belong together looks the
+  // model up once (model, model_or_null): a swap in between mixes nothing.
+
+  using LiveModelPtr = std::shared_ptr<const LiveModel>;
 
   /// Whether what a list needs to know of all items' columns (filters, caps, boosts) is worked out. Where not, its
   /// answer may take up to a second for each.
   bool ready(const ListRequest& request) const;
-  /// For people without a model of their shop yet, what is popular.
-  ListReply recommend(const std::string& scenario, const Asker& asker, const ListRequest& request);
+  /// Without a model (null) what is popular.
+  ListReply recommend(const LiveModelPtr& model, const Asker& asker, const ListRequest& request);
   ListReply popular(const ListRequest& request);
   ListReply latest(const ListRequest& request);
-  /// `name`: "similar" (learned vectors of the default model) or "also" (what the same people had to do with).
-  ListReply item_to_item(const std::string& name, const std::string& item_id, const ListRequest& request);
+  /// Items whose vectors in the model are most like that of the item.
+  ListReply similar(const LiveModel& model, const std::string& item_id, const ListRequest& request);
+  /// What the same people had to do with.
+  ListReply also(const std::string& item_id, const ListRequest& request);
   /// Users with the most items in common, with score.
   std::vector<std::pair<std::string, double>> similar_users(const std::string& user_id, int n, int offset);
   /// Scores of items for somebody, in their order; items that the shop does not know are answered too.
-  ListReply score(const std::string& scenario, const Asker& asker, const std::vector<std::string>& items, bool explain);
+  ListReply score(const LiveModel& model, const Asker& asker, const std::vector<std::string>& items, bool explain);
   /// The same for a task that the request states itself (score_rows).
-  ListReply score(const std::string& scenario, const TextRows& support, const ColumnValues& description,
+  ListReply score(const LiveModel& model, const TextRows& support, const ColumnValues& description,
                   const std::vector<std::string>& items, bool explain);
   /// Predictions for rows. Throws InvalidInput where the scenario has no live model that predicts rows.
   RowReply predict(const std::string& scenario, const RowQuestion& question);
@@ -298,6 +303,8 @@ class Shop {
   void keep_used_kinds();
   TaskState task_state(const Asker& asker, const LiveModel* model);
   ListRules rules(const ListRequest& request);
+  /// The same for a list of what goes with an item, and which item that is.
+  std::pair<ListRules, int32_t> rules_beside(const std::string& item_id, const ListRequest& request);
   ListReply reply_of(const ListAnswer& answer, const LiveModel* model);
   ListReply reply(const ListAnswer& answer, const LiveModel* model);
   ListReply answer_scores(const LiveModel& model, const Asker& asker, const std::vector<std::string>& ids,

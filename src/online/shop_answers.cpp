@@ -26,9 +26,8 @@ std::string condition_of(const ListRequest& request) {
 
 template <class IdOf>
 ListReply::Item item_of(const Answered& answered, std::string id, const IdOf& id_of) {
-  ListReply::Item item{std::move(id),  answered.score,  answered.low,
-                       answered.high,  answered.link,   answered.prior,
-                       answered.boost, answered.pinned, {}};
+  ListReply::Item item{std::move(id),  answered.score, answered.low,       answered.high,   answered.link,
+                       answered.prior, answered.boost, answered.diversity, answered.pinned, {}};
   for (const Contribution& part : answered.reasons) item.reasons.push_back({part.row, id_of(part), part.value});
   return item;
 }
@@ -123,9 +122,8 @@ ListReply Shop::reply(const ListAnswer& answer, const LiveModel* model) {
   return reply;
 }
 
-ListReply Shop::recommend(const std::string& scenario, const Asker& asker, const ListRequest& request) {
+ListReply Shop::recommend(const LiveModelPtr& model, const Asker& asker, const ListRequest& request) {
   const auto begin = std::chrono::steady_clock::now();
-  const auto model = model_or_null(scenario);
   ListReply reply;
   if (!model) {
     reply = popular(request);
@@ -156,10 +154,9 @@ RowReply Shop::predict(const std::string& scenario, const RowQuestion& question)
   return reply;
 }
 
-ListReply Shop::score(const std::string& scenario, const Asker& asker, const std::vector<std::string>& ids,
-                      bool explain) {
+ListReply Shop::score(const LiveModel& model, const Asker& asker, const std::vector<std::string>& ids, bool explain) {
   const auto begin = std::chrono::steady_clock::now();
-  const ListReply reply = answer_scores(*model(scenario), asker, ids, explain);
+  const ListReply reply = answer_scores(model, asker, ids, explain);
   tell({reply.scenario, reply.support, 0, reply.adapt_seconds}, begin);
   return reply;
 }
@@ -174,13 +171,12 @@ ListReply Shop::answer_scores(const LiveModel& model, const Asker& asker, const 
   });
 }
 
-ListReply Shop::score(const std::string& scenario, const TextRows& support, const ColumnValues& description,
+ListReply Shop::score(const LiveModel& model, const TextRows& support, const ColumnValues& description,
                       const std::vector<std::string>& ids, bool explain) {
   const auto begin = std::chrono::steady_clock::now();
-  const auto model = this->model(scenario);
-  const int item = support.find(model->scenario().item);
+  const int item = support.find(model.scenario().item);
   const ListReply reply =
-      scores(score_rows(*model, support, description, ids, explain, now()), *model, ids,
+      scores(score_rows(model, support, description, ids, explain, now()), model, ids,
              [&](const Contribution& part) { return item < 0 ? "" : support.rows[part.row][item].value_or(""); });
   tell({reply.scenario, reply.support, 0, reply.adapt_seconds}, begin);
   return reply;
@@ -225,19 +221,23 @@ ListReply Shop::latest(const ListRequest& request) {
   return ranked(std::move(candidates), rules(request), "latest");
 }
 
-ListReply Shop::item_to_item(const std::string& name, const std::string& item_id, const ListRequest& request) {
+std::pair<ListRules, int32_t> Shop::rules_beside(const std::string& item_id, const ListRequest& request) {
   const int32_t item = items_.find(item_id);
   require(item >= 0, "no item '", item_id, "'");
   ListRules rules = this->rules(request);
   rules.exclude.push_back(item);
-  if (name == "similar") {
-    const auto model = this->model("");
-    return reply(similar_items(*model, item, rules), model.get());
-  }
-  require(name == "also",
-          "item-to-item: expected 'similar' (learned likeness) or 'also' (what the same people had to do "
-          "with), got '",
-          name, "'");
+  return {std::move(rules), item};
+}
+
+ListReply Shop::similar(const LiveModel& model, const std::string& item_id, const ListRequest& request) {
+  const auto [rules, item] = rules_beside(item_id, request);
+  return reply(similar_items(model, item, rules), &model);
+}
+
+ListReply Shop::also(const std::string& item_id, const ListRequest& request) {
+  const auto beside = rules_beside(item_id, request);
+  const ListRules& rules = beside.first;
+  const int32_t item = beside.second;
   std::unordered_map<int32_t, int> together;
   const auto actors = store_->actors_of_item(item_id, kMostActors);
   std::vector<LiveRow> rows;

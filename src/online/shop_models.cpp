@@ -62,15 +62,15 @@ std::shared_ptr<const LiveModel> Shop::model_or_null(const std::string& scenario
   const std::shared_lock lock(models_mutex_);
   const std::string& wanted = scenario.empty() ? options_.default_scenario : scenario;
   if (wanted.empty()) {
-    std::shared_ptr<const LiveModel> only;
-    for (const auto& [name, model] : models_) {
-      if (!model->ranking()) continue;
-      if (only)
-        throw InvalidInput("scenario: several rank items (" + live_names() +
-                           "); name one with ?scenario=, or set [recommend] scenario");
-      only = model;
-    }
-    return only;
+    std::vector<std::shared_ptr<const LiveModel>> ranking;
+    for (const auto& [name, model] : models_)
+      if (model->ranking()) ranking.push_back(model);
+    if (ranking.empty()) return nullptr;
+    if (ranking.size() == 1) return ranking.front();
+    std::string several;
+    for (const auto& model : ranking) several += (several.empty() ? "" : ", ") + model->name();
+    throw InvalidInput("scenario: several rank items (" + several +
+                       "); name one with ?scenario=, or set [recommend] scenario");
   }
   const auto found = models_.find(wanted);
   if (found != models_.end()) return found->second;

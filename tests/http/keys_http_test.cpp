@@ -281,49 +281,52 @@ TEST(Authorizer, LoopbackIsThisMachineOnly) {
     EXPECT_FALSE(is_loopback(host)) << host;
 }
 
-TEST(Authorizer, AKeyOfSomeScenariosIsHeldToThem) {
+TEST(Authorizer, AKeyOfSomeScenariosIsHeldToWhereTheRouteSaysItComesFrom) {
   KeyRing ring;
   const auto made =
       KeyRing::make(KeyRing::parse({{"actions", {"recommend", "models", "data:read"}}, {"scenarios", {"a"}}}, 1), 1);
   ring.put(made.setting);
-  std::string by_default = "a";
+  std::optional<std::string> by_default = "a";
   const Authorizer authorizer(
       ring, {.origins = {}, .now = [] { return Micros{1}; }, .default_scenario = [&] { return by_default; }});
-  const auto status = [&](const std::string& path, const std::string& scope, const std::string& query,
-                          const std::string& body = "", std::map<std::string, std::string> parameters = {},
-                          Method method = Method::kGet) {
-    Route route{.method = method, .path = path, .scope = scope};
-    Request request{.method = method, .path = path, .parameters = std::move(parameters)};
+  const auto status = [&](ScenarioFrom from, const std::string& query, const std::string& body = "",
+                          std::map<std::string, std::string> parameters = {}, const std::string& scope = "recommend") {
+    const Route route{.path = "/x", .scope = scope, .scenario = from};
+    Request request{.path = "/x", .parameters = std::move(parameters)};
     if (!query.empty()) request.query.emplace_back("scenario", query);
     request.body = body;
     request.headers.emplace_back("x-api-key", made.secret);
     try {
       authorizer(request, &route);
+      EXPECT_EQ(request.scenarios, std::vector<std::string>{"a"});
       return 200;
     } catch (const HttpError& error) {
+      EXPECT_EQ(std::string(error.what()).find("theirs"), std::string::npos) << error.what();
       return error.status;
     }
   };
-  EXPECT_EQ(status("/api/recommend/{user-id}", "recommend", "a"), 200);
-  EXPECT_EQ(status("/api/recommend/{user-id}", "recommend", "b"), 403);
-  EXPECT_EQ(status("/api/recommend/{user-id}", "recommend", ""), 200);
-  EXPECT_EQ(status("/api/scenarios/{name}/predict", "recommend", "", "{}", {{"name", "a"}}), 200);
-  EXPECT_EQ(status("/api/scenarios/{name}/predict", "recommend", "a", "{}", {{"name", "b"}}), 403);
-  EXPECT_EQ(status("/api/item-to-item/{name}/{item-id}", "recommend", "", "", {{"name", "similar"}}), 200);
-  const char* batch = "/api/recommend";
-  EXPECT_EQ(status(batch, "recommend", "", R"([{"scenario":"a"},{"scenario":"a"}])"), 200);
-  EXPECT_EQ(status(batch, "recommend", "a", R"([{"scenario":"a"},{"scenario":"b"}])"), 403);
-  EXPECT_EQ(status(batch, "recommend", "a", R"({"scenario":"b"})"), 403);
-  by_default = "b";
-  EXPECT_EQ(status("/api/recommend/{user-id}", "recommend", ""), 403);
-  EXPECT_EQ(status(batch, "recommend", "a", R"([{"scenario":"a"},{}])"), 403);
-  EXPECT_EQ(status(batch, "recommend", "a", R"({"user_id":"u"})"), 403);
-  EXPECT_EQ(status("/api/session/recommend", "recommend", "a", R"([{"ItemId":"i"}])"), 200);
-  // Models: changes name the scenario; data is not by scenario.
-  EXPECT_EQ(status("/api/models/{scenario}/rollback", "models", "", "", {{"scenario", "a"}}, Method::kPost), 200);
-  EXPECT_EQ(status("/api/models/{scenario}/rollback", "models", "", "", {{"scenario", "b"}}, Method::kPost), 403);
-  EXPECT_EQ(status("/api/models", "models", "", "{}", {}, Method::kPost), 403);
-  EXPECT_EQ(status("/api/users", "data:read", ""), 200);
+  using enum ScenarioFrom;
+  EXPECT_EQ(status(kQuery, "a"), 200);
+  EXPECT_EQ(status(kQuery, "theirs"), 403);
+  EXPECT_EQ(status(kQuery, ""), 200);
+  EXPECT_EQ(status(kQuery, "a", R"({"scenario":"theirs"})"), 200);  // what the route does not read says nothing
+  EXPECT_EQ(status(kPath, "", "{}", {{"name", "a"}}), 200);
+  EXPECT_EQ(status(kPath, "a", R"({"scenario":"a"})", {{"name", "theirs"}}), 403);
+  EXPECT_EQ(status(kPath, "", "", {{"scenario", "a"}}, "models"), 200);
+  EXPECT_EQ(status(kPath, "a", "", {{"scenario", "theirs"}, {"name", "a"}}, "models"), 403);
+  EXPECT_EQ(status(kBody, "", R"([{"scenario":"a"},{"scenario":"a"}])"), 200);
+  EXPECT_EQ(status(kBody, "a", R"([{"scenario":"a"},{"scenario":"theirs"}])"), 403);
+  EXPECT_EQ(status(kBody, "a", R"({"scenario":"theirs"})"), 403);
+  EXPECT_EQ(status(kAny, "a", R"({"scenario":"a"})", {}, "models"), 403);
+  EXPECT_EQ(status(kNone, "theirs"), 200);
+  EXPECT_EQ(status(kUnsaid, "theirs", "", {}, "data:read"), 200);
+  for (const std::optional<std::string>& other : {std::optional<std::string>("theirs"), std::optional<std::string>()}) {
+    by_default = other;
+    EXPECT_EQ(status(kQuery, ""), 403);
+    EXPECT_EQ(status(kQuery, "", R"({"scenario":"a"})"), 403);
+    EXPECT_EQ(status(kBody, "a", R"([{"scenario":"a"},{}])"), 403);
+    EXPECT_EQ(status(kBody, "a", R"({"user_id":"u"})"), 403);
+  }
 }
 
 }  // namespace

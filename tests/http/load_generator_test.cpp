@@ -9,7 +9,7 @@
 namespace fewshop::http {
 namespace {
 
-class LoadGenerator : public testing::Test {
+class LoadGenerator : public ::testing::Test {
  protected:
   LoadGenerator() {
     router_.add({.method = Method::kGet,

@@ -18,6 +18,18 @@ std::string found(const Router& router, Method method, const std::string& path) 
   return match.route ? match.route->path : "";
 }
 
+TEST(Router, ARouteThatAnswersWithModelsSaysWhose) {
+  Router router;
+  const auto add = [&](const std::string& scope, ScenarioFrom scenario) {
+    router.add({.path = "/" + scope, .scope = scope, .scenario = scenario, .handle = {}});
+  };
+  for (const char* scope : {"recommend", "models"}) {
+    EXPECT_THROW(add(scope, ScenarioFrom::kUnsaid), std::logic_error);
+    add(scope, ScenarioFrom::kNone);
+  }
+  EXPECT_THROW(add("data:read", ScenarioFrom::kQuery), std::logic_error);
+}
+
 TEST(Router, ATrailingSlashIsOptionalOnBothSides) {
   Router router;
   add(router, Method::kGet, "/api/user/{id}");

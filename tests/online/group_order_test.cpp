@@ -63,7 +63,7 @@ class GroupOrder : public ::testing::Test {
     return change;
   }
   int support(const std::string& user, const std::string& guest) {
-    return shop.shop->recommend("", {user, guest, std::nullopt}, {}).support;
+    return shop.shop->recommend(shop.shop->model_or_null(""), {user, guest, std::nullopt}, {}).support;
   }
   /// In memory, and after a start that reads the store.
   void expect_support(const std::map<std::string, int>& users, int guest) {

@@ -76,7 +76,7 @@ class LiveShop {
   }
 
   ListReply recommend(const std::string& user, const ListRequest& request = {}) {
-    return shop->recommend("", {user, "", std::nullopt}, request);
+    return shop->recommend(shop->model_or_null(""), {user, "", std::nullopt}, request);
   }
   static std::vector<std::string> ids(const ListReply& reply) {
     std::vector<std::string> ids;

@@ -100,7 +100,9 @@ TEST(Shop, AGuestWhoIsJoinedBringsItsEventsAndTakesThemAwayAgain) {
   live.put_items();
   live.publish("1");
   live.event("e1", "", "item-1", "view_item", "guest");
-  const auto support = [&](const Asker& asker) { return live.shop->recommend("", asker, {}).support; };
+  const auto support = [&](const Asker& asker) {
+    return live.shop->recommend(live.shop->model_or_null(""), asker, {}).support;
+  };
   EXPECT_EQ(support({"", "guest", std::nullopt}), 1);
   EXPECT_EQ(support({"u", "", std::nullopt}), 0);
   Change join;
@@ -291,7 +293,8 @@ TEST(Shop, ANewItemIsRecommendedByItsContentWithAWiderInterval) {
   item.labels = {{"colour", "red"}};
   change.items.push_back(item);
   live.shop->change(change);
-  const auto scores = live.shop->score("", {"u", "", std::nullopt}, {"next", "brand-new", "never heard of"}, false);
+  const auto scores =
+      live.shop->score(*live.shop->model(""), {"u", "", std::nullopt}, {"next", "brand-new", "never heard of"}, false);
   ASSERT_EQ(scores.items.size(), 3);
   const auto width = [](const ListReply::Item& item) { return item.high - item.low; };
   // The head has a prior variance of 1 in each direction: what is known of an item is at most as uncertain as its
@@ -345,7 +348,7 @@ TEST(Shop, AChangedItemIsScoredAsOneThatCameSo) {
   }
   live.shop->change(change);
   const auto score = [&](const std::string& id) {
-    return live.shop->score("", {"u", "", std::nullopt}, {id}, false).items[0].score;
+    return live.shop->score(*live.shop->model(""), {"u", "", std::nullopt}, {id}, false).items[0].score;
   };
   ASSERT_NE(score("a"), score("b"));
   Change patch;
@@ -541,10 +544,10 @@ TEST(Shop, WhatTheSamePeopleHadToDoWith) {
     if (u < 2) live.event("c" + n, user, "item-3");
     live.event("d" + n, user + "x", "item-4");
   }
-  const auto also = live.shop->item_to_item("also", "item-1", {});
+  const auto also = live.shop->also("item-1", {});
   EXPECT_THAT(LiveShop::ids(also), ElementsAre("item-2", "item-3"));
   EXPECT_EQ(live.shop->similar_users("u0", 10, 0).front().first, "u1");
-  EXPECT_THROW(live.shop->item_to_item("also", "no such item", {}), InvalidInput);
+  EXPECT_THROW(live.shop->also("no such item", {}), InvalidInput);
 }
 
 TEST(Shop, ASwapOfModelsFailsAndMixesNothing) {

@@ -28,6 +28,7 @@ struct SmallModelOptions {
   bool live = false;         // rows have a time and a kind of event, and [live] says how events become rows
   int support_max = 100;
   int centres = 0;           // > 0: item vectors lie around so many centres, as those of like products do
+  std::string name = {};     // of the scenario; "" = small-ranking, small-rating
   std::string version = {};  // of the seed: models of another version answer differently
 };
 
@@ -74,7 +75,7 @@ inline std::shared_ptr<Model> small_model(const SmallModelOptions& options = {})
 
   Model::Parts parts;
   Scenario& s = parts.scenario;
-  s.name = ranking ? "small-ranking" : "small-rating";
+  s.name = !options.name.empty() ? options.name : ranking ? "small-ranking" : "small-rating";
   s.problem = options.problem;
   s.rows.table = "events";
   s.task = {"user_id"};

@@ -55,6 +55,17 @@ HttpError unavailable(const std::string& what) {
   return error;
 }
 
+std::shared_ptr<const LiveModel> model_for(const Api& api, const Request& request, const std::string& scenario) {
+  auto model = api.shop.model_or_null(scenario);
+  if (model && !request.may_use(model->name()))
+    throw HttpError(403, "forbidden", "the key may not use the scenario that is the default now");
+  return model;
+}
+
+std::shared_ptr<const LiveModel> asked_model(const Api& api, const Request& request) {
+  return model_for(api, request, request.query_value("scenario").value_or(""));
+}
+
 json reasons_json(const ListReply::Item& item) {
   json reasons = json::array();
   for (const auto& reason : item.reasons)
@@ -69,6 +80,7 @@ json item_json(const ListReply::Item& item, bool explain, bool intervals) {
     entry["high"] = item.high;
   }
   if (item.boost != 0) entry["boost"] = item.boost;
+  if (item.diversity != 0) entry["diversity"] = item.diversity;
   if (item.pinned) entry["pinned"] = true;
   if (explain) {
     entry["prior"] = item.prior;
@@ -100,6 +112,10 @@ void add_next_cursor(Response& response, const std::string& cursor) {
 std::vector<Parameter> page_parameters(const std::string& what) {
   return {{"n", "integer", what + " at most, 10,000 by default"},
           {"cursor", "string", "what the header X-Next-Cursor of the answer before said"}};
+}
+
+std::vector<Parameter> page_headers() {
+  return {{"X-Next-Cursor", "string", "`cursor` of the next page; absent at the end"}};
 }
 
 Incoming admitted(const Api& api, Incoming incoming) {
@@ -151,6 +167,7 @@ void add_shop_routes(Router& router, const Api& api) {
   add_bulk_routes(router, api);
   add_recommend_routes(router, api);
   add_predict_routes(router, api);
+  add_guide_routes(router, api);
 }
 
 }  // namespace fewshop::http

@@ -38,9 +38,17 @@ nlohmann::json to_json(const std::vector<Refusal>& refusals);
 void add_next_cursor(Response& response, const std::string& cursor);
 /// The parameters of such a list.
 std::vector<Parameter> page_parameters(const std::string& what);
+/// The header, for the API document.
+std::vector<Parameter> page_headers();
 
-/// An item of a list: {Id, Score, low, high, boost, pinned, prior, reasons}, where there is something to say.
-/// Explained, Score = prior + sum of the contributions.
+/// The model that answers a request: of this scenario, "" = the default, null where nothing is live. HttpError 403
+/// where the request's key may not use it: the default may have changed since the key was checked.
+std::shared_ptr<const LiveModel> model_for(const Api& api, const Request& request, const std::string& scenario);
+/// The same of the scenario that the query names.
+std::shared_ptr<const LiveModel> asked_model(const Api& api, const Request& request);
+
+/// An item of a list: {Id, Score, low, high, boost, diversity, pinned, prior, reasons}, where there is something to
+/// say. Explained, Score = prior + sum of the contributions.
 nlohmann::json item_json(const ListReply::Item& item, bool explain, bool intervals);
 /// [{row, item, contribution}]
 nlohmann::json reasons_json(const ListReply::Item& item);
@@ -67,7 +75,8 @@ void add_record_routes(Router& router, const Api& api);     // users, items
 void add_feedback_routes(Router& router, const Api& api);   // feedback
 void add_bulk_routes(Router& router, const Api& api);       // users, items, feedback as JSON lines
 void add_recommend_routes(Router& router, const Api& api);  // lists
-void add_predict_routes(Router& router, const Api& api);    // scenarios, guide
+void add_predict_routes(Router& router, const Api& api);    // scenarios
+void add_guide_routes(Router& router, const Api& api);      // product pages
 
 /// Versions of models, trainings, tasks; on the shelf's thread what takes long.
 void add_model_routes(Router& router, ModelShelf& shelf, ModelTrainer& trainer, const Jobs& jobs);

@@ -44,7 +44,9 @@ void add_bulk_routes(Router& router, const Api& api) {
          .summary = "All " + what + " as JSON lines, page by page.",
          .scope = "data:read",
          .query = page_parameters("lines"),
+         .answer_headers = page_headers(),
          .response = {{"type", "string"}},
+         .response_type = "application/x-ndjson",
          .handle = [read](std::shared_ptr<const Request> request, Reply reply) { reply(lines(*request, read)); }});
     router.add({.method = Method::kPost,
                 .path = "/api/bulk/" + what,
@@ -53,6 +55,7 @@ void add_bulk_routes(Router& router, const Api& api) {
                 .scope = what == "feedback" ? "events:write" : "data:write",
                 .body = schema_ref(schema),
                 .response = schema_ref("RowAffected"),
+                .body_type = "application/x-ndjson",
                 .handle = std::move(write)});
   };
   ShopStore& stored = api.shop.store();

@@ -57,7 +57,8 @@ void add_feedback_routes(Router& router, const Api& api) {
   router.define("Feedback", feedback_schema());
   const json one_or_many = {{"oneOf", {schema_ref("Feedback"), array_of(schema_ref("Feedback"))}}};
   const std::vector<Parameter> paging = {{"n", "integer", "feedback of one page, 100 by default"},
-                                         {"cursor", "string", "the cursor of the page before"}};
+                                         {"cursor", "string", "the cursor of the page before"},
+                                         {"Cursor", "string", "the same, as clients of Gorse may call it"}};
 
   router.add({.method = Method::kPost,
               .path = "/api/feedback",
@@ -110,6 +111,8 @@ void add_feedback_routes(Router& router, const Api& api) {
               .tag = "feedback",
               .summary = "A user's feedback for an item, of every type.",
               .scope = "data:read",
+              .query = page_parameters("feedback"),
+              .answer_headers = page_headers(),
               .response = array_of(schema_ref("Feedback")),
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
                 reply(list(api, *request, "", request->parameter("user-id"), request->parameter("item-id")));
@@ -148,6 +151,7 @@ void add_feedback_routes(Router& router, const Api& api) {
                 .summary = "A user's feedback.",
                 .scope = "data:read",
                 .query = page_parameters("feedback"),
+                .answer_headers = page_headers(),
                 .response = array_of(schema_ref("Feedback")),
                 .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
                   reply(list(api, *request, parameter(*request, "feedback-type"), request->parameter("user-id"), ""));
@@ -159,6 +163,7 @@ void add_feedback_routes(Router& router, const Api& api) {
                 .summary = "An item's feedback.",
                 .scope = "data:read",
                 .query = page_parameters("feedback"),
+                .answer_headers = page_headers(),
                 .response = array_of(schema_ref("Feedback")),
                 .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
                   reply(list(api, *request, parameter(*request, "feedback-type"), "", request->parameter("item-id")));

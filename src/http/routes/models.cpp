@@ -64,35 +64,40 @@ void add_model_routes(Router& router, ModelShelf& shelf, ModelTrainer& trainer, 
                            {"share", {{"type", {"number", "null"}}}},
                            {"Error", text}}}});
   const json version_body = {{"type", "object"}, {"required", {"version"}}, {"properties", {{"version", text}}}};
-  const auto add = [&](Method method, const char* path, const char* summary, json body, json response, auto handle) {
+  const auto add = [&](Method method, const char* path, ScenarioFrom scenario, const char* summary, json body,
+                       json response, auto handle) {
     router.add({.method = method,
                 .path = path,
                 .tag = "models",
                 .summary = summary,
                 .scope = "models",
+                .scenario = scenario,
                 .query = {},
                 .body = std::move(body),
                 .response = std::move(response),
                 .handle = std::move(handle)});
   };
-  add(Method::kGet, "/api/models", "Versions on the shelf, what shadows have answered, indexes of live versions.",
-      nullptr,
+  add(Method::kGet, "/api/models", ScenarioFrom::kNone,
+      "Versions on the shelf, what shadows have answered, indexes of live versions.", nullptr,
       {{"type", "object"},
        {"properties",
         {{"models", array_of(schema_ref("ModelVersion"))},
          {"shadows", {{"type", "object"}}},
          {"indexes", {{"type", "object"}}}}}},
-      [&shelf](std::shared_ptr<const Request>, Reply reply) {
+      [&shelf](std::shared_ptr<const Request> request, Reply reply) {
         json models = json::array(), shadows = json::object(), indexes = json::object();
-        for (const ModelVersion& version : shelf.list()) models.push_back(to_json(version));
-        for (const auto& [scenario, count] : shelf.shadows()) shadows[scenario] = to_json(count);
-        for (const auto& [scenario, report] : shelf.indexes()) indexes[scenario] = to_json(report);
+        for (const ModelVersion& version : shelf.list())
+          if (request->may_use(version.scenario)) models.push_back(to_json(version));
+        for (const auto& [scenario, count] : shelf.shadows())
+          if (request->may_use(scenario)) shadows[scenario] = to_json(count);
+        for (const auto& [scenario, report] : shelf.indexes())
+          if (request->may_use(scenario)) indexes[scenario] = to_json(report);
         reply(Response::json(
             {{"models", std::move(models)}, {"shadows", std::move(shadows)}, {"indexes", std::move(indexes)}}));
       });
-  add(Method::kPost, "/api/models",
+  add(Method::kPost, "/api/models", ScenarioFrom::kAny,
       "Publishes a bundle of the server's machine, of any problem. 409 names the part that cannot be served, or the "
-      "first row that [live] makes otherwise than [rows].",
+      "first row that [live] makes otherwise than [rows]. The key must not be limited to scenarios.",
       {{"type", "object"}, {"required", {"path"}}, {"properties", {{"path", text}, {"activate", boolean}}}},
       schema_ref("ModelVersion"), [&shelf](std::shared_ptr<const Request> request, Reply reply) {
         const json body = read_body(*request, json::value_t::object);
@@ -106,19 +111,19 @@ void add_model_routes(Router& router, ModelShelf& shelf, ModelTrainer& trainer, 
           return to_json(shelf.publish(path, activate));
         });
       });
-  add(Method::kPost, "/api/models/{scenario}/activate", "Makes a version live.", version_body,
+  add(Method::kPost, "/api/models/{scenario}/activate", ScenarioFrom::kPath, "Makes a version live.", version_body,
       schema_ref("ModelVersion"), [&shelf](std::shared_ptr<const Request> request, Reply reply) {
         const std::string version = text_member(read_body(*request, json::value_t::object), "version");
         later(shelf, request, std::move(reply), [&shelf, scenario = request->parameter("scenario"), version] {
           return to_json(shelf.activate(scenario, version));
         });
       });
-  add(Method::kPost, "/api/models/{scenario}/rollback", "Makes live what was live before.", nullptr,
-      schema_ref("ModelVersion"), [&shelf](std::shared_ptr<const Request> request, Reply reply) {
+  add(Method::kPost, "/api/models/{scenario}/rollback", ScenarioFrom::kPath, "Makes live what was live before.",
+      nullptr, schema_ref("ModelVersion"), [&shelf](std::shared_ptr<const Request> request, Reply reply) {
         later(shelf, request, std::move(reply),
               [&shelf, scenario = request->parameter("scenario")] { return to_json(shelf.rollback(scenario)); });
       });
-  add(Method::kPost, "/api/models/{scenario}/shadow",
+  add(Method::kPost, "/api/models/{scenario}/shadow", ScenarioFrom::kPath,
       "Asks a version what the live one is asked, without answering anybody; null: no longer.",
       {{"type", "object"}, {"required", {"version"}}, {"properties", {{"version", {{"type", {"string", "null"}}}}}}},
       {{"type", "object"}}, [&shelf](std::shared_ptr<const Request> request, Reply reply) {
@@ -131,8 +136,9 @@ void add_model_routes(Router& router, ModelShelf& shelf, ModelTrainer& trainer, 
           return json{{"scenario", scenario}, {"shadow", version ? json(*version) : json()}};
         });
       });
-  add(Method::kDelete, "/api/models/{scenario}/{version}", "Removes a version that is neither live nor shadow.",
-      nullptr, {{"type", "object"}, {"properties", {{"RowAffected", integer}}}},
+  add(Method::kDelete, "/api/models/{scenario}/{version}", ScenarioFrom::kPath,
+      "Removes a version that is neither live nor shadow.", nullptr,
+      {{"type", "object"}, {"properties", {{"RowAffected", integer}}}},
       [&shelf](std::shared_ptr<const Request> request, Reply reply) {
         later(shelf, request, std::move(reply),
               [&shelf, scenario = request->parameter("scenario"), version = request->parameter("version")] {
@@ -140,7 +146,7 @@ void add_model_routes(Router& router, ModelShelf& shelf, ModelTrainer& trainer, 
                 return json{{"RowAffected", 1}};
               });
       });
-  add(Method::kPost, "/api/models/{scenario}/check",
+  add(Method::kPost, "/api/models/{scenario}/check", ScenarioFrom::kPath,
       "Whether [live] of the live version makes the rows that [rows] reads, for so many users (200).",
       {{"type", "object"}, {"properties", {{"users", integer}}}},
       {{"type", "object"}, {"properties", {{"users", integer}, {"rows", integer}, {"difference", text}}}},
@@ -156,7 +162,7 @@ void add_model_routes(Router& router, ModelShelf& shelf, ModelTrainer& trainer, 
                 return json{{"users", check.users}, {"rows", check.rows}, {"difference", check.difference}};
               });
       });
-  add(Method::kPost, "/api/models/{scenario}/train",
+  add(Method::kPost, "/api/models/{scenario}/train", ScenarioFrom::kPath,
       "Trains the scenario anew beside the server; the model goes live unless it is proven worse than the running one. "
       "The answer is the task to follow.",
       {{"type", "object"}, {"properties", {{"source", text}}}}, schema_ref("Task"),
@@ -167,10 +173,11 @@ void add_model_routes(Router& router, ModelShelf& shelf, ModelTrainer& trainer, 
           return to_json(trainer.train(scenario, source));
         });
       });
-  add(Method::kGet, "/api/dashboard/tasks", "Long work of the server, latest first.", nullptr,
-      array_of(schema_ref("Task")), [&jobs](std::shared_ptr<const Request>, Reply reply) {
+  add(Method::kGet, "/api/dashboard/tasks", ScenarioFrom::kNone, "Long work of the server, latest first.", nullptr,
+      array_of(schema_ref("Task")), [&jobs](std::shared_ptr<const Request> request, Reply reply) {
         json list = json::array();
-        for (const Jobs::Record& record : jobs.list()) list.push_back(to_json(record));
+        for (const Jobs::Record& record : jobs.list())
+          if (record.scenario.empty() || request->may_use(record.scenario)) list.push_back(to_json(record));
         reply(Response::json(list));
       });
 }

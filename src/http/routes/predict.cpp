@@ -1,4 +1,4 @@
-// Predictions of a scenario's model, and the guidance of a product page.
+// Predictions of a scenario's model.
 #include <fmt/format.h>
 
 #include "http/routes/api.h"
@@ -31,10 +31,8 @@ json predictions_json(const ListReply& reply, const LiveModel& model, bool expla
   return predictions;
 }
 
-json predict(const Api& api, const std::string& scenario, const json& body) {
+json predict(const Api& api, const std::shared_ptr<const LiveModel>& model, const json& body) {
   if (!body.is_object()) throw HttpError(400, "invalid_body", "expected a JSON object");
-  if (api.shop.row_model(scenario)) return predict_rows(api, scenario, body);
-  const auto model = api.shop.model(scenario);
   const Scenario& s = model->scenario();
   const TextRows query = query_rows_of(body);
   const int column = query.find(s.item);
@@ -59,48 +57,17 @@ json predict(const Api& api, const std::string& scenario, const json& body) {
       for (const auto* name : {&s.target, &s.time})
         if (!name->empty()) rows.columns.push_back(*name);
     }
-    reply = api.shop.score(scenario, rows, task, items, explain);
+    reply = api.shop.score(*model, rows, task, items, explain);
   } else {
     const Asker asker{id("user_id"), id("client_id"), std::nullopt};
     if (asker.user_id.empty() && asker.client_id.empty())
       throw HttpError(400, "invalid_body",
                       "expected support rows, or task.user_id or task.client_id whose rows are stored");
-    reply = api.shop.score(scenario, asker, items, explain);
+    reply = api.shop.score(*model, asker, items, explain);
   }
   return {{"predictions", predictions_json(reply, *model, explain)},
           {"model_version", reply.version},
           {"support", reply.support}};
-}
-
-json entries(const ListReply& reply) {
-  json list = json::array();
-  for (const auto& item : reply.items) list.push_back(item_json(item, true, true));
-  return list;
-}
-
-/// Of the neighbours of the item, those that the person is most likely to want, by the model where there is one.
-ListReply guided(const Api& api, const Asker& asker, const ListReply& neighbours, const std::string& scenario, int n) {
-  const auto model = api.shop.model_or_null(scenario);
-  if (!model || neighbours.items.empty()) {
-    ListReply first = neighbours;
-    if (std::ssize(first.items) > n) first.items.resize(n);
-    return first;
-  }
-  std::vector<std::string> ids;
-  for (const auto& item : neighbours.items) ids.push_back(item.id);
-  ListReply scored = api.shop.score(scenario, asker, ids, true);
-  std::stable_sort(scored.items.begin(), scored.items.end(),
-                   [](const ListReply::Item& a, const ListReply::Item& b) { return a.score > b.score; });
-  if (std::ssize(scored.items) > n) scored.items.resize(n);
-  return scored;
-}
-
-/// Both lists of a product page as the one answer that its id stands for.
-ListReply both(ListReply related, const ListReply& complementary, const std::string& id) {
-  related.recommendation_id = id;
-  related.served = "guide";
-  related.items.insert(related.items.end(), complementary.items.begin(), complementary.items.end());
-  return related;
 }
 
 /// A prediction of either kind of model; what each member means: docs/http-api.md.
@@ -137,6 +104,7 @@ void add_predict_routes(Router& router, const Api& api) {
                   "Predictions for query rows of a task. Without support its stored rows count, [] = none; where the "
                   "scenario asks about rows, both mean none. A list of bodies gives a list of answers.",
               .scope = "recommend",
+              .scenario = ScenarioFrom::kPath,
               .body = {{"type", {"object", "array"}},
                        {"required", {"query"}},
                        {"properties",
@@ -153,12 +121,17 @@ void add_predict_routes(Router& router, const Api& api) {
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
                 const json body = parse_body(*request);
                 const std::string& name = request->parameter("name");
+                const bool of_rows = api.shop.row_model(name) != nullptr;
+                const auto model = of_rows ? nullptr : api.shop.model(name);  // once: a list is of one version
+                const auto answer = [&](const json& one) {
+                  return of_rows ? predict_rows(api, name, one) : predict(api, model, one);
+                };
                 try {
-                  if (!body.is_array()) return reply(Response::json(predict(api, name, body)));
+                  if (!body.is_array()) return reply(Response::json(answer(body)));
                   if (body.size() > kMostQuestions)
                     throw HttpError(400, "invalid_body", fmt::format("at most {} questions", kMostQuestions));
                   json answers = json::array();
-                  for (const json& one : body) answers.push_back(predict(api, name, one));
+                  for (const json& one : body) answers.push_back(answer(one));
                   reply(Response::json(answers));
                 } catch (const json::exception& problem) {
                   throw HttpError(400, "invalid_body", problem.what());
@@ -169,61 +142,22 @@ void add_predict_routes(Router& router, const Api& api) {
               .tag = "predict",
               .summary = "Scenarios whose models are live.",
               .scope = "recommend",
+              .scenario = ScenarioFrom::kNone,
               .response = {{"type", "object"},
                            {"properties",
                             {{"scenarios",
                               array_of({{"type", "object"},
                                         {"properties",
                                          {{"name", text}, {"title", text}, {"problem", text}, {"version", text}}}})}}}},
-              .handle = [api](std::shared_ptr<const Request>, Reply reply) {
+              .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
                 json list = json::array();
                 for (const Shop::LiveScenario& live : api.shop.scenarios())
-                  list.push_back({{"name", live.name},
-                                  {"title", live.title},
-                                  {"problem", problem_name(live.problem)},
-                                  {"version", live.version}});
+                  if (request->may_use(live.name))
+                    list.push_back({{"name", live.name},
+                                    {"title", live.title},
+                                    {"problem", problem_name(live.problem)},
+                                    {"version", live.version}});
                 reply(Response::json({{"scenarios", list}}));
-              }});
-  router.add({.method = Method::kPost,
-              .path = "/api/guide",
-              .tag = "predict",
-              .summary = "For a product page: how much a person wants the item, items like it, items that go with it.",
-              .scope = "recommend",
-              .query = {{"scenario", "string", "whose model answers"}},
-              .body = {{"type", "object"},
-                       {"required", {"item_id"}},
-                       {"properties",
-                        {{"item_id", text}, {"user_id", text}, {"client_id", text}, {"n", {{"type", "integer"}}}}}},
-              .response = {{"type", "object"}},
-              .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                const json body = read_body(*request, json::value_t::object);
-                try {
-                  const std::string item = body.at("item_id").get<std::string>();
-                  const Asker asker{body.value("user_id", ""), body.value("client_id", ""), std::nullopt};
-                  const int n = body.value("n", api.default_n);
-                  if (n < 1 || n > 1000) throw HttpError(400, "invalid_body", "n is from 1 to 1000");
-                  const std::string scenario = request->query_value("scenario").value_or("");
-                  const auto model = api.shop.model_or_null(scenario);
-                  ListRequest near;
-                  near.n = 5 * n;
-                  json interest = nullptr;
-                  if (model) {
-                    const ListReply scored = api.shop.score(scenario, asker, {item}, false);
-                    interest = {
-                        {"score", scored.items[0].score}, {"low", scored.items[0].low}, {"high", scored.items[0].high}};
-                  }
-                  const ListReply also = api.shop.item_to_item("also", item, near);
-                  const ListReply similar = model ? api.shop.item_to_item("similar", item, near) : also;
-                  const ListReply related = guided(api, asker, similar, scenario, n);
-                  const ListReply complementary = guided(api, asker, also, scenario, n);
-                  api.answered(both(related, complementary, also.recommendation_id));
-                  reply(Response::json({{"interest", interest},
-                                        {"related", entries(related)},
-                                        {"complementary", entries(complementary)},
-                                        {"recommendation_id", also.recommendation_id}}));
-                } catch (const json::exception& problem) {
-                  throw HttpError(400, "invalid_body", problem.what());
-                }
               }});
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <map>
 
 #include "core/text.h"
 #include "core/time.h"
@@ -31,14 +32,43 @@ std::vector<Parameter> list_parameters() {
       {"pin", "string", "PLACE:ITEM: the item at this place, 0 = first; may be repeated"}};
 }
 
-std::vector<Parameter> recommend_parameters() {
+std::vector<Parameter> parameters_with_scenario() {
   auto parameters = list_parameters();
   parameters.push_back({"scenario", "string", "whose model answers"});
+  return parameters;
+}
+
+std::vector<Parameter> personal_parameters() {
+  auto parameters = parameters_with_scenario();
   parameters.push_back({"explain", "boolean", "reasons: score = prior + sum of contributions"});
   parameters.push_back({"include_seen", "boolean", "also items that the user has had to do with"});
-  parameters.push_back({"write-back-type", "string", "store feedback of this type for what is answered"});
+  return parameters;
+}
+
+std::vector<Parameter> recommend_parameters() {
+  auto parameters = personal_parameters();
+  parameters.push_back({"write-back-type", "string",
+                        "store feedback of this type for what is answered; the key must allow events:write, too"});
   parameters.push_back({"write-back-delay", "string", "counting from so much later: 10m, 1h"});
   return parameters;
+}
+
+/// Those of a route: a category in the path is none in the query.
+std::vector<Parameter> beside_path(const std::string& path, std::vector<Parameter> parameters) {
+  if (path.ends_with("/{category}"))
+    std::erase_if(parameters, [](const Parameter& parameter) { return parameter.name == "category"; });
+  return parameters;
+}
+
+std::vector<Parameter> list_headers() {
+  return {{"X-Recommendation-Id", "string", "to be sent back as recommendation_id of what happens next"},
+          {"X-Served", "string", "adapted, the baseline that the gate chose, mixed, or the list's name"}};
+}
+
+std::vector<Parameter> model_headers() {
+  auto headers = list_headers();
+  headers.push_back({"X-Model-Version", "string", "SCENARIO/VERSION of the model; absent where none answered"});
+  return headers;
 }
 
 double number_of(const std::string& text, const std::string& name, double low, double high) {
@@ -77,25 +107,31 @@ ListRequest list_request(const Api& api, const Request& request) {
   list.category =
       category != request.parameters.end() ? category->second : request.query_value("category").value_or("");
   list.filter = request.query_value("filter").value_or("");
-  list.explain = request.query_flag("explain");
-  list.include_seen = request.query_flag("include_seen");
   if (const auto diversity = request.query_value("diversity"))
     list.diversity = number_of(*diversity, "diversity", 0, 1);
-  for (const auto& [name, value] : request.query) {
-    if (name == "exclude") {
-      for (auto& id : split_list(value, ',')) list.exclude.push_back(std::move(id));
-    } else if (name == "cap") {
-      const auto [column, most] = pair_of(value, "cap");
-      list.caps.push_back({column, static_cast<int>(number_of(most, "cap", 1, 1e6))});
-    } else if (name == "boost") {
-      const auto [by, condition] = pair_of(value, "boost");
-      list.boosts.push_back({condition, number_of(by, "boost", -100, 100)});
-    } else if (name == "pin") {
-      const auto [place, item] = pair_of(value, "pin");
-      list.pins.push_back({item, static_cast<int>(number_of(place, "pin", 0, 1e6))});
-    }
+  for (const auto& value : request.query_values("exclude"))
+    for (auto& id : split_list(value, ',')) list.exclude.push_back(std::move(id));
+  for (const auto& value : request.query_values("cap")) {
+    const auto [column, most] = pair_of(value, "cap");
+    list.caps.push_back({column, static_cast<int>(number_of(most, "cap", 1, 1e6))});
+  }
+  for (const auto& value : request.query_values("boost")) {
+    const auto [by, condition] = pair_of(value, "boost");
+    list.boosts.push_back({condition, number_of(by, "boost", -100, 100)});
+  }
+  for (const auto& value : request.query_values("pin")) {
+    const auto [place, item] = pair_of(value, "pin");
+    list.pins.push_back({item, static_cast<int>(number_of(place, "pin", 0, 1e6))});
   }
   return limited(list);
+}
+
+/// A list for somebody.
+ListRequest personal_request(const Api& api, const Request& request) {
+  ListRequest list = list_request(api, request);
+  list.explain = request.query_flag("explain");
+  list.include_seen = request.query_flag("include_seen");
+  return list;
 }
 
 /// A list with its id, by which what happens next is joined to it.
@@ -197,11 +233,16 @@ ListRequest asked_list(const Api& api, const json& question) {
   }
 }
 
-json answer_question(const Api& api, const json& question) {
+/// Models that the questions of one request are answered by: each is looked up once.
+using AskedModels = std::map<std::string, std::shared_ptr<const LiveModel>>;
+
+json answer_question(const Api& api, const Request& request, AskedModels& models, const json& question) {
   const ListRequest list = asked_list(api, question);
   try {
     const Asker asker{question.value("user_id", ""), question.value("client_id", ""), std::nullopt};
-    const ListReply reply = api.shop.recommend(question.value("scenario", ""), asker, list);
+    const auto scenario = question.value("scenario", "");
+    if (models.count(scenario) == 0) models[scenario] = model_for(api, request, scenario);
+    const ListReply reply = api.shop.recommend(models[scenario], asker, list);
     api.answered(reply);
     json items = json::array();
     for (const auto& item : reply.items) items.push_back(item_json(item, list.explain, true));
@@ -218,11 +259,10 @@ json answer_question(const Api& api, const json& question) {
 
 /// Whether a list needs to know of all items' columns what is not worked out yet.
 bool takes_long(const Api& api, const Request& request) {
-  const bool plain =
-      request.parameters.count("category") == 0 &&
-      std::none_of(request.query.begin(), request.query.end(), [](const auto& pair) {
-        return pair.first == "category" || pair.first == "filter" || pair.first == "cap" || pair.first == "boost";
-      });
+  static constexpr const char* kOfColumns[] = {"category", "filter", "cap", "boost"};
+  const bool plain = request.parameters.count("category") == 0 &&
+                     std::none_of(std::begin(kOfColumns), std::end(kOfColumns),
+                                  [&](const char* name) { return request.has_query(name); });
   return !plain && !api.shop.ready(list_request(api, request));
 }
 
@@ -239,19 +279,39 @@ bool questions_take_long(const Api& api, const Request& request) {
                      [&](const json& question) { return !api.shop.ready(asked_list(api, question)); });
 }
 
+bool wants_write_back(const Request& request) {
+  const auto type = request.query_value("write-back-type");
+  return type && !type->empty();
+}
+
 void recommend_for(const Api& api, const Request& request, const Asker& asker, Reply reply) {
-  const ListRequest list = list_request(api, request);
-  const ListReply answer = api.shop.recommend(request.query_value("scenario").value_or(""), asker, list);
+  const ListRequest list = personal_request(api, request);
+  const ListReply answer = api.shop.recommend(asked_model(api, request), asker, list);
   const bool detailed = list.explain || request.header("x-api-version") == "2";
   Response response = detailed ? scores(api, answer, list.explain, true) : ids(api, answer);
+  if (!wants_write_back(request)) return reply(std::move(response));
   const auto type = request.query_value("write-back-type");
-  if (!type || type->empty()) return reply(std::move(response));
   if (!api.shop.admits_kind(*type))
     throw HttpError(400, "invalid_parameter", "write-back-type: expected a kind of event that is there already");
   const Micros delay = duration_of(request.query_value("write-back-delay").value_or("0"));
   Change change = written_back(api, answer, asker.user_id, check_id(*type, "write-back-type", api.limits), delay);
   submit(api, request, std::move(change), std::move(reply),
          [response = std::move(response)](const Outcome&) { return response; });
+}
+
+/// What goes with an item, in one of two ways.
+ListReply beside_item(const Api& api, const Request& request) {
+  const std::string &name = request.parameter("name"), &item = request.parameter("item-id");
+  const ListRequest list = list_request(api, request);
+  if (name == "also") return api.shop.also(item, list);
+  if (name != "similar")
+    throw HttpError(400, "invalid_parameter",
+                    "item-to-item: expected 'similar' (learned likeness) or 'also' (what the same people had to do "
+                    "with), got '" +
+                        name.substr(0, 100) + "'");
+  const auto model = asked_model(api, request);
+  if (!model) throw HttpError(400, "invalid_request", "scenario: no model is live");
+  return api.shop.similar(*model, item, list);
 }
 
 }  // namespace
@@ -271,6 +331,8 @@ void add_recommend_routes(Router& router, const Api& api) {
          {"high", number},
          {"prior", number},
          {"boost", number},
+         {"diversity", number},
+         {"pinned", {{"type", "boolean"}}},
          {"reasons",
           array_of({{"type", "object"},
                     {"properties", {{"row", {{"type", "integer"}}}, {"item", text}, {"contribution", number}}}})}}}});
@@ -282,28 +344,35 @@ void add_recommend_routes(Router& router, const Api& api) {
                 .tag = "recommend",
                 .summary = "The best items for a user: ids; with X-API-Version: 2 or explain=true objects.",
                 .scope = "recommend",
-                .query = recommend_parameters(),
+                .scenario = ScenarioFrom::kQuery,
+                .query = beside_path(path, recommend_parameters()),
+                .headers = {{"X-API-Version", "string", "2: objects with score and interval, not ids"}},
+                .answer_headers = model_headers(),
                 .response = {{"oneOf", {array_of(text), array_of(schema_ref("Recommended"))}}},
                 .handle =
                     [api](std::shared_ptr<const Request> request, Reply reply) {
                       recommend_for(api, *request, {request->parameter("user-id"), "", std::nullopt}, std::move(reply));
                     },
-                .aside = lists});
+                .aside = lists,
+                .stores = wants_write_back});
   router.add({.method = Method::kPost,
               .path = "/api/recommend",
               .tag = "recommend",
               .summary = "The best items for a user or a guest; a list of questions gives a list of answers.",
               .scope = "recommend",
+              .scenario = ScenarioFrom::kBody,
               .body = {{"type", {"object", "array"}}},
               .response = {{"type", {"object", "array"}}},
               .handle =
                   [api](std::shared_ptr<const Request> request, Reply reply) {
                     const json body = parse_body(*request);
-                    if (!body.is_array()) return reply(Response::json(answer_question(api, body)));
+                    AskedModels models;
+                    if (!body.is_array()) return reply(Response::json(answer_question(api, *request, models, body)));
                     if (body.size() > kMostAsked)
                       throw HttpError(400, "invalid_body", fmt::format("at most {} questions", kMostAsked));
                     json answers = json::array();
-                    for (const json& question : body) answers.push_back(answer_question(api, question));
+                    for (const json& question : body)
+                      answers.push_back(answer_question(api, *request, models, question));
                     reply(Response::json(answers));
                   },
               .aside = [api](const Request& request) { return questions_take_long(api, request); }});
@@ -313,9 +382,11 @@ void add_recommend_routes(Router& router, const Api& api) {
                 .tag = "recommend",
                 .summary = "The best items after the feedback of a session, which is not stored.",
                 .scope = "recommend",
-                .query = recommend_parameters(),
+                .scenario = ScenarioFrom::kQuery,
+                .query = beside_path(path, personal_parameters()),
+                .answer_headers = model_headers(),
                 .body = array_of(schema_ref("Feedback")),
-                .response = schema_ref("Scores"),
+                .response = array_of(schema_ref("Recommended")),
                 .handle =
                     [api](std::shared_ptr<const Request> request, Reply reply) {
                       const Incoming incoming = parse_gorse_feedback(request->body, parse_context(api, *request), true);
@@ -337,10 +408,8 @@ void add_recommend_routes(Router& router, const Api& api) {
                           row.quantity = item.quantity;
                           rows.push_back(std::move(row));
                         }
-                      const ListRequest list = list_request(api, *request);
-                      reply(scores(api,
-                                   api.shop.recommend(request->query_value("scenario").value_or(""),
-                                                      {"", "", std::move(rows)}, list),
+                      const ListRequest list = personal_request(api, *request);
+                      reply(scores(api, api.shop.recommend(asked_model(api, *request), {"", "", std::move(rows)}, list),
                                    list.explain, list.explain));
                     },
                 .aside = lists});
@@ -350,7 +419,9 @@ void add_recommend_routes(Router& router, const Api& api) {
                 .tag = "recommend",
                 .summary = "What most events name.",
                 .scope = "recommend",
-                .query = list_parameters(),
+                .scenario = ScenarioFrom::kNone,
+                .query = beside_path(path, list_parameters()),
+                .answer_headers = list_headers(),
                 .response = schema_ref("Scores"),
                 .handle = [api](std::shared_ptr<const Request> request,
                                 Reply reply) { reply(scores(api, api.shop.popular(list_request(api, *request)))); },
@@ -361,7 +432,9 @@ void add_recommend_routes(Router& router, const Api& api) {
                 .tag = "recommend",
                 .summary = "What came last; scores are times in seconds.",
                 .scope = "recommend",
-                .query = list_parameters(),
+                .scenario = ScenarioFrom::kNone,
+                .query = beside_path(path, list_parameters()),
+                .answer_headers = list_headers(),
                 .response = schema_ref("Scores"),
                 .handle = [api](std::shared_ptr<const Request> request,
                                 Reply reply) { reply(scores(api, api.shop.latest(list_request(api, *request)))); },
@@ -371,27 +444,30 @@ void add_recommend_routes(Router& router, const Api& api) {
               .tag = "recommend",
               .summary = "The best items for a user with their scores.",
               .scope = "recommend",
-              .query = recommend_parameters(),
-              .response = schema_ref("Scores"),
+              .scenario = ScenarioFrom::kQuery,
+              .query = personal_parameters(),
+              .answer_headers = model_headers(),
+              .response = array_of(schema_ref("Recommended")),
               .handle =
                   [api](std::shared_ptr<const Request> request, Reply reply) {
-                    reply(scores(api, api.shop.recommend(request->query_value("scenario").value_or(""),
-                                                         {request->parameter("user-id"), "", std::nullopt},
-                                                         list_request(api, *request))));
+                    const ListRequest list = personal_request(api, *request);
+                    const Asker asker{request->parameter("user-id"), "", std::nullopt};
+                    reply(scores(api, api.shop.recommend(asked_model(api, *request), asker, list), list.explain,
+                                 list.explain));
                   },
               .aside = lists});
   router.add({.method = Method::kGet,
               .path = "/api/item-to-item/{name}/{item-id}",
               .tag = "recommend",
-              .summary = "Items that go with an item; name: 'also' (the same people), 'similar' (learned likeness).",
+              .summary = "Items that go with an item; name: 'also' (the same people), 'similar' (learned likeness in "
+                         "the scenario's model).",
               .scope = "recommend",
-              .query = list_parameters(),
+              .scenario = ScenarioFrom::kQuery,
+              .query = parameters_with_scenario(),
+              .answer_headers = model_headers(),
               .response = schema_ref("Scores"),
-              .handle =
-                  [api](std::shared_ptr<const Request> request, Reply reply) {
-                    reply(scores(api, api.shop.item_to_item(request->parameter("name"), request->parameter("item-id"),
-                                                            list_request(api, *request))));
-                  },
+              .handle = [api](std::shared_ptr<const Request> request,
+                              Reply reply) { reply(scores(api, beside_item(api, *request))); },
               .aside = lists});
   for (const char* path : {"/api/item/{item-id}/neighbors", "/api/item/{item-id}/neighbors/{category}"})
     router.add({.method = Method::kGet,
@@ -399,12 +475,13 @@ void add_recommend_routes(Router& router, const Api& api) {
                 .tag = "recommend",
                 .summary = "Items that the same people had to do with.",
                 .scope = "recommend",
-                .query = list_parameters(),
+                .scenario = ScenarioFrom::kNone,
+                .query = beside_path(path, list_parameters()),
+                .answer_headers = list_headers(),
                 .response = schema_ref("Scores"),
                 .handle =
                     [api](std::shared_ptr<const Request> request, Reply reply) {
-                      reply(scores(api, api.shop.item_to_item("also", request->parameter("item-id"),
-                                                              list_request(api, *request))));
+                      reply(scores(api, api.shop.also(request->parameter("item-id"), list_request(api, *request))));
                     },
                 .aside = lists});
 }

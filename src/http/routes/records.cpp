@@ -29,7 +29,8 @@ HttpError absent(const std::string& what, const std::string& id) {
 
 std::vector<Parameter> paging() {
   return {{"n", "integer", "records of one page, 100 by default"},
-          {"cursor", "string", "the cursor of the page before"}};
+          {"cursor", "string", "the cursor of the page before"},
+          {"Cursor", "string", "the same, as clients of Gorse may call it"}};
 }
 
 void add_users(Router& router, const Api& api) {
@@ -106,6 +107,7 @@ void add_users(Router& router, const Api& api) {
                 .tag = "users",
                 .summary = "Users who had to do with the same items.",
                 .scope = "recommend",
+                .scenario = ScenarioFrom::kNone,
                 .query = {{"n", "integer", "users, 10 by default"}, {"offset", "integer", "users to leave out"}},
                 .response = schema_ref("Scores"),
                 .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
