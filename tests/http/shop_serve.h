@@ -45,6 +45,24 @@ class ShopServe {
   }
   void stop() { server.reset(); }
 
+  /// A bundle of another small model over the same items.
+  std::string bundle(const std::string& scenario, const std::string& version, Problem problem = Problem::kRanking) {
+    testing::SmallModelOptions options;
+    options.problem = problem;
+    options.items = count_;
+    options.live = true;
+    options.support_max = 1000;
+    options.name = scenario;
+    options.version = scenario + version;
+    std::string path = folder / ("bundle-" + options.version);
+    testing::small_model(options)->save(path, nlohmann::json::object(), nlohmann::json::object());
+    return path;
+  }
+  /// Such a model, live beside the others or in place of the one of its scenario.
+  void publish(const std::string& scenario, const std::string& version, Problem problem = Problem::kRanking) {
+    server->shop().publish(version, bundle(scenario, version, problem));
+  }
+
   /// The items of the small model, each with its colour.
   void put_items() {
     fewshop::Change change;
