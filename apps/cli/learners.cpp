@@ -33,8 +33,12 @@ nlohmann::json to_json(const std::vector<FieldInfo>& fields) {
 nlohmann::json to_json(const LearnerInfo& learner) {
   nlohmann::json problems = nlohmann::json::array();
   for (const Problem problem : learner.problems) problems.push_back(problem_name(problem));
-  return {{"name", learner.name}, {"summary", learner.summary},   {"paper", learner.paper},
-          {"problems", problems}, {"baseline", learner.baseline}, {"options", to_json(learner.all_options())},
+  return {{"name", learner.name},
+          {"summary", learner.summary},
+          {"paper", learner.paper},
+          {"problems", problems},
+          {"baseline", learner.baseline},
+          {"options", to_json(learner.all_options())},
           {"trains_network", !learner.episodic.empty()}};
 }
 

@@ -331,9 +331,11 @@ ModelVersion ModelShelf::publish(const std::string& path, bool activate,
   }
   Scenario& scenario = state[name];
   const std::string checksum = bundle.manifest.at("checksum").get<std::string>();
-  for (const Entry& entry : scenario.versions)
-    if (entry.checksum == checksum)
-      return activate ? make_live(state, name, entry.version, false) : describe(name, scenario, entry);
+  for (const Entry& entry : scenario.versions) {
+    if (entry.checksum != checksum) continue;
+    mend(bundle, name, entry.version);
+    return activate ? make_live(state, name, entry.version, false) : describe(name, scenario, entry);
+  }
 
   Entry entry{fmt::format("{}-{}", scenario.next++, checksum.substr(0, 8)), checksum, fs::absolute(path).string(),
               shop_.now()};
@@ -356,6 +358,25 @@ ModelVersion ModelShelf::publish(const std::string& path, bool activate,
     remove_folders({folder});
     throw;
   }
+}
+
+/// A version that is on the shelf by its record, and whose files are gone or damaged (a database that was restored on
+/// another machine), gets them again.
+void ModelShelf::mend(Bundle& bundle, const std::string& name, const std::string& version) {
+  const std::string folder = folder_of(name, version);
+  try {
+    read_bundle(folder);
+    return;
+  } catch (const Error& problem) {
+    if (options_.log) options_.log(fmt::format("{} {}: its files are written anew: {}", name, version, problem.what()));
+  }
+  remove_folders({folder});
+  std::error_code error;
+  fs::create_directories(fs::path(folder).parent_path(), error);
+  if (error) throw Failure(fmt::format("{}: cannot be made: {}", folder, error.message()));
+  bundle.manifest.erase("checksum");
+  write_bundle(folder, bundle.manifest, bundle.files, bundle.run);
+  if (read_before_forgetting(folder)) count_anew(name + " " + version, folder);
 }
 
 ModelVersion ModelShelf::activate(const std::string& scenario, const std::string& version) {

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "bundle/bundle.h"
 #include "core/error.h"
 #include "learner/recount.h"
 #include "online/shop.h"
@@ -141,6 +142,7 @@ class ModelShelf {
   void remove_folders(const std::vector<std::string>& folders) const;
   void clean() const;
   void load();
+  void mend(Bundle& bundle, const std::string& name, const std::string& version);
   bool read_before_forgetting(const std::string& folder) const;
   nlohmann::json receipt_list(const std::string& counts) const;
   nlohmann::json recount(const ModelVersion& version);

@@ -122,10 +122,8 @@ void Shop::load() {
     if (!row.item_id.empty()) due_.push({row.time, row.event_id, items_.add(row.item_id)});
   });
   store_->each_item_count(now, [&](const std::string& id, int64_t rows) {
-    bool added = false;
-    const int32_t item = items_.add(id, &added);
-    if (added) items_.set(item, false, 0);  // an imported event names it and no item is stored
-    items_.count(item, static_cast<double>(rows));
+    // An imported event may name an item that is not stored: it is not shown until it is.
+    items_.count(items_.add(id), static_cast<double>(rows));
   });
   // Newest first: added in the opposite order, so that the newest are the last to be dropped.
   std::vector<uint64_t> hashes;

@@ -151,8 +151,8 @@ LinkValues one_link(double mean, double variance) {
 }
 
 TEST(LinkMixtureTest, ProbabilitiesAreIntegralsOverTheLink) {
-  // The integral is a Gauss-Hermite rule of 32 points: of a logistic function to 1e-12 over a link value's deviation of 1,
-  // to some 1e-6 over the 2.4 here.
+  // The integral is a Gauss-Hermite rule of 32 points: of a logistic function to 1e-12 over a link value's deviation of
+  // 1, to some 1e-6 over the 2.4 here.
   const Setting binary = setting(Family::kBernoulli), ordered = setting(Family::kOrdinal);
   const Tensor cuts = ordinal_thresholds(ordered.beside);
   const auto logistic = [](double x) { return 1 / (1 + std::exp(-x)); };

@@ -173,6 +173,25 @@ TEST_F(ModelShelfTest, AVersionThatIsLostOnTheDiskIsReportedAtStart) {
   EXPECT_EQ(answering(), a.version);
 }
 
+TEST_F(ModelShelfTest, PublishingItAgainMendsAVersionThatIsLostOrDamaged) {
+  const std::string a = publish("a").version;
+  const fs::path folder = live_.folder / ("shop.db.models/small-ranking/" + a);
+  for (const bool lost : {true, false}) {
+    if (lost)
+      fs::remove_all(folder);
+    else
+      fs::resize_file(folder / "manifest.json", 10);
+    restart();
+    EXPECT_EQ(answering(), "");
+    EXPECT_EQ(publish("a").version, a);
+    EXPECT_EQ(answering(), a);
+    EXPECT_THAT(log_, HasSubstr("its files are written anew"));
+    restart();
+    EXPECT_EQ(answering(), a);
+    log_.clear();
+  }
+}
+
 TEST_F(ModelShelfTest, AShadowIsAskedTheSameAndAnswersNobody) {
   const auto a = publish("a").version, b = publish("b", false).version;
   shelf_->shadow("small-ranking", "2");

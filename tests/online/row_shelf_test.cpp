@@ -99,7 +99,7 @@ TEST_F(RowShelfTest, ListsAreOfOtherScenarios) {
   live_.publish("items");
   EXPECT_EQ(live_.recommend("u").scenario, "small-ranking");
   EXPECT_THAT(complaint([&] {
-                live_.shop->recommend("small-rows", {"u", "", std::nullopt}, {});
+                live_.shop->recommend(live_.shop->model_or_null("small-rows"), {"u", "", std::nullopt}, {});
               }),
               HasSubstr("'small-rows' asks about rows, which POST /api/scenarios/small-rows/predict answers; expected "
                         "one that rates or ranks items: small-ranking"));

@@ -299,7 +299,8 @@ TEST(Shop, ANewItemIsRecommendedByItsContentWithAWiderInterval) {
   const auto width = [](const ListReply::Item& item) { return item.high - item.low; };
   // The head has a prior variance of 1 in each direction: what is known of an item is at most as uncertain as its
   // vector is long. A new item's own part is not known, so that its interval is the wider, with or without features.
-  const auto known = live.shop->score("", {"u", "", std::nullopt}, {"item-1", "item-2", "item-3", "item-4"}, false);
+  const auto known =
+      live.shop->score(*live.shop->model(""), {"u", "", std::nullopt}, {"item-1", "item-2", "item-3", "item-4"}, false);
   for (const auto& item : known.items) {
     EXPECT_GT(width(scores.items[0]), width(item));
     EXPECT_GT(width(scores.items[1]), width(item));
