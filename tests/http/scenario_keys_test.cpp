@@ -153,6 +153,33 @@ TEST_F(ScenarioKeysTest, ListsShowWhatTheKeyMayUse) {
   EXPECT_EQ(tasks[0].at("Name"), "train ours");
 }
 
+// What a route looks up after the key was checked, it compares with the key itself.
+TEST_F(ScenarioKeysTest, ADefaultThatChangesMeanwhileAnswersNobodyElse) {
+  const auto status = [&](Method method, const std::string& path, const std::string& body, const std::string& allowed) {
+    auto match = serve_.server->router().find(method, path);
+    auto request = std::make_shared<Request>();
+    request->method = method;
+    request->parameters = std::move(match.parameters);
+    request->body = body;
+    request->scenarios = {allowed};
+    int status = 0;
+    try {
+      match.route->handle(request, [&](const Response& response) { status = response.status; });
+    } catch (const HttpError& error) {
+      status = error.status;
+    }
+    return status;
+  };
+  for (const auto& [allowed, expected] : {std::pair("ours", 403), std::pair("theirs", 200)}) {
+    EXPECT_EQ(status(Method::kGet, "/api/recommend/u1", "", allowed), expected);
+    EXPECT_EQ(status(Method::kGet, "/api/collaborative-filtering/u1", "", allowed), expected);
+    EXPECT_EQ(status(Method::kGet, "/api/item-to-item/similar/item-1", "", allowed), expected);
+    EXPECT_EQ(status(Method::kPost, "/api/session/recommend", "[]", allowed), expected);
+    EXPECT_EQ(status(Method::kPost, "/api/guide", body("/api/guide").dump(), allowed), expected);
+    EXPECT_EQ(status(Method::kPost, "/api/recommend", body("/api/recommend").dump(), allowed), expected);
+  }
+}
+
 TEST_F(ScenarioKeysTest, PublishingNeedsAKeyWithoutALimit) {
   const std::string body = json{{"path", serve_.folder / "bundle-oursa"}}.dump();
   EXPECT_EQ(client_->post("/api/models", body, {{"X-API-Key", ours_}}).status, 403);

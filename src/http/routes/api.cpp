@@ -9,6 +9,9 @@ namespace {
 
 using nlohmann::json;
 
+// Rules of one list; every boost has a condition that may take a second, every pin moves what is behind it.
+constexpr size_t kMostExcluded = 10'000, kMostCaps = 20, kMostBoosts = 20, kMostPins = 1000;
+
 Random& thread_random() {
   thread_local Random random(entropy());
   return random;
@@ -64,6 +67,17 @@ std::shared_ptr<const LiveModel> model_for(const Api& api, const Request& reques
 
 std::shared_ptr<const LiveModel> asked_model(const Api& api, const Request& request) {
   return model_for(api, request, request.query_value("scenario").value_or(""));
+}
+
+const ListRequest& limited(const ListRequest& list) {
+  const auto limit = [](const char* name, size_t count, size_t most) {
+    if (count > most) throw HttpError(400, "invalid_parameter", fmt::format("{}: at most {}", name, most));
+  };
+  limit("exclude", list.exclude.size(), kMostExcluded);
+  limit("caps", list.caps.size(), kMostCaps);
+  limit("boosts", list.boosts.size(), kMostBoosts);
+  limit("pins", list.pins.size(), kMostPins);
+  return list;
 }
 
 json reasons_json(const ListReply::Item& item) {
@@ -158,6 +172,8 @@ json schema_ref(const std::string& name) { return {{"$ref", "#/components/schema
 
 json array_of(const json& schema) { return {{"type", "array"}, {"items", schema}}; }
 
+json one_or_many(const std::string& name) { return {{"oneOf", {schema_ref(name), array_of(schema_ref(name))}}}; }
+
 void add_shop_routes(Router& router, const Api& api) {
   add_event_routes(router, api);
   add_segment_routes(router, api);
@@ -166,6 +182,7 @@ void add_shop_routes(Router& router, const Api& api) {
   add_feedback_routes(router, api);
   add_bulk_routes(router, api);
   add_recommend_routes(router, api);
+  add_question_routes(router, api);
   add_predict_routes(router, api);
   add_guide_routes(router, api);
 }

@@ -47,6 +47,9 @@ std::shared_ptr<const LiveModel> model_for(const Api& api, const Request& reques
 /// The same of the scenario that the query names.
 std::shared_ptr<const LiveModel> asked_model(const Api& api, const Request& request);
 
+/// The list, where it has no more rules than allowed; else HttpError 400 naming which.
+const ListRequest& limited(const ListRequest& list);
+
 /// An item of a list: {Id, Score, low, high, boost, diversity, pinned, prior, reasons}, where there is something to
 /// say. Explained, Score = prior + sum of the contributions.
 nlohmann::json item_json(const ListReply::Item& item, bool explain, bool intervals);
@@ -66,6 +69,8 @@ Change change_of(Incoming& incoming);
 // Pieces of JSON schemas for the API document.
 nlohmann::json schema_ref(const std::string& name);
 nlohmann::json array_of(const nlohmann::json& schema);
+/// What is sent alone or in a list.
+nlohmann::json one_or_many(const std::string& name);
 
 // One function per file of routes.
 void add_event_routes(Router& router, const Api& api);      // canonical events
@@ -75,6 +80,7 @@ void add_record_routes(Router& router, const Api& api);     // users, items
 void add_feedback_routes(Router& router, const Api& api);   // feedback
 void add_bulk_routes(Router& router, const Api& api);       // users, items, feedback as JSON lines
 void add_recommend_routes(Router& router, const Api& api);  // lists
+void add_question_routes(Router& router, const Api& api);   // lists asked for by JSON
 void add_predict_routes(Router& router, const Api& api);    // scenarios
 void add_guide_routes(Router& router, const Api& api);      // product pages
 

@@ -55,7 +55,6 @@ std::string parameter(const Request& request, const std::string& name) {
 
 void add_feedback_routes(Router& router, const Api& api) {
   router.define("Feedback", feedback_schema());
-  const json one_or_many = {{"oneOf", {schema_ref("Feedback"), array_of(schema_ref("Feedback"))}}};
   const std::vector<Parameter> paging = {{"n", "integer", "feedback of one page, 100 by default"},
                                          {"cursor", "string", "the cursor of the page before"},
                                          {"Cursor", "string", "the same, as clients of Gorse may call it"}};
@@ -65,7 +64,7 @@ void add_feedback_routes(Router& router, const Api& api) {
               .tag = "feedback",
               .summary = "Stores feedback; the Values of one type, user and item add up.",
               .scope = "events:write",
-              .body = one_or_many,
+              .body = one_or_many("Feedback"),
               .response = schema_ref("RowAffected"),
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
                 Incoming incoming = admitted(api, parse_gorse_feedback(request->body, parse_context(api, *request)));
@@ -78,7 +77,7 @@ void add_feedback_routes(Router& router, const Api& api) {
               .tag = "feedback",
               .summary = "Stores feedback in place of what there is of the same type, user and item.",
               .scope = "events:write",
-              .body = one_or_many,
+              .body = one_or_many("Feedback"),
               .response = schema_ref("RowAffected"),
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
                 Incoming incoming = admitted(api, parse_gorse_feedback(request->body, parse_context(api, *request)));

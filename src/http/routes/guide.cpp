@@ -116,9 +116,6 @@ void add_guide_routes(Router& router, const Api& api) {
          {"recommendation_id", text},
          {"scenario", text},
          {"model_version", text}}}});
-  const auto one_or_many = [](const char* name) {
-    return json{{"oneOf", {schema_ref(name), array_of(schema_ref(name))}}};
-  };
   router.add({.method = Method::kPost,
               .path = "/api/guide",
               .tag = "predict",

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <map>
 
 #include "core/text.h"
 #include "core/time.h"
@@ -13,10 +12,6 @@ namespace fewshop::http {
 namespace {
 
 using nlohmann::json;
-
-constexpr size_t kMostAsked = 1000;  // questions of one batch
-// Rules of one list; every boost has a condition that may take a second, every pin moves what is behind it.
-constexpr size_t kMostExcluded = 10'000, kMostCaps = 20, kMostBoosts = 20, kMostPins = 1000;
 
 std::vector<Parameter> list_parameters() {
   return {
@@ -86,17 +81,6 @@ std::pair<std::string, std::string> pair_of(const std::string& text, const std::
     throw HttpError(400, "invalid_parameter",
                     name + ": expected two parts with a colon between them, got '" + text.substr(0, 100) + "'");
   return {text.substr(0, colon), text.substr(colon + 1)};
-}
-
-const ListRequest& limited(const ListRequest& list) {
-  const auto limit = [](const char* name, size_t count, size_t most) {
-    if (count > most) throw HttpError(400, "invalid_parameter", fmt::format("{}: at most {}", name, most));
-  };
-  limit("exclude", list.exclude.size(), kMostExcluded);
-  limit("caps", list.caps.size(), kMostCaps);
-  limit("boosts", list.boosts.size(), kMostBoosts);
-  limit("pins", list.pins.size(), kMostPins);
-  return list;
 }
 
 ListRequest list_request(const Api& api, const Request& request) {
@@ -191,72 +175,6 @@ Change written_back(const Api& api, const ListReply& reply, const std::string& u
   return change;
 }
 
-/// The list that a question of POST /api/recommend asks for.
-ListRequest asked_list(const Api& api, const json& question) {
-  if (!question.is_object()) throw HttpError(400, "invalid_body", "a question is a JSON object");
-  static const std::vector<std::string> known = {"user_id", "client_id", "scenario", "n",           "offset",
-                                                 "filter",  "category",  "exclude",  "caps",        "diversity",
-                                                 "boosts",  "pins",      "explain",  "include_seen"};
-  for (const auto& entry : question.items())
-    if (std::find(known.begin(), known.end(), entry.key()) == known.end())
-      throw HttpError(
-          400, "invalid_body",
-          fmt::format("unknown member '{}'; known: {}", entry.key().substr(0, 100), fmt::join(known, ", ")));
-  try {
-    ListRequest list;
-    list.n = question.value("n", api.default_n);
-    list.offset = question.value("offset", 0);
-    if (list.n < 1 || list.n > api.most_n || list.offset < 0 || list.offset > api.most_n)
-      throw HttpError(400, "invalid_body", fmt::format("n is from 1, offset from 0, both to {}", api.most_n));
-    list.filter = question.value("filter", "");
-    list.category = question.value("category", "");
-    list.exclude = question.value("exclude", std::vector<std::string>{});
-    list.diversity = question.value("diversity", 0.0);
-    if (!(list.diversity >= 0 && list.diversity <= 1))
-      throw HttpError(400, "invalid_body", "diversity is a number from 0 to 1");
-    list.explain = question.value("explain", false);
-    list.include_seen = question.value("include_seen", false);
-    for (const auto& [column, most] : question.value("caps", std::map<std::string, int>{})) {
-      if (most < 1) throw HttpError(400, "invalid_body", "caps: at least 1 of a value");
-      list.caps.push_back({column, most});
-    }
-    for (const auto& boost : question.value("boosts", json::array()))
-      list.boosts.push_back({boost.at("filter").get<std::string>(), boost.at("by").get<double>()});
-    for (const auto& pin : question.value("pins", json::array())) {
-      const int place = pin.value("place", 0);
-      if (place < 0) throw HttpError(400, "invalid_body", "pins: a place is 0 or more");
-      list.pins.push_back({pin.at("item_id").get<std::string>(), place});
-    }
-    return limited(list);
-  } catch (const json::exception& problem) {
-    throw HttpError(400, "invalid_body", problem.what());
-  }
-}
-
-/// Models that the questions of one request are answered by: each is looked up once.
-using AskedModels = std::map<std::string, std::shared_ptr<const LiveModel>>;
-
-json answer_question(const Api& api, const Request& request, AskedModels& models, const json& question) {
-  const ListRequest list = asked_list(api, question);
-  try {
-    const Asker asker{question.value("user_id", ""), question.value("client_id", ""), std::nullopt};
-    const auto scenario = question.value("scenario", "");
-    if (models.count(scenario) == 0) models[scenario] = model_for(api, request, scenario);
-    const ListReply reply = api.shop.recommend(models[scenario], asker, list);
-    api.answered(reply);
-    json items = json::array();
-    for (const auto& item : reply.items) items.push_back(item_json(item, list.explain, true));
-    return {{"recommendation_id", reply.recommendation_id},
-            {"scenario", reply.scenario},
-            {"model_version", reply.version},
-            {"served", reply.served},
-            {"support", reply.support},
-            {"items", items}};
-  } catch (const json::exception& problem) {
-    throw HttpError(400, "invalid_body", problem.what());
-  }
-}
-
 /// Whether a list needs to know of all items' columns what is not worked out yet.
 bool takes_long(const Api& api, const Request& request) {
   static constexpr const char* kOfColumns[] = {"category", "filter", "cap", "boost"};
@@ -264,19 +182,6 @@ bool takes_long(const Api& api, const Request& request) {
                      std::none_of(std::begin(kOfColumns), std::end(kOfColumns),
                                   [&](const char* name) { return request.has_query(name); });
   return !plain && !api.shop.ready(list_request(api, request));
-}
-
-/// The same of the questions of a body.
-bool questions_take_long(const Api& api, const Request& request) {
-  const bool plain =
-      request.body.find("\"filter\"") == std::string::npos && request.body.find("\"category\"") == std::string::npos &&
-      request.body.find("\"caps\"") == std::string::npos && request.body.find("\"boosts\"") == std::string::npos &&
-      request.body.find('\\') == std::string::npos;  // a name may be written in escapes
-  if (plain) return false;
-  const json body = parse_body(request);
-  if (!body.is_array()) return !api.shop.ready(asked_list(api, body));
-  return std::any_of(body.begin(), body.end(),
-                     [&](const json& question) { return !api.shop.ready(asked_list(api, question)); });
 }
 
 bool wants_write_back(const Request& request) {
@@ -355,27 +260,6 @@ void add_recommend_routes(Router& router, const Api& api) {
                     },
                 .aside = lists,
                 .stores = wants_write_back});
-  router.add({.method = Method::kPost,
-              .path = "/api/recommend",
-              .tag = "recommend",
-              .summary = "The best items for a user or a guest; a list of questions gives a list of answers.",
-              .scope = "recommend",
-              .scenario = ScenarioFrom::kBody,
-              .body = {{"type", {"object", "array"}}},
-              .response = {{"type", {"object", "array"}}},
-              .handle =
-                  [api](std::shared_ptr<const Request> request, Reply reply) {
-                    const json body = parse_body(*request);
-                    AskedModels models;
-                    if (!body.is_array()) return reply(Response::json(answer_question(api, *request, models, body)));
-                    if (body.size() > kMostAsked)
-                      throw HttpError(400, "invalid_body", fmt::format("at most {} questions", kMostAsked));
-                    json answers = json::array();
-                    for (const json& question : body)
-                      answers.push_back(answer_question(api, *request, models, question));
-                    reply(Response::json(answers));
-                  },
-              .aside = [api](const Request& request) { return questions_take_long(api, request); }});
   for (const char* path : {"/api/session/recommend", "/api/session/recommend/{category}"})
     router.add({.method = Method::kPost,
                 .path = path,
