@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 
 #include "http/credential.h"
@@ -44,7 +45,9 @@ std::vector<std::string> named_in_body(const Request& request) {
 }  // namespace
 
 bool is_loopback(const std::string& host) {
-  if (host == "localhost") return true;
+  constexpr std::string_view kName = "localhost";
+  const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
+  if (std::equal(host.begin(), host.end(), kName.begin(), kName.end(), same)) return true;
   in_addr v4 = {};
   if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
   in6_addr v6 = {};
@@ -60,7 +63,11 @@ void Authorizer::check_site(const Request& request) const {
   const auto host = request.header("host");
   if (!host.empty() && !is_loopback(without_port(host))) refuse("the request is addressed to another host");
   const auto origin = request.header("origin");
-  if (origin.empty()) return;
+  if (origin.empty()) {
+    // A page's images and links have no Origin; browsers say where they come from all the same.
+    if (request.header("sec-fetch-site") == "cross-site") refuse("the request comes from a page of another site");
+    return;
+  }
   const size_t begin = origin.find("://");
   if (begin != std::string_view::npos && is_loopback(without_port(origin.substr(begin + 3)))) return;
   for (const auto& allowed : options_.origins)

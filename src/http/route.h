@@ -21,6 +21,7 @@ enum class Method { kGet, kPost, kPut, kPatch, kDelete };
 /// A request that has been read, limited, decompressed and matched with its route.
 struct Request {
   Method method = Method::kGet;
+  bool head = false;                                         // asked by HEAD, which changes nothing
   std::string path;                                          // as sent, without query
   std::map<std::string, std::string> parameters;             // of the path template, percent-decoded
   std::vector<std::pair<std::string, std::string>> query;    // decoded, in order

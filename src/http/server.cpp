@@ -685,7 +685,7 @@ struct Server::Impl {
     Request& request = *reader.request;
     try {
       plan.old_version = reader.version != 11;
-      plan.head = reader.method == "HEAD";
+      plan.head = request.head = reader.method == "HEAD";
       if (reader.other_coding)
         throw HttpError(501, "unsupported_transfer_encoding", "Transfer-Encoding is chunked or absent");
       if (reader.hosts > 1 || (reader.hosts == 0 && !plan.old_version))

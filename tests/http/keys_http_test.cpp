@@ -235,6 +235,8 @@ TEST(Keys, WithoutOneOnlyThisMachineMayAsk) {
   EXPECT_EQ(client->get("/api/users", {{"Origin", "http://localhost:3000"}}).status, 200);
   // A page of another site, and a name of another site that was made to point here.
   EXPECT_EQ(code_of(client->get("/api/users", {{"Origin", "https://evil.example"}})), "key_needed");
+  EXPECT_EQ(code_of(client->get("/api/users", {{"Sec-Fetch-Site", "cross-site"}})), "key_needed") << "an image of it";
+  EXPECT_EQ(client->get("/api/users", {{"Sec-Fetch-Site", "same-origin"}}).status, 200);
   client->send("GET /api/users HTTP/1.1\r\nHost: evil.example\r\n\r\n");
   EXPECT_EQ(client->receive().status, 403);
   // The first key closes it, and the loss of the last does not open it again.
@@ -276,7 +278,8 @@ TEST(Keys, AServerThatOthersReachDoesNotStartWithoutOne) {
 }
 
 TEST(Authorizer, LoopbackIsThisMachineOnly) {
-  for (const char* host : {"localhost", "127.0.0.1", "127.1.2.3", "::1"}) EXPECT_TRUE(is_loopback(host)) << host;
+  for (const char* host : {"localhost", "LocalHost", "127.0.0.1", "127.1.2.3", "::1"})
+    EXPECT_TRUE(is_loopback(host)) << host;
   for (const char* host : {"0.0.0.0", "::", "10.0.0.1", "shop.example", "127.0.0.1.evil.example", ""})
     EXPECT_FALSE(is_loopback(host)) << host;
 }

@@ -186,7 +186,7 @@ bool takes_long(const Api& api, const Request& request) {
 
 bool wants_write_back(const Request& request) {
   const auto type = request.query_value("write-back-type");
-  return type && !type->empty();
+  return type && !type->empty() && !request.head;
 }
 
 void recommend_for(const Api& api, const Request& request, const Asker& asker, Reply reply) {
