@@ -156,7 +156,7 @@ class Checker {
 
   /// The rows of a model that is not live: with a shop, those that it would get.
   std::vector<LiveRow> rows_to_serve(const std::string& user, Micros at) {
-    const std::vector<EventRow> rows = shop_ ? shop_->rows_with(user, used_) : stored_;
+    const std::vector<EventRow> rows = shop_ ? shop_->rows_with(user, live_.name(), used_) : stored_;
     std::vector<LiveRow> taken;
     for (const EventRow& row : rows)
       if (row.time <= at) taken.push_back(live_row(row, items_.add(row.item_id), kinds_.add(row.event), kinds_));

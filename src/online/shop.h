@@ -234,8 +234,10 @@ class Shop {
 
   /// The rows of a user as answers take them now, those in memory included.
   std::vector<LiveRow> rows_of(const std::string& user_id, Micros until);
-  /// The rows of a user that answers would be made of with one more model live that uses these kinds of event.
-  std::vector<EventRow> rows_with(const std::string& user_id, const std::vector<std::string>& kinds);
+  /// The rows of a user that answers would be made of with a model of the scenario live, in place of the one that is,
+  /// that uses these kinds of event.
+  std::vector<EventRow> rows_with(const std::string& user_id, const std::string& scenario,
+                                  std::vector<std::string> kinds) const;
   /// A user in logs: a keyed hash, the one of the user's receipts.
   std::string hash_of(const std::string& user_id) const;
 

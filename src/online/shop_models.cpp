@@ -173,12 +173,19 @@ std::vector<LiveRow> Shop::rows_of(const std::string& user_id, Micros until) {
   return rows;
 }
 
-std::vector<EventRow> Shop::rows_with(const std::string& user_id, const std::vector<std::string>& kinds) {
-  auto names = kinds_.names_kept();
-  if (!names) names.emplace();
-  for (const std::string& kind : kinds)
-    if (std::find(names->begin(), names->end(), kind) == names->end()) names->push_back(kind);
-  return store_->served_rows(user_id, "", {std::move(names), options_.rows.rows_per_key, until()});
+std::vector<EventRow> Shop::rows_with(const std::string& user_id, const std::string& scenario,
+                                      std::vector<std::string> kinds) const {
+  {
+    const std::shared_lock lock(models_mutex_);
+    for (const auto* group : {&models_, &shadows_})
+      for (const auto& [name, model] : *group) {
+        if (group == &models_ && name == scenario) continue;
+        for (const int32_t kind : model->kinds()) kinds.push_back(kinds_.name(kind));
+      }
+  }
+  std::sort(kinds.begin(), kinds.end());
+  kinds.erase(std::unique(kinds.begin(), kinds.end()), kinds.end());
+  return store_->served_rows(user_id, "", {std::move(kinds), options_.rows.rows_per_key, until()});
 }
 
 std::string Shop::hash_of(const std::string& user_id) const {

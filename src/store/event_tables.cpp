@@ -36,13 +36,11 @@ EventRow read_row(const Connection::Query& query, int first) {
 }
 
 std::string rows_sql(const RowsOfPerson& rows) {
-  std::string kinds;
-  for (size_t i = 0; i < rows.kinds.value_or(0); ++i) kinds += i == 0 ? "?" : ", ?";
-  return fmt::format("select {}, rowid from {} where {} and time {} ?{}{} order by time{}, rowid{} limit ?",
+  return fmt::format("select {}, rowid from {} where {}{} and time {} ?{} order by time{}, rowid{} limit ?",
                      kRowColumns, rows.table, rows.guest ? "client_id = ? and user_id is null" : "user_id = ?",
+                     rows.one_kind ? " and event = ?" : "",
                      rows.after ? ">" : "<=", rows.with_item ? " and item_id is not null" : "",
-                     rows.kinds ? " and event in (" + kinds + ")" : "", rows.after ? "" : " desc",
-                     rows.after ? "" : " desc");
+                     rows.after ? "" : " desc", rows.after ? "" : " desc");
 }
 
 EventTables::EventTables(Connection& connection, std::string columns)

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -16,15 +15,15 @@ inline constexpr const char* kRowColumns =
     "recommendation_id, extra, guest";
 EventRow read_row(const Connection::Query& query, int first = 0);
 
-/// The statement for rows of a person in one of the tables, rowid last; parameters: the id, a time, kinds of event if
-/// they are named, the most rows. Its index gives the rows in their order: no more are read than are wanted, but for
-/// those that are passed over.
+/// The statement for rows of a person in one of the tables, rowid last; parameters: the id, the kind of event where it
+/// is one, a time, the most rows. The index gives rows of one kind in their order, so that no more are read than are
+/// wanted; those of all kinds are read and sorted.
 struct RowsOfPerson {
   const char* table = "events";
-  bool guest = false;           // by client_id, those without user_id
-  bool after = false;           // the first ones after the time; else the latest ones up to it
-  bool with_item = false;       // others are passed over
-  std::optional<size_t> kinds;  // how many are named; nothing = all
+  bool guest = false;      // by client_id, those without user_id
+  bool one_kind = false;   // of one kind of event; else of all
+  bool after = false;      // the first ones after the time; else the latest ones up to it
+  bool with_item = false;  // others are passed over
 };
 std::string rows_sql(const RowsOfPerson& rows);
 

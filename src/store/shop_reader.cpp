@@ -129,7 +129,7 @@ std::vector<EventRow> ShopReader::history(const std::string& user_id, const std:
   reader.snapshot();
   drop_moved(*reader, queued);
   for (const char* table : {"events", "events_future"}) {
-    auto query = reader->query(rows_sql({.table = table, .guest = user_id.empty(), .kinds = {}}));
+    auto query = reader->query(rows_sql({.table = table, .guest = user_id.empty()}));
     query.add(user_id.empty() ? client_id : user_id).add(until).add(at_most);
     found.add(query);
   }
@@ -149,19 +149,24 @@ std::vector<EventRow> ShopReader::served_rows(const std::string& user_id, const 
   auto reader = pool_.take();
   reader.snapshot();
   drop_moved(*reader, queued);
-  for (const char* table : {"events", "events_future"})
+  std::vector<const char*> tables = {"events"};
+  if (reader->query("select 1 from events_future limit 1").step()) tables.push_back("events_future");
+  for (const char* table : tables)
     for (const bool after : {false, true}) {
-      auto query =
-          reader->query(rows_sql({.table = table,
-                                  .guest = user_id.empty(),
-                                  .after = after,
-                                  .with_item = true,
-                                  .kinds = wanted.kinds ? std::optional(wanted.kinds->size()) : std::nullopt}));
-      query.add(user_id.empty() ? client_id : user_id).add(wanted.now);
-      if (wanted.kinds)
-        for (const std::string& kind : *wanted.kinds) query.add(kind);
-      query.add(wanted.most);
-      (after ? future : past).add(query);
+      const std::string sql = rows_sql({.table = table,
+                                        .guest = user_id.empty(),
+                                        .one_kind = wanted.kinds.has_value(),
+                                        .after = after,
+                                        .with_item = true});
+      const auto read = [&](const std::string* kind) {
+        auto query = reader->query(sql);
+        query.add(user_id.empty() ? client_id : user_id);
+        if (kind) query.add(*kind);
+        query.add(wanted.now).add(wanted.most);
+        (after ? future : past).add(query);
+      };
+      if (!wanted.kinds) read(nullptr);
+      for (const std::string& kind : wanted.kinds.value_or(std::vector<std::string>())) read(&kind);
     }
   for (QueuedRow& one : queued) (one.row.time > wanted.now ? future : past).add(std::move(one.row));
   std::vector<EventRow> rows = past.latest(wanted.most);

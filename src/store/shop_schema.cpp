@@ -117,11 +117,17 @@ void canonical_tables(Connection& connection) {
   }
   for (const char* table : {"events", "events_future", "events_withheld"}) {
     connection.exec(fmt::format(
-        "create index if not exists fewshop_live_{0}_user on {0} (user_id, time) where user_id is not null", table));
+        "create index if not exists fewshop_live_{0}_user_kind on {0} (user_id, event, time) where user_id is not null",
+        table));
     connection.exec(fmt::format(
-        "create index if not exists fewshop_live_{0}_guest on {0} (client_id, time) where client_id is not null",
+        "create index if not exists fewshop_live_{0}_guest_kind on {0} (client_id, event, time) where client_id is not "
+        "null",
         table));
   }
+  // By which a person's rows of one kind could not be found among those of others.
+  for (const char* table : {"events", "events_future", "events_withheld"})
+    for (const char* who : {"user", "guest"})
+      connection.exec(fmt::format("drop index if exists fewshop_live_{}_{}", table, who));
   connection.exec("create index if not exists fewshop_live_events_item on events (item_id) where item_id is not null");
   connection.exec("create index if not exists fewshop_live_events_future_time on events_future (time)");
 }
