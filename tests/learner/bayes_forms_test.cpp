@@ -198,7 +198,11 @@ void expect_forms_agree(Problem problem, at::ScalarType type, uint64_t seed) {
       double scale = std::abs(own_prior);
       for (const double term : terms) scale += std::abs(term);
       EXPECT_NEAR(score[q], mean[t][q].item<double>(), kPrecision * scale) << t << " " << q;
-      EXPECT_NEAR(spread[q], variance[t][q].item<double>(), kPrecision * spread[q]) << t << " " << q;
+      // That part of an item of a ranking which training has not seen widens the interval when it is answered for.
+      if (problem == Problem::kRating || shop.inputs->seen[items[q]])
+        EXPECT_NEAR(spread[q], variance[t][q].item<double>(), kPrecision * spread[q]) << t << " " << q;
+      else
+        EXPECT_GT(spread[q], variance[t][q].item<double>()) << t << " " << q;
       EXPECT_NEAR(own_prior, prior[t][q].item<double>(), kPrecision * scale) << t << " " << q;
       for (size_t s = 0; s < terms.size(); ++s)
         EXPECT_NEAR(terms[s], evidence[t][q][s].item<double>(), kPrecision * scale) << t << " " << q << " " << s;

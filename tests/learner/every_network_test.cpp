@@ -28,7 +28,7 @@ struct LearnerCase {
 const LearnerCase kLearners[] = {
     {"bayes", json::object()},
     {"cavia", {{"context_in", "multiplicative"}, {"steps", 2}, {"step_size", 0.05}}},
-    {"finetune", {{"steps", 2}, {"step_size", 0.05}}},
+    {"finetune", {{"steps", 2}, {"rate", 0.05}}},
     {"learned-optimizer", {{"steps", 2}}},
     {"lwa", json::object()},
     {"maml", {{"adapts", "head"}, {"steps", 2}, {"step_size", 0.05}}},
@@ -54,6 +54,8 @@ class EveryNetworkTest : public ::testing::TestWithParam<std::tuple<LearnerCase,
     batch_.query.x = every_.input(3, 3, 2);
     EpisodicProblem problem = testing::problem_of(learner.family, {});
     problem.fields = nn::fields(batch_.query.x);
+    problem.known_tasks = 3;
+    if (std::string(learner.name) == "multitask") batch_.task.known = at::arange(3);
     const std::string network = std::get<1>(GetParam());
     const auto make = [&] {
       return make_episodic(

@@ -32,7 +32,6 @@ json predictions_json(const ListReply& reply, const LiveModel& model, bool expla
 }
 
 json predict(const Api& api, const std::shared_ptr<const LiveModel>& model, const json& body) {
-  if (!body.is_object()) throw HttpError(400, "invalid_body", "expected a JSON object");
   const Scenario& s = model->scenario();
   const TextRows query = query_rows_of(body);
   const int column = query.find(s.item);
@@ -124,6 +123,7 @@ void add_predict_routes(Router& router, const Api& api) {
                 const bool of_rows = api.shop.row_model(name) != nullptr;
                 const auto model = of_rows ? nullptr : api.shop.model(name);  // once: a list is of one version
                 const auto answer = [&](const json& one) {
+                  if (!one.is_object()) throw HttpError(400, "invalid_body", "expected a JSON object");
                   return of_rows ? predict_rows(api, name, one) : predict(api, model, one);
                 };
                 try {
