@@ -46,13 +46,15 @@ json event_json(const EventRow& row, const char* where) {
 
 /// What the learned head makes of the values of item features, as against a newcomer's: by how much a value moves a
 /// score, largest first. Empty where the model has no such head.
-json attributes_of(const LiveModel::Access& access, const BayesMember& member, std::span<const float> head,
+json attributes_of(const LiveModel::Access& access, const BayesMember& member, const Workspace& own,
                    std::span<const float> newcomer) {
+  const std::span<const float> head = member.head(own);
   const auto& arrays = member.arrays();
   const int32_t width = arrays.head, raw = arrays.raw;
   struct Attribute {
     std::string name, value;
     double effect;
+    int32_t input;
   };
   std::vector<Attribute> attributes;
   const auto& encoders = access.model().encoders().items;
@@ -70,15 +72,20 @@ json attributes_of(const LiveModel::Access& access, const BayesMember& member, s
         effect += arrays.item_weight[static_cast<size_t>(input) * (raw + 1) + j] * back[j];
       const int32_t entry = input - arrays.item_inputs[column];
       const auto& vocabulary = encoders[column].vocabulary;
-      attributes.push_back(
-          {encoders[column].spec.name, entry < std::ssize(vocabulary) ? vocabulary[entry] : std::string(), effect});
+      attributes.push_back({encoders[column].spec.name,
+                            entry < std::ssize(vocabulary) ? vocabulary[entry] : std::string(), effect, input});
     }
   std::sort(attributes.begin(), attributes.end(),
             [](const Attribute& a, const Attribute& b) { return std::abs(a.effect) > std::abs(b.effect); });
   json list = json::array();
   for (const auto& attribute : attributes) {
     if (std::ssize(list) == kTopAttributes || attribute.effect == 0) break;
-    json entry = {{"attribute", attribute.name}, {"effect", attribute.effect}};
+    std::vector<double> vector;  // of the attribute, as the item's features have it
+    for (int32_t j = 0; j < std::min(raw, width); ++j)
+      vector.push_back(arrays.item_weight[static_cast<size_t>(attribute.input) * (raw + 1) + j]);
+    const auto effect = static_cast<float>(attribute.effect);
+    const auto [low, high] = Model::interval(effect, member.head_variance(own, member.whitened(vector)));
+    json entry = {{"attribute", attribute.name}, {"effect", attribute.effect}, {"low", low}, {"high", high}};
     if (!attribute.value.empty()) entry["value"] = attribute.value;
     list.push_back(std::move(entry));
   }
@@ -141,7 +148,7 @@ json Shop::profile_of(const std::string& user_id, const LiveModel& model) {
       const auto own = bayes->workspace(), other = bayes->workspace();
       bayes->adapt({support, state.description.views}, *own);
       bayes->adapt({{}, nobody.description.views}, *other);
-      profile["attributes"] = attributes_of(access, *bayes, bayes->head(*own), bayes->head(*other));
+      profile["attributes"] = attributes_of(access, *bayes, *own, bayes->head(*other));
     }
   }
   // Scores of what would be shown first, each with its central 95 % interval.

@@ -232,6 +232,19 @@ std::span<const float> BayesMember::head(const Workspace& workspace) const {
   return static_cast<const BayesWorkspace&>(workspace).posterior.weights();
 }
 
+float BayesMember::head_variance(const Workspace& workspace, std::span<const float> z) const {
+  require(std::ssize(z) == a_.head, "bayes: a vector of ", z.size(), " numbers for a head of ", a_.head);
+  return static_cast<const BayesWorkspace&>(workspace).posterior.variance(z.data());
+}
+
+std::vector<float> BayesMember::whitened(std::span<const double> raw) const {
+  std::vector<double> all(raw.begin(), raw.end());
+  all.resize(a_.head, 0.0);
+  std::vector<float> z(a_.head, 0.0F);
+  add_whitened(all, z.data());
+  return z;
+}
+
 /// vector += L^-1 raw by forward substitution.
 void BayesMember::add_whitened(std::span<const double> raw, float* vector) const {
   std::vector<double> white(a_.head);

@@ -66,6 +66,10 @@ class BayesMember : public Member {
   int32_t items() const { return static_cast<int32_t>(a_.bias.size()); }
   /// Posterior head weights [D] of an adapted workspace: the query vector of a maximum-inner-product search.
   std::span<const float> head(const Workspace& workspace) const;
+  /// Posterior variance of z . w for any vector z [D] in the coordinates of the head.
+  float head_variance(const Workspace& workspace, std::span<const float> z) const;
+  /// A raw vector [up to D, missing = 0] in these coordinates.
+  std::vector<float> whitened(std::span<const double> raw) const;
   /// The search over vectors and bias that candidates() uses.
   const ItemSearch& search() const { return search_; }
   ItemSearch& search() { return search_; }

@@ -1,7 +1,7 @@
 // gorsejs and @segment/analytics-node as npm has them, against a server of our own with a real database.
 //   FEWSHOP=build/release/fewshop node --test clients.test.mjs
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -127,4 +127,29 @@ test("@segment/analytics-node", async () => {
   assert.deepEqual(purchases.map((one) => one.ItemId).sort(), ["other", "sku"]);
   assert.equal((await gorse.getUserFeedbackByType("s2", "view_item"))[0].ItemId, "sku"); // the guest is s2
   assert.equal((await gorse.getUser("s2")).Labels.plan, "gold");
+});
+
+// Last: the first key closes the server for all who have none.
+test("keys: each client sends its own", async () => {
+  const database = join(folder, "shop.db");
+  const key = (name, ...allow) =>
+    execFileSync(process.env.FEWSHOP, ["key", "create", name, "--allow", allow.join(","), "--data", database], { stdio: ["ignore", "pipe", "ignore"] }).toString().trim();
+  const reader = key("gorse", "data:read", "data:write", "recommend"), writer = key("segment", "events:write");
+  await assert.rejects(gorse.getUser("s2"), gorsejs.GorseException);
+  const keyed = new gorsejs.Gorse({ endpoint: url, secret: reader });
+  assert.equal((await keyed.getUser("s2")).Labels.plan, "gold");
+  await assert.rejects(new gorsejs.Gorse({ endpoint: url, secret: writer }).getUser("s2"), gorsejs.GorseException);
+  const send = async (writeKey) => {
+    const failures = [];
+    const analytics = new Analytics({ writeKey, host: url, path: "/v1/batch", maxRetries: 0 });
+    analytics.on("error", (error) => failures.push(error));
+    analytics.track({ userId: "s9", event: "Product Viewed", properties: { product_id: "keyed" } });
+    await analytics.closeAndFlush();
+    return failures.length;
+  };
+  assert.equal(await send(writer), 0);
+  assert.equal((await keyed.getUserFeedbackByType("s9", "view_item"))[0].ItemId, "keyed");
+  assert.notEqual(await send(reader), 0);
+  assert.notEqual(await send("fs_wrong"), 0);
+  assert.equal((await keyed.getUserFeedbackByType("s9", "view_item")).length, 1);
 });

@@ -182,6 +182,10 @@ TEST(Forget, AnExportHasEverythingThatIsHeld) {
   EXPECT_FALSE(profile["attributes"].empty());
   EXPECT_EQ(profile["attributes"][0]["attribute"], "items.colour");
   EXPECT_TRUE(profile["attributes"][0].contains("value"));
+  for (const auto& attribute : profile["attributes"]) {
+    EXPECT_LT(attribute["low"].get<double>(), attribute["effect"].get<double>());
+    EXPECT_GT(attribute["high"].get<double>(), attribute["effect"].get<double>());
+  }
   EXPECT_FALSE(profile["top_items"].empty());
   EXPECT_LE(profile["top_items"][0]["low"], profile["top_items"][0]["high"]);
 }
