@@ -12,9 +12,8 @@
 namespace fewshop::body {
 namespace {
 
-constexpr double kLargest = 1e15;                     // of numbers
-constexpr Micros kTimeEnd = 7'258'118'400 * kSecond;  // 2200-01-01
-constexpr size_t kKept = size_t{1} << 20;             // bodies up to this size share a thread's memory
+constexpr double kLargest = 1e15;          // of numbers
+constexpr size_t kKept = size_t{1} << 20;  // bodies up to this size share a thread's memory
 constexpr std::string_view kBlanks = " \t\r\n";
 
 std::string_view trimmed(std::string_view text) {

@@ -57,6 +57,8 @@ std::string id_of(element value, std::string_view name, const ParseLimits& limit
 /// A number, or a text that is one, finite and below 1e15; kNotGiven for null and the empty text.
 double number_of(element value, std::string_view name);
 
+/// Times of events lie before it: 2200-01-01.
+inline constexpr Micros kTimeEnd = 7'258'118'400 * kSecond;
 /// ISO-8601, or epoch s, ms, us as number or text, in the years 1970 to 2199; `now` for null and the empty text.
 Micros time_of(element value, std::string_view name, Micros now);
 

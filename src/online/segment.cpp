@@ -94,7 +94,10 @@ Micros message_time(const MessageTimes& times, Micros now) {
   if (happened && times.original) return *happened;
   if (times.original) happened = time_of(*times.original, "originalTimestamp", now);
   const auto sent = times.sent ? time_of(*times.sent, "sentAt", now) : times.batch_sent;
-  return happened && sent ? now - (*sent - *happened) : happened.value_or(now);
+  if (!happened || !sent) return happened.value_or(now);
+  const Micros corrected = now - (*sent - *happened);
+  return corrected >= 0 && corrected < kTimeEnd ? corrected
+                                                : *happened;  // a clock that is off by centuries says nothing
 }
 
 /// Fills the event; false where the message is an identity only. `batch_sent`: sentAt of the batch around it.

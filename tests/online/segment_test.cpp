@@ -83,6 +83,8 @@ TEST(SegmentTest, AClockThatIsWrongIsCorrectedByWhenItWasSent) {
             at("2026-11-22T07:59:00Z"));
   EXPECT_EQ(time(R"("timestamp": "2026-11-22T07:00:00Z")"), at("2026-11-22T07:00:00Z"));
   EXPECT_EQ(time(R"("sentAt": "2020-01-01T00:00:00Z")"), at("2026-11-22T08:00:00Z"));
+  // Corrected, this would have happened before 1970.
+  EXPECT_EQ(time(R"("timestamp": 1700, "sentAt": "2026-11-26T06:06:54Z")"), 1700 * kSecond);
   // Of a batch, what stands around it.
   EXPECT_EQ(parse(R"({"batch": [{"type": "track", "event": "a", "userId": "u", "timestamp": "2026-11-22T08:59:50Z"},
                                 {"type": "track", "event": "a", "userId": "u", "timestamp": "2026-11-22T08:59:50Z",
