@@ -29,6 +29,12 @@ Tensor random_normal(at::IntArrayRef shape, double scale, Random& random) {
 
 Tensor scalar(double value) { return at::full({}, value, at::kFloat); }
 
+Tensor index_of(const std::vector<int32_t>& items) {
+  Tensor index = at::empty({static_cast<int64_t>(items.size())}, at::kLong);
+  std::copy(items.begin(), items.end(), index.data_ptr<int64_t>());
+  return index;
+}
+
 std::shared_ptr<BayesInputs> make_inputs(const FitInput& input) {
   auto inputs = std::make_shared<BayesInputs>();
   const Dataset& data = input.data;
@@ -308,9 +314,7 @@ BayesModel::BayesModel(BayesParameters parameters, std::shared_ptr<const BayesIn
   bias_ = raw.select(1, d).contiguous();
   precision_ = at::diag(p_.log_precision.exp());
   if (ranking_) {
-    Tensor index = at::empty({static_cast<int64_t>(inputs_->seen_items.size())}, at::kLong);
-    std::copy(inputs_->seen_items.begin(), inputs_->seen_items.end(), index.data_ptr<int64_t>());
-    const Tensor z = vectors_.index_select(0, index);
+    const Tensor z = vectors_.index_select(0, index_of(inputs_->seen_items));
     precision_ = precision_ + p_.log_gram.exp() * at::matmul(z.t(), z) / static_cast<double>(z.size(0));
   }
 }
@@ -435,9 +439,8 @@ Adapted BayesModel::update(const Adapted& adapted, const Rows& row) const {
 void BayesModel::set_unlearned_variance(BayesMember::Arrays& a, const Tensor& factor) const {
   a.learned.assign(inputs_->seen.begin(), inputs_->seen.end());
   if (inputs_->seen_items.empty()) return;
-  Tensor rows = at::empty({static_cast<int64_t>(inputs_->seen_items.size())}, at::kLong);
-  std::copy(inputs_->seen_items.begin(), inputs_->seen_items.end(), rows.data_ptr<int64_t>());
-  const Tensor own = p_.item_weight.index_select(0, rows + inputs_->content).to(at::kDouble);
+  const Tensor rows = index_of(inputs_->seen_items) + inputs_->content;
+  const Tensor own = p_.item_weight.index_select(0, rows).to(at::kDouble);
   const Tensor white = at::linalg_solve_triangular(factor, own.narrow(1, 0, a.raw).t(), /*upper=*/false);
   a.vector_variance = white.square().mean().item<float>();
   a.bias_variance = own.select(1, a.raw).square().mean().item<float>();

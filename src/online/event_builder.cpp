@@ -48,6 +48,8 @@ void EventBuilder::items(element list, std::string_view name, std::initializer_l
   event_.items.reserve(count);
   for (const element value : values) {
     const size_t position = event_.items.size();
+    if (!value.is_object() && !value.is_string() && !value.is_number())
+      refuse("{}[{}]: expected an id or an object, got {}", name, position, shown(value));
     EventItem& item = event_.items.emplace_back();
     try {
       if (value.is_string() || value.is_number()) {  // "items": ["a", "b"]
@@ -55,7 +57,7 @@ void EventBuilder::items(element list, std::string_view name, std::initializer_l
         continue;
       }
       JsonObject extra;
-      const object members = object_of(value, "it");
+      const object members = object_of(value, "item");
       std::string_view id_name;
       for (const std::string_view candidate : id_names) {
         element id;

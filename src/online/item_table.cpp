@@ -9,15 +9,13 @@ int32_t ItemTable::Reader::find(std::string_view id) const {
   return found == table_.index_.end() ? -1 : found->second;
 }
 
-int32_t ItemTable::add(std::string_view id, bool* added) {
-  if (added) *added = false;
+int32_t ItemTable::add(std::string_view id) {
   if (const int32_t known = find(id); known >= 0) return known;
   const std::unique_lock lock(mutex_);
   if (const auto found = index_.find(id); found != index_.end()) return found->second;
   const auto item = static_cast<int32_t>(items_.size());
   items_.push_back({std::string(id)});
   index_.emplace(items_.back().id, item);
-  if (added) *added = true;
   return item;
 }
 

@@ -42,8 +42,8 @@ class ItemTable {
     std::shared_lock<std::shared_mutex> lock_;
   };
 
-  /// The number of the item, a new one where it is not known; `added` tells.
-  int32_t add(std::string_view id, bool* added = nullptr);
+  /// The number of the item, a new one where it is not known.
+  int32_t add(std::string_view id);
   int32_t find(std::string_view id) const { return Reader(*this).find(id); }
   /// Whether it is known and was not deleted.
   bool has(std::string_view id) const;

@@ -27,6 +27,15 @@ void check_name(const std::string& scenario) {
           "' cannot be the name of a folder: a scenario that is served is named by letters, digits, '-', '_', '.'");
 }
 
+/// Writes the files of a bundle; the folder has its name once they are complete and on the disk.
+void write_whole(Bundle& bundle, const std::string& folder) {
+  std::error_code error;
+  fs::create_directories(fs::path(folder).parent_path(), error);
+  if (error) throw Failure(fmt::format("{}: cannot be made: {}", folder, error.message()));
+  bundle.manifest.erase("checksum");
+  write_bundle(folder, bundle.manifest, bundle.files, bundle.run);
+}
+
 /// The name of the scenario of a bundle that can be served; refuses others. Of models that rate or rank items:
 std::string servable_of_items(const Bundle& bundle, const std::string& path) {
   EventKinds kinds;
@@ -341,11 +350,7 @@ ModelVersion ModelShelf::publish(const std::string& path, bool activate,
               shop_.now()};
   const std::string version = entry.version, folder = folder_of(name, version);
   scenario.versions.push_back(std::move(entry));
-  std::error_code error;
-  fs::create_directories(fs::path(folder).parent_path(), error);
-  if (error) throw Failure(fmt::format("{}: cannot be made: {}", folder, error.message()));
-  bundle.manifest.erase("checksum");
-  write_bundle(folder, bundle.manifest, bundle.files, bundle.run);
+  write_whole(bundle, folder);
   try {
     if (read_before_forgetting(folder)) count_anew(name + " " + version, folder);
     if (activate) return make_live(state, name, version, false);
@@ -371,11 +376,7 @@ void ModelShelf::mend(Bundle& bundle, const std::string& name, const std::string
     if (options_.log) options_.log(fmt::format("{} {}: its files are written anew: {}", name, version, problem.what()));
   }
   remove_folders({folder});
-  std::error_code error;
-  fs::create_directories(fs::path(folder).parent_path(), error);
-  if (error) throw Failure(fmt::format("{}: cannot be made: {}", folder, error.message()));
-  bundle.manifest.erase("checksum");
-  write_bundle(folder, bundle.manifest, bundle.files, bundle.run);
+  write_whole(bundle, folder);
   if (read_before_forgetting(folder)) count_anew(name + " " + version, folder);
 }
 

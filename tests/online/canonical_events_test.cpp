@@ -108,6 +108,9 @@ TEST(CanonicalEventsTest, OneItemNeedsNoList) {
   EXPECT_EQ(event.extra, "");
   EXPECT_THAT(event_of(R"({"event": "x", "items": ["a", "b"]})").items, SizeIs(2));
   EXPECT_EQ(event_of(R"({"event": "x", "items": [17]})").items[0].item_id, "17");
+  const Incoming odd = parse_canonical_events(R"({"event": "x", "user_id": "u", "items": ["a", true]})", {});
+  ASSERT_EQ(odd.refusals.size(), 1);
+  EXPECT_EQ(odd.refusals[0].reason, "items[1]: expected an id or an object, got true");
 }
 
 TEST(CanonicalEventsTest, OneBadEventDoesNotFailTheBatch) {
