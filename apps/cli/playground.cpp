@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kScenario = "playground";
+constexpr const char* kScenario = "online-retail-next-product";
 constexpr const char* kRecipe = "online-retail";
 
 struct PlaygroundArguments {
@@ -50,6 +50,20 @@ void import_shop(const std::string& database) {
   import_recipe(read_recipe(recipes.at(kRecipe)), data, *store);
 }
 
+/// Makes live what scripts/demo has trained in this source tree; false where there is nothing, or it does not fit.
+bool publish_demo(ModelShelf& shelf) {
+  const std::string demo = resource_folder("build/demo");
+  const std::string bundle = demo + "/" + kScenario;
+  if (demo.empty() || !fs::is_directory(bundle)) return false;
+  try {
+    shelf.publish(bundle);
+    return true;
+  } catch (const std::exception& problem) {
+    say(fmt::format("playground: {} is passed over: {}", bundle, problem.what()));
+    return false;
+  }
+}
+
 void print_welcome(const std::string& url, bool trained) {
   fmt::print(
       "A British shop for gifts (UCI Online Retail, CC BY 4.0) answers on {0}\n"
@@ -63,7 +77,8 @@ void print_welcome(const std::string& url, bool trained) {
       "  curl '{0}/api/recommend/me?n=5&explain=true'\n"
       "All routes: {0}/apidocs\n"
       "{1}; Ctrl-C stops.\n",
-      url, trained ? "Its model is live" : "Its model trains behind; until then, lists are of what is popular");
+      url,
+      trained ? "Its model is live" : "Its model trains behind (minutes); until then, lists are of what is popular");
   std::fflush(stdout);
 }
 
@@ -82,7 +97,7 @@ void run(const PlaygroundArguments& arguments) {
   options.config.server.port = arguments.port;
   options.config.server.log = database + ".log";
   http::ShopServer server(std::move(options));
-  const bool trained = server.shelf().live(kScenario).has_value();
+  const bool trained = server.shelf().live(kScenario) || publish_demo(server.shelf());
   int64_t job = trained ? 0 : server.trainer().train(kScenario).id;
   print_welcome(fmt::format("http://127.0.0.1:{}", server.port()), trained);
   while (!cancelled()) {

@@ -99,35 +99,47 @@ int64_t size_of(const std::string& folder) {
   return bytes;
 }
 
-/// Means of what trainings cost; null where one did not tell.
+/// Means over trainings; null where one did not tell.
+class Means {
+ public:
+  void add(const std::string& key, const json& value) {
+    auto& sum = sums_.try_emplace(key, 0.0).first->second;
+    if (!value.is_number()) sum.reset();
+    if (sum) *sum += value.get<double>();
+    ++counts_[key];
+  }
+
+  json values() const {
+    json object = json::object();
+    for (const auto& [key, sum] : sums_) object[key] = sum ? json(*sum / counts_.at(key)) : json(nullptr);
+    return object;
+  }
+
+ private:
+  std::map<std::string, std::optional<double>> sums_;
+  std::map<std::string, double> counts_;
+};
+
+/// What trainings cost, and what came out of them on meta-validation tasks.
 class Costs {
  public:
   void add(const std::string& folder, const std::string& learner, const Timing& timing) {
     const Bundle bundle = read_bundle(folder);
     for (const char* key : {"train_seconds", "train_cpu_seconds", "peak_bytes"})
-      add(key, bundle.run.value(key, json()));
-    add("adapt_us", timing.learner_adapt_us);
-    add("bundle_bytes", size_of(folder));
+      cost_.add(key, bundle.run.value(key, json()));
+    cost_.add("adapt_us", timing.learner_adapt_us);
+    cost_.add("bundle_bytes", size_of(folder));
     const auto facts = bundle.manifest.value("member_facts", json::object()).value(learner, json::object());
-    add("state_size", facts.is_object() ? facts.value("state_size", json()) : json());
-    ++count_;
+    cost_.add("state_size", facts.is_object() ? facts.value("state_size", json()) : json());
+    const json validation = bundle.manifest.value("valid", json::object());
+    for (const auto& metric : validation.items()) validation_.add(metric.key(), metric.value());
   }
 
-  json means() const {
-    json object = json::object();
-    for (const auto& [key, sum] : sums_) object[key] = sum ? json(*sum / count_) : json(nullptr);
-    return object;
-  }
+  json cost() const { return cost_.values(); }
+  json validation() const { return validation_.values(); }
 
  private:
-  void add(const std::string& key, const json& value) {
-    auto& sum = sums_.try_emplace(key, 0.0).first->second;
-    if (!value.is_number()) sum.reset();
-    if (sum) *sum += value.get<double>();
-  }
-
-  std::map<std::string, std::optional<double>> sums_;
-  double count_ = 0;
+  Means cost_, validation_;
 };
 
 /// Parts the learner's own answers, the last method, from the others: the outcomes as if these were served.
@@ -216,7 +228,8 @@ json compare(const CompareRequest& request) {
     const BootstrapOptions options{.threads = request.threads};
     json& entry = result["learners"][learners[l]] = report(pooled, options);
     entry["alone"] = alone_of(by_itself, options);
-    entry["cost"] = costs.means();
+    entry["cost"] = costs.cost();
+    entry["validation"] = costs.validation();
   }
   return result;
 }

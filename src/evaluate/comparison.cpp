@@ -51,6 +51,7 @@ Entry learner_entry(const std::string& learner, const json& report, const json& 
   constexpr double kMiB = 1.0 / (1 << 20);
   return {own.value,
           {learner, with_interval(own), describe(judge(alone_point(split, alone), primary)),
+           scaled(report.value("validation", json::object()).value(primary.name, json()), 1, "{:.4f}"),
            with_interval(read_interval(split.at("metrics").at(primary.name))),
            scaled(cost.at("train_seconds"), 1, "{:.1f}"), scaled(cost.at("adapt_us"), 1, "{:.1f}"),
            scaled(cost.at("peak_bytes"), kMiB, "{:.0f}"), scaled(cost.at("bundle_bytes"), kMiB, "{:.1f}"),
@@ -88,8 +89,8 @@ std::vector<ComparisonTable> comparison_tables(const json& object) {
   const Metric primary = primary_metric(any_report(object));
   for (const auto& name : any_report(object).at("split_names")) {
     ComparisonTable table{name,
-                          {"learner", primary.name + " alone (95 %)", "against the best baseline", "served (95 %)",
-                           "train s", "adapt us", "peak MiB", "bundle MiB", "state"},
+                          {"learner", primary.name + " alone (95 %)", "against the best baseline", "validation",
+                           "served (95 %)", "train s", "adapt us", "peak MiB", "bundle MiB", "state"},
                           {}};
     std::vector<Entry> entries;
     for (const auto& learner : object.at("learners").items()) {
@@ -99,7 +100,7 @@ std::vector<ComparisonTable> comparison_tables(const json& object) {
     }
     add_baselines(object, table.split, [&](const std::string& baseline, const json& split) {
       const Interval own = read_interval(split.at("baselines").at(baseline).at(primary.name));
-      entries.push_back({own.value, {baseline, with_interval(own), "baseline", "", "", "", "", "", ""}});
+      entries.push_back({own.value, {baseline, with_interval(own), "baseline", "", "", "", "", "", "", ""}});
     });
     table.rows = sorted(std::move(entries), primary);
     tables.push_back(std::move(table));

@@ -1,4 +1,5 @@
-// All of Beast, Asio and TLS is in this file: each file that includes them costs tens of seconds of compiling.
+// All of Beast, Asio and TLS is in this file and connection.h: each file that includes them costs tens of seconds of
+// compiling.
 #include "http/server.h"
 
 #include <fmt/format.h>
@@ -8,23 +9,15 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
-#include <cstring>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -35,6 +28,7 @@
 #include "http/answer_head.h"
 #include "http/aside.h"
 #include "http/coding.h"
+#include "http/connection.h"
 #include "http/cors.h"
 #include "http/request_reader.h"
 #include "http/tls_context.h"
@@ -43,204 +37,12 @@
 namespace fewshop::http {
 namespace {
 
-namespace asio = boost::asio;
 using asio::ip::tcp;
-using Executor = asio::io_context::executor_type;
-template <class T>
-using Awaitable = asio::awaitable<T, Executor>;
-// TCP and Unix sockets are one type here, so that what serves them is compiled once.
-using Socket = asio::basic_stream_socket<asio::generic::stream_protocol, Executor>;
-using TlsStream = asio::ssl::stream<Socket>;
-using Timer =
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
-using ErrorCode = boost::system::error_code;
-constexpr asio::as_tuple_t<asio::use_awaitable_t<Executor>> kAwait{};
 
-using Clock = std::chrono::steady_clock;
-using Instant = Clock::time_point;
-constexpr Instant kNever = Instant::max();
-
-Instant after(double seconds) {
-  return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-}
-
-constexpr size_t kIdleBuffer = 1 << 10;   // what a connection holds while it is idle
-constexpr size_t kReadBuffer = 64 << 10;  // what it reads bodies with
-constexpr size_t kSkippedBody =
-    64 << 10;  // a refused body of this size is read and dropped, so that the connection lives
-constexpr size_t kMostCompressed =
-    4 << 20;                         // of an answer: compressing more would hold up the thread's other connections
-constexpr size_t kMostAside = 256;   // requests that wait for the thread of those that take long
-constexpr size_t kLinger = 1 << 20;  // what is read and dropped after an answer that closes
-
-/// Bytes that came and were not parsed yet, contiguous, as Beast's parser wants them.
-class Buffer {
- public:
-  std::string_view data() const { return {bytes_.get() + begin_, end_ - begin_}; }
-  bool empty() const { return begin_ == end_; }
-  void consume(size_t n) {
-    begin_ += n;
-    if (begin_ == end_) begin_ = end_ = 0;
-  }
-  void commit(size_t n) { end_ += n; }
-  /// Room for at least one more byte; false where `most` bytes stand here unparsed.
-  bool make_room(size_t most) {
-    if (!bytes_) resize(kIdleBuffer);
-    if (end_ < capacity_) return true;
-    if (begin_ > 0) {
-      std::memmove(bytes_.get(), bytes_.get() + begin_, end_ - begin_);
-      end_ -= begin_;
-      begin_ = 0;
-      if (end_ * 2 < capacity_) return true;
-    }
-    if (end_ >= most) return false;
-    resize(std::min(most, capacity_ * 8));
-    return true;
-  }
-  asio::mutable_buffer room() { return {bytes_.get() + end_, capacity_ - end_}; }
-  /// Back to the small size, if nothing stands here.
-  void shrink() {
-    if (empty() && capacity_ > kIdleBuffer) resize(kIdleBuffer);
-  }
-
- private:
-  void resize(size_t capacity) {
-    std::unique_ptr<char[]> bytes(new char[capacity]);
-    if (end_ > 0) std::memcpy(bytes.get(), bytes_.get(), end_);
-    bytes_ = std::move(bytes);
-    capacity_ = capacity;
-  }
-
-  std::unique_ptr<char[]> bytes_;
-  size_t capacity_ = 0, begin_ = 0, end_ = 0;
-};
-
-struct Loop;
-
-/// What the loop must know of a connection to end it. Used by its loop's thread only.
-struct Connection {
-  explicit Connection(Loop& loop);
-  virtual ~Connection();
-  /// Ends the operation in progress with operation_aborted.
-  virtual void cancel() = 0;
-
-  Loop& loop;
-  size_t place = 0;           // in loop.connections
-  Instant deadline = kNever;  // of what it waits for now
-  bool timed_out = false;
-  bool idle = true;  // between requests
-  Timer* waits_for_reply = nullptr;
-  std::string remote;
-  bool local_admin = false;
-  Buffer buffer;
-};
-
-/// One I/O thread. What waits in its context never owns it: such a circle would keep both for ever.
-struct Loop : std::enable_shared_from_this<Loop> {
-  explicit Loop(uint64_t seed) : random(seed) {}
-
-  asio::io_context context{1};
-  std::vector<Connection*> connections;
-  Random random;  // of request ids
-  bool draining = false, closing = false;
-  std::thread thread;
-};
-
-Connection::Connection(Loop& owner) : loop(owner), place(owner.connections.size()) { loop.connections.push_back(this); }
-Connection::~Connection() {
-  loop.connections[place] = loop.connections.back();
-  loop.connections[place]->place = place;
-  loop.connections.pop_back();
-}
-
-struct PlainConnection final : Connection {
-  PlainConnection(Loop& loop, Socket s) : Connection(loop), stream(std::move(s)) {}
-  void cancel() override {
-    ErrorCode ignored;
-    stream.cancel(ignored);
-  }
-  Socket& socket() { return stream; }
-  Socket stream;
-};
-
-struct TlsConnection final : Connection {
-  TlsConnection(Loop& loop, Socket s, std::shared_ptr<asio::ssl::context> tls)
-      : Connection(loop), context(std::move(tls)), stream(std::move(s), *context) {}
-  void cancel() override {
-    ErrorCode ignored;
-    stream.next_layer().cancel(ignored);
-  }
-  Socket& socket() { return stream.next_layer(); }
-  std::shared_ptr<asio::ssl::context> context;  // that it began with
-  TlsStream stream;
-};
-
-/// Where a connection waits for its answer. `ready`, `response` and `timer` belong to the loop's thread.
-struct Exchange {
-  bool ready = false;
-  Response response;
-  Timer* timer = nullptr;
-
-  void complete(Response&& answer) {
-    if (ready) return;
-    response = std::move(answer);
-    ready = true;
-    if (timer) timer->cancel();
-  }
-};
-
-/// What copies of a Reply share. The last one to go answers, if none did. It keeps the loop, so that an answer after
-/// the end of the server goes nowhere instead of into freed memory.
-class ReplyState {
- public:
-  ReplyState(std::shared_ptr<Loop> loop, std::shared_ptr<Exchange> exchange, std::string request_id)
-      : loop_(std::move(loop)), exchange_(std::move(exchange)), request_id_(std::move(request_id)) {}
-  ~ReplyState() {
-    if (used_) return;
-    try {
-      answer(Response::error({500, "internal", "the request was dropped without an answer"}, request_id_));
-    } catch (...) {
-      // Out of memory: the connection ends by itself when the server stops.
-    }
-  }
-  ReplyState(const ReplyState&) = delete;
-  ReplyState& operator=(const ReplyState&) = delete;
-
-  void answer(Response response) {
-    if (used_.exchange(true)) return;
-    if (loop_->context.get_executor().running_in_this_thread())
-      exchange_->complete(std::move(response));
-    else
-      asio::post(loop_->context, [exchange = exchange_, response = std::move(response)]() mutable {
-        exchange->complete(std::move(response));
-      });
-  }
-
- private:
-  std::shared_ptr<Loop> loop_;
-  std::shared_ptr<Exchange> exchange_;
-  std::string request_id_;
-  std::atomic<bool> used_ = false;
-};
-
-/// Counts while it lives.
-class Counted {
- public:
-  explicit Counted(std::atomic<size_t>& counter) : counter_(counter) {}
-  ~Counted() { counter_ -= amount_; }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-  /// The total of all after this one counts `amount`.
-  size_t set(size_t amount) {
-    const size_t total = (counter_ += amount - amount_);
-    amount_ = amount;
-    return total;
-  }
-
- private:
-  std::atomic<size_t>& counter_;
-  size_t amount_ = 0;
-};
+constexpr size_t kSkippedBody = 64 << 10;    // a refused body up to here is read and dropped: the connection lives
+constexpr size_t kMostCompressed = 4 << 20;  // of an answer: more would hold up the thread's other connections
+constexpr size_t kMostAside = 256;           // requests that wait for the thread of those that take long
+constexpr size_t kLinger = 1 << 20;          // what is read and dropped after an answer that closes
 
 bool is_sensible_id(std::string_view id) {
   if (id.empty() || id.size() > 128) return false;

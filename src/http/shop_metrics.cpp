@@ -5,12 +5,14 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <mutex>
 #include <shared_mutex>
 
 #include "core/usage.h"
+#include "online/version_quality.h"
 
 namespace fewshop::http {
 namespace {
@@ -50,6 +52,8 @@ struct ShopMetrics::Impl {
         index_recall(gauges(registry, "fewshop_index_recall_ratio",
                             "Share of the best items that a search through the index finds; 1 without one.")),
         index_read(gauges(registry, "fewshop_index_read_ratio", "Share of the rows that a search reads.")),
+        quality(gauges(registry, "fewshop_model_quality",
+                       "What the live version served on held-out tasks after its training, by split and metric.")),
         ready(gauges(registry, "fewshop_ready", "1 while requests should be sent here.").Add({})),
         cold(gauges(registry, "fewshop_cold_requests_ratio", "Answers for whom nothing was known.")
                  .Add({{"kind", "user"}})),
@@ -82,7 +86,7 @@ struct ShopMetrics::Impl {
   Gauge &users, &items, &feedbacks, &queued;
   Family<Gauge>& memory;
   Gauge &rows_bytes, &process_bytes, &rows, &models;
-  Family<Gauge>&index_recall, &index_read;
+  Family<Gauge>&index_recall, &index_read, &quality;
   Gauge &ready, &cold;
   Family<Counter>&events, &requests;
   Family<Histogram>&latency, &adapt;
@@ -95,6 +99,32 @@ struct ShopMetrics::Impl {
   std::mutex look_mutex;
   int64_t answers_then = 0, cold_then = 0;
   std::map<std::string, std::pair<Counter*, int64_t>> kinds;
+
+  struct OfVersion {
+    std::string folder;
+    std::vector<Gauge*> gauges;
+  };
+  std::map<std::string, OfVersion> versions;  // by scenario: whose quality is shown
+
+  /// Under look_mutex. A version's report is read once.
+  void show_quality(const std::vector<Shop::LiveScenario>& live) {
+    std::erase_if(versions, [&](const auto& shown) {
+      const auto found = std::ranges::find(live, shown.first, &Shop::LiveScenario::name);
+      if (found != live.end() && found->folder == shown.second.folder) return false;
+      for (Gauge* gauge : shown.second.gauges) quality.Remove(gauge);
+      return true;
+    });
+    for (const auto& scenario : live) {
+      const auto [place, is_new] = versions.try_emplace(scenario.name, OfVersion{scenario.folder, {}});
+      if (!is_new) continue;
+      for (const auto& [split, metrics] : version_quality(scenario.folder))
+        for (const auto& [metric, value] : metrics) {
+          Gauge& gauge = quality.Add({{"model", scenario.name}, {"split", split}, {"metric", metric}});
+          gauge.Set(value);
+          place->second.gauges.push_back(&gauge);
+        }
+    }
+  }
 };
 
 ShopMetrics::ShopMetrics(prometheus::Registry& registry) : impl_(std::make_unique<Impl>(registry)) {}
@@ -129,6 +159,7 @@ void ShopMetrics::look(const Shop& shop, bool ready) {
       m.index_read.Add({{"model", model->name()}}).Set(report->used ? report->read : 1);
     }
   const std::lock_guard lock(m.look_mutex);
+  m.show_quality(shop.scenarios());
   const int64_t answers = m.answers.load(), cold = m.cold_answers.load();
   if (answers > m.answers_then)
     m.cold.Set(static_cast<double>(cold - m.cold_then) / static_cast<double>(answers - m.answers_then));

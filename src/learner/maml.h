@@ -6,6 +6,7 @@
 #include "learner/gradient_model.h"
 #include "learner/maml_options.h"
 #include "learner/step_sizes.h"
+#include "nn/dense_inner_loop.h"
 
 namespace fewshop::learning {
 
@@ -62,9 +63,21 @@ class Maml : public GradientModel, public Explains {
  private:
   Tensor outer_loss(const Tensor& raw_output, const Rows& query) const;
 
-  // The query loss where is_dense() (maml_dense.cpp).
+  // Where is_dense() (maml_dense.cpp): the query loss; the weights that adapt after all steps and before the last one.
+  struct Dense {
+    nn::DenseInnerLoop loop;
+    nn::DenseParameters parameters;
+  };
+  struct DenseSteps {
+    std::vector<Tensor> after, before;
+  };
   std::vector<size_t> dense_layers() const;
+  Tensor dense_input(std::span<const Tensor> shared, const Rows& rows) const;
+  nn::DenseRows dense_rows(std::span<const Tensor> shared, const Rows& rows) const;
+  Dense dense(std::span<const Tensor> shared, const Tensor& support_mask) const;
   Tensor dense_query_loss(const Batch& batch) const;
+  std::vector<Tensor> adapting_of(const std::vector<Tensor>& layers) const;
+  DenseSteps dense_adapted(const Rows& support) const;
 
   // Evidence of support rows, for the output `chosen` [T, Q]: [T, Q, S].
   Tensor linear_evidence(const Adapted& adapted, const Tensor& features) const;

@@ -28,34 +28,35 @@ std::vector<size_t> Maml::dense_layers() const {
   return list;
 }
 
-Tensor Maml::dense_query_loss(const Batch& batch) const {
-  const std::vector<Tensor> shared = initial();
-  const auto input = [&](const Rows& rows) {
-    const auto embedded = network().embed(shared, rows.x);
-    return options().adapts == "head" ? network().features(shared, embedded) : embedded[0];
-  };
-  const bool numbers = family() == Family::kGaussian;
-  const auto dense_rows = [&](const Rows& rows) {
-    nn::DenseRows dense{input(rows), rows.target, row_shares(rows), rows.offset};
-    if (numbers) {  // the inner loss is in units of scale
-      dense.target = (rows.offset.defined() ? rows.target - rows.offset : rows.target) / scale();
-      dense.offset = Tensor();
-    }
-    return dense;
-  };
+nn::DenseRows Maml::dense_rows(std::span<const Tensor> shared, const Rows& rows) const {
+  nn::DenseRows dense{dense_input(shared, rows), rows.target, row_shares(rows), rows.offset};
+  if (family() == Family::kGaussian) {  // the inner loss is in units of scale
+    dense.target = (rows.offset.defined() ? rows.target - rows.offset : rows.target) / scale();
+    dense.offset = Tensor();
+  }
+  return dense;
+}
 
-  nn::DenseInnerLoop loop;
+/// What the first layer that adapts reads.
+Tensor Maml::dense_input(std::span<const Tensor> shared, const Rows& rows) const {
+  const auto embedded = network().embed(shared, rows.x);
+  return options().adapts == "head" ? network().features(shared, embedded) : embedded[0];
+}
+
+Maml::Dense Maml::dense(std::span<const Tensor> shared, const Tensor& support_mask) const {
+  Dense dense;
+  nn::DenseInnerLoop& loop = dense.loop;
   loop.smooth = network().dense_body()->smooth;
   loop.steps = steps();
   loop.order = options().order;
   loop.family = family();
-  nn::DenseParameters parameters;
-  const Tensor factor = step_sizes().by_size(step_sizes().shares(batch.support.mask), loop.steps);
+  nn::DenseParameters& parameters = dense.parameters;
+  const Tensor factor = step_sizes().by_size(step_sizes().shares(support_mask), loop.steps);
   std::vector<Tensor> factors;
   for (const size_t i : dense_layers()) {
     const auto& positions = part().positions();
     const auto at = std::find(positions.begin(), positions.end(), i) - positions.begin();
-    const bool adapts = at < static_cast<int64_t>(positions.size());
+    const bool adapts = at < std::ssize(positions);
     parameters.initial.push_back(shared[i]);
     parameters.step_size.push_back(adapts ? step_sizes().without_size(at, loop.steps) : Tensor());
     if (factor.defined()) factors.push_back(adapts ? factor.select(2, at) : at::ones_like(factor.select(2, 0)));
@@ -63,17 +64,46 @@ Tensor Maml::dense_query_loss(const Batch& batch) const {
   if (factor.defined()) parameters.step_factor = at::stack(factors, 2);
   loop.sizes = {parameters.initial[0].size(1)};
   for (size_t i = 0; i < parameters.initial.size(); i += 2) loop.sizes.push_back(parameters.initial[i].size(0));
-  if (numbers)  // the squared error, but for a constant
+  if (family() == Family::kGaussian)  // the squared error, but for a constant
     parameters.beside = at::full({}, std::log(0.5), shared[0].options().requires_grad(false));
   else if (family() == Family::kOrdinal)
     parameters.beside = ordinal_thresholds(beside());
   else if (!beside().empty())
     parameters.beside = beside()[0];
+  return dense;
+}
 
-  const nn::DenseRows support = dense_rows(batch.support);
-  const auto tasks = static_cast<double>(task_count(batch.query));
-  if (!numbers) return nn::dense_inner_loop_loss(loop, parameters, support, dense_rows(batch.query)) / tasks;
-  return outer_loss(nn::dense_inner_loop(loop, parameters, support, input(batch.query)), batch.query);
+Tensor Maml::dense_query_loss(const Batch& batch) const {
+  const std::vector<Tensor> shared = initial();
+  const auto [loop, parameters] = dense(shared, batch.support.mask);
+  const nn::DenseRows support = dense_rows(shared, batch.support);
+  if (family() == Family::kGaussian)
+    return outer_loss(nn::dense_inner_loop(loop, parameters, support, dense_input(shared, batch.query)), batch.query);
+  return nn::dense_inner_loop_loss(loop, parameters, support, dense_rows(shared, batch.query)) /
+         static_cast<double>(task_count(batch.query));
+}
+
+/// Of the layers from the first that adapts those that do, in the order of part().positions().
+std::vector<Tensor> Maml::adapting_of(const std::vector<Tensor>& layers) const {
+  const auto places = dense_layers();
+  std::vector<Tensor> adapting;
+  for (const size_t i : part().positions())
+    adapting.push_back(layers.at(std::find(places.begin(), places.end(), i) - places.begin()));
+  return adapting;
+}
+
+Maml::DenseSteps Maml::dense_adapted(const Rows& support) const {
+  const std::vector<Tensor> shared = initial();
+  auto [loop, parameters] = dense(shared, support.mask);
+  const nn::DenseRows rows = dense_rows(shared, support);
+  DenseSteps steps;
+  steps.after = adapting_of(nn::dense_inner_loop_weights(loop, parameters, rows));
+  loop.steps -= 1;
+  for (auto& size : parameters.step_size)
+    if (size.defined()) size = size.narrow(0, 0, loop.steps);
+  if (parameters.step_factor.defined()) parameters.step_factor = parameters.step_factor.narrow(1, 0, loop.steps);
+  steps.before = adapting_of(nn::dense_inner_loop_weights(loop, parameters, rows));
+  return steps;
 }
 
 }  // namespace fewshop::learning

@@ -16,9 +16,29 @@ Tensor per_task(const Tensor& step_size, int64_t tasks, std::vector<int64_t> sha
 
 std::string numbered(const char* name, size_t i) { return name + std::to_string(i); }
 
+/// What last_step_evidence() reads of the support.
+void keep_support(Adapted& adapted, const Rows& support, const Tensor& share, const std::vector<Tensor>& embedded) {
+  adapted["support.mask"] = support.mask;
+  adapted["support.share"] = share;
+  adapted["support.target"] = support.target;
+  if (support.offset.defined()) adapted["support.offset"] = support.offset;
+  for (size_t i = 0; i < embedded.size(); ++i) adapted[numbered("support.embedded.", i)] = embedded[i].detach();
+}
+
 }  // namespace
 
 Adapted Maml::adapt(const Rows& support, const Task& /*task*/) const {
+  const bool recorded = at::GradMode::is_enabled() || options_.adapts == "head" || options_.adapts == "all";
+  if (!recorded && is_dense() && support.mask.size(1) > 0) {
+    const DenseSteps weights = dense_adapted(support);
+    Adapted adapted;
+    for (size_t i = 0; i < weights.after.size(); ++i) {
+      adapted[numbered("fast.", i)] = weights.after[i];
+      adapted[numbered("before.", i)] = weights.before[i];
+    }
+    keep_support(adapted, support, row_shares(support), network().embed(initial(), support.x));
+    return adapted;
+  }
   const FastPart::Fixed rows = part_.fix(initial(), support.x);
   const bool head_only = options_.adapts == "head";
   const Tensor share = row_shares(support).detach();
@@ -37,17 +57,14 @@ Adapted Maml::adapt(const Rows& support, const Task& /*task*/) const {
   const auto p = adapted_weights(
       support, rows, [&](int) { return share; }, watch);
   for (size_t i = 0; i < part_.positions().size(); ++i) adapted[numbered("fast.", i)] = p[part_.positions()[i]];
-  adapted["support.mask"] = support.mask;
-  adapted["support.share"] = share;
   if (head_only) {
+    adapted["support.mask"] = support.mask;
+    adapted["support.share"] = share;
     adapted["support.features"] = rows.features.detach();
     if (!slopes.empty()) adapted["support.slopes"] = at::stack(slopes, 1);  // [T, J, S, O]
     return adapted;
   }
-  adapted["support.target"] = support.target;
-  if (support.offset.defined()) adapted["support.offset"] = support.offset;
-  const auto embedded = options_.adapts == "all" ? network().embed(p, support.x) : rows.embedded;
-  for (size_t i = 0; i < embedded.size(); ++i) adapted[numbered("support.embedded.", i)] = embedded[i].detach();
+  keep_support(adapted, support, share, options_.adapts == "all" ? network().embed(p, support.x) : rows.embedded);
   return adapted;
 }
 

@@ -1,5 +1,6 @@
 #include "nn/basic_network.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
@@ -18,6 +19,28 @@ FieldInputs BasicNetwork::read(std::span<const at::Tensor> p, const NetworkInput
             " tasks before it, got ", p[i].sizes());
   }
   return inputs;
+}
+
+void BasicNetwork::start_like_torch() {
+  const auto of_layer = [](int64_t inputs) {
+    return 1 / std::sqrt(3 * std::max<double>(1, static_cast<double>(inputs)));
+  };
+  const auto field_of = [&](const ParameterInfo& info) {
+    return std::find_if(fields_.begin(), fields_.end(),
+                        [&](const Field& field) { return info.name == "embedding." + field.name; });
+  };
+  for (ParameterInfo& info : parameters_) {
+    if (info.deviation == 0) continue;
+    if (info.layer != Layer::kEmbedding) {
+      info.deviation = of_layer(info.shape.back());
+      continue;
+    }
+    const auto field = field_of(info);
+    if (field != fields_.end() && field->kind == Field::Kind::kNumbers)
+      info.deviation = of_layer(field->width);
+    else
+      info.deviation = field != fields_.end() && field->several ? of_layer(field->vocabulary) : 1;
+  }
 }
 
 void BasicNetwork::add_head(int64_t features, bool ones) {

@@ -17,6 +17,10 @@ class BasicNetwork : public Network {
   int64_t feature_size() const override { return features_; }
   int64_t outputs() const override { return outputs_; }
 
+  /// Deviations of PyTorch's defaults for embeddings (1) and linear layers (uniform up to 1 / sqrt(inputs), a bag of
+  /// entries being a linear layer on zeros and ones) instead of ours. Biases start from 0 all the same.
+  void start_like_torch();
+
  protected:
   BasicNetwork(std::vector<Field> fields, int64_t outputs) : fields_(std::move(fields)), outputs_(outputs) {}
 

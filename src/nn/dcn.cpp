@@ -65,7 +65,7 @@ class CrossNetwork : public BasicNetwork {
 
 }  // namespace
 
-std::unique_ptr<Network> make_dcn(const EncoderOptions& options, std::vector<Field> fields, int64_t outputs) {
+std::unique_ptr<BasicNetwork> make_dcn(const EncoderOptions& options, std::vector<Field> fields, int64_t outputs) {
   return std::make_unique<CrossNetwork>(options, std::move(fields), outputs);
 }
 

@@ -50,7 +50,7 @@ class DeepFm : public BasicNetwork {
 
 }  // namespace
 
-std::unique_ptr<Network> make_deepfm(const EncoderOptions& options, std::vector<Field> fields, int64_t outputs) {
+std::unique_ptr<BasicNetwork> make_deepfm(const EncoderOptions& options, std::vector<Field> fields, int64_t outputs) {
   return std::make_unique<DeepFm>(options, std::move(fields), outputs);
 }
 

@@ -51,7 +51,7 @@ class Gru : public SequenceLayer {
 
 }  // namespace
 
-std::unique_ptr<Network> make_gru(const EncoderOptions& options, std::vector<Field> fields, int64_t outputs) {
+std::unique_ptr<BasicNetwork> make_gru(const EncoderOptions& options, std::vector<Field> fields, int64_t outputs) {
   return make_sequence_network(
       options, std::move(fields), outputs,
       [](const EncoderOptions& o, const std::string& prefix, std::vector<ParameterInfo>& parameters) {

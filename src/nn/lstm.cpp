@@ -48,7 +48,7 @@ class Lstm : public SequenceLayer {
 
 }  // namespace
 
-std::unique_ptr<Network> make_lstm(const EncoderOptions& options, std::vector<Field> fields, int64_t outputs) {
+std::unique_ptr<BasicNetwork> make_lstm(const EncoderOptions& options, std::vector<Field> fields, int64_t outputs) {
   return make_sequence_network(
       options, std::move(fields), outputs,
       [](const EncoderOptions& o, const std::string& prefix, std::vector<ParameterInfo>& parameters) {

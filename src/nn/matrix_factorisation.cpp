@@ -62,7 +62,7 @@ class MatrixFactorisation : public BasicNetwork {
 
 }  // namespace
 
-std::unique_ptr<Network> make_mf(const EncoderOptions& options, std::vector<Field> fields, int64_t outputs) {
+std::unique_ptr<BasicNetwork> make_mf(const EncoderOptions& options, std::vector<Field> fields, int64_t outputs) {
   return std::make_unique<MatrixFactorisation>(options, std::move(fields), outputs);
 }
 

@@ -33,11 +33,11 @@ class MlpNetwork : public BasicNetwork {
 
 }  // namespace
 
-std::unique_ptr<Network> make_linear(const EncoderOptions& options, std::vector<Field> fields, int64_t outputs) {
+std::unique_ptr<BasicNetwork> make_linear(const EncoderOptions& options, std::vector<Field> fields, int64_t outputs) {
   return std::make_unique<MlpNetwork>(options, std::vector<int64_t>{}, std::move(fields), outputs);
 }
 
-std::unique_ptr<Network> make_mlp(const EncoderOptions& options, std::vector<Field> fields, int64_t outputs) {
+std::unique_ptr<BasicNetwork> make_mlp(const EncoderOptions& options, std::vector<Field> fields, int64_t outputs) {
   return std::make_unique<MlpNetwork>(options, hidden_sizes(options), std::move(fields), outputs);
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 struct Maker {
   const char* name;
-  std::unique_ptr<Network> (*make)(const EncoderOptions&, std::vector<Field>, int64_t outputs);
+  std::unique_ptr<BasicNetwork> (*make)(const EncoderOptions&, std::vector<Field>, int64_t outputs);
 };
 
 constexpr Maker kMakers[] = {
@@ -62,8 +62,12 @@ std::unique_ptr<Network> make_network(const nlohmann::json& options, std::vector
   const EncoderOptions o = encoder_options(options);
   require(outputs > 0, "learner.encoder: expected at least one output, got ", outputs);
   check_fields(fields);
-  for (const Maker& maker : kMakers)
-    if (o.name == maker.name) return maker.make(o, std::move(fields), outputs);
+  for (const Maker& maker : kMakers) {
+    if (o.name != maker.name) continue;
+    auto network = maker.make(o, std::move(fields), outputs);
+    if (o.init == "torch") network->start_like_torch();
+    return network;
+  }
   throw Failure("learner.encoder.name: nothing makes '" + o.name + "'");
 }
 

@@ -10,7 +10,10 @@ InputTable input_table(const Columns& columns, const std::vector<std::string>& s
   for (const Column& column : columns.columns) {
     const bool sequence = std::find(sequences.begin(), sequences.end(), column.name) != sequences.end();
     const auto kind = column.width ? Field::Kind::kNumbers : sequence ? Field::Kind::kSequence : Field::Kind::kBag;
-    table.fields.push_back({column.name, kind, column.width, column.vocabulary});
+    bool several = false;
+    for (size_t r = 1; r < column.offsets.size() && !several; ++r)
+      several = column.offsets[r] - column.offsets[r - 1] > 1;
+    table.fields.push_back({column.name, kind, column.width, column.vocabulary, several});
   }
   return table;
 }

@@ -24,6 +24,7 @@ struct Field {
   Kind kind = Kind::kNumbers;
   int64_t width = 0;       // numbers
   int64_t vocabulary = 0;  // bags and sequences: entries are in [0, vocabulary)
+  bool several = false;    // bags: a row may have more than one entry
 };
 
 /// Encoded values of all entities of one table (items, rows, task descriptions), made once and shared by all batches.

@@ -85,8 +85,8 @@ at::Tensor dense_entries(const at::Tensor& x, const at::Tensor& weight, const at
   return y.view({tasks, rows, length, y.size(2)});
 }
 
-std::unique_ptr<Network> make_sequence_network(const EncoderOptions& options, std::vector<Field> fields,
-                                               int64_t outputs, const MakeSequenceLayer& make_layer) {
+std::unique_ptr<BasicNetwork> make_sequence_network(const EncoderOptions& options, std::vector<Field> fields,
+                                                    int64_t outputs, const MakeSequenceLayer& make_layer) {
   return std::make_unique<SequenceNetwork>(options, std::move(fields), outputs, make_layer);
 }
 

@@ -32,8 +32,8 @@ using MakeSequenceLayer = std::function<std::unique_ptr<SequenceLayer>(
 
 /// Sequences as vectors beside embeddings of bags and straight numbers, then dense layers. Throws InvalidInput where no
 /// field is a sequence.
-std::unique_ptr<Network> make_sequence_network(const EncoderOptions& options, std::vector<Field> fields,
-                                               int64_t outputs, const MakeSequenceLayer& make_layer);
+std::unique_ptr<BasicNetwork> make_sequence_network(const EncoderOptions& options, std::vector<Field> fields,
+                                                    int64_t outputs, const MakeSequenceLayer& make_layer);
 
 /// x [T, S, L, p] through one dense layer of all entries: [T, S, L, d].
 at::Tensor dense_entries(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);

@@ -106,7 +106,8 @@ class Transformer : public SequenceLayer {
 
 }  // namespace
 
-std::unique_ptr<Network> make_transformer(const EncoderOptions& options, std::vector<Field> fields, int64_t outputs) {
+std::unique_ptr<BasicNetwork> make_transformer(const EncoderOptions& options, std::vector<Field> fields,
+                                               int64_t outputs) {
   return make_sequence_network(
       options, std::move(fields), outputs,
       [](const EncoderOptions& o, const std::string& prefix, std::vector<ParameterInfo>& parameters) {

@@ -7,6 +7,7 @@
 
 #include "bundle/bundle.h"
 #include "online/live_check.h"
+#include "online/version_quality.h"
 #include "store/store.h"
 
 namespace fewshop {
@@ -54,8 +55,13 @@ std::string names_of(const std::vector<std::string>& names) {
 }  // namespace
 
 json to_json(const ModelVersion& version) {
-  return {{"scenario", version.scenario}, {"version", version.version}, {"published", format_time(version.published)},
-          {"source", version.source},     {"live", version.live},       {"shadow", version.shadow}};
+  return {{"scenario", version.scenario},
+          {"version", version.version},
+          {"published", format_time(version.published)},
+          {"source", version.source},
+          {"live", version.live},
+          {"shadow", version.shadow},
+          {"quality", version_quality(version.folder)}};
 }
 
 json to_json(const CellIndex::Report& report) {

@@ -48,7 +48,7 @@ struct ShadowCount {
   double live_seconds = 0, shadow_seconds = 0;  // sums
 };
 
-/// {scenario, version, published, source, live, shadow}
+/// {scenario, version, published, source, live, shadow, quality: as version_quality()}
 nlohmann::json to_json(const ModelVersion& version);
 /// {version, asked, overlap, same_first, live_ms, shadow_ms, failed, dropped}: shares and means of those asked.
 nlohmann::json to_json(const ShadowCount& count);

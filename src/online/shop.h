@@ -225,7 +225,7 @@ class Shop {
   std::shared_ptr<const LiveRowModel> row_model(const std::string& scenario) const;
   /// Every scenario that has a live model, of either kind, by name.
   struct LiveScenario {
-    std::string name, title, version;
+    std::string name, title, version, folder;
     Problem problem = Problem::kRanking;
   };
   std::vector<LiveScenario> scenarios() const;

@@ -111,7 +111,7 @@ json Shop::models_of_receipt(const std::string& counts) {
     for (const auto& member : access.model().parts().members) members.emplace_back(member->name());
     models.push_back(version_of_receipt(model->name(), model->version(), true, members, counts));
   }
-  for (const auto& [name, title, version, problem] : scenarios())
+  for (const auto& [name, title, version, folder, problem] : scenarios())
     if (const auto model = row_model(name); model && model->version() == version)
       models.push_back(version_of_receipt(name, version, true, model->model().parts().names, counts));
   return models;

@@ -38,7 +38,8 @@ std::vector<Shop::LiveScenario> Shop::scenarios() const {
   std::vector<LiveScenario> scenarios;
   const auto add = [&](const auto& models) {
     for (const auto& [name, model] : models)
-      scenarios.push_back({name, model->scenario().title, model->version(), model->scenario().problem});
+      scenarios.push_back(
+          {name, model->scenario().title, model->version(), model->folder(), model->scenario().problem});
   };
   {
     const std::shared_lock lock(models_mutex_);

@@ -46,6 +46,7 @@ EncoderOptions encoder_options(const nlohmann::json& values) {
           o.name, "'; known names: ", known);
   require(o.activation == "relu" || o.activation == "tanh", "learner.encoder.activation: expected relu or tanh, got '",
           o.activation, "'");
+  require(o.init == "unit" || o.init == "torch", "learner.encoder.init: expected unit or torch, got '", o.init, "'");
   require(o.name != "transformer" || o.embedding % o.heads == 0, "learner.encoder.heads: ", o.heads,
           " heads do not divide the embedding size ", o.embedding);
   hidden_sizes(o);

@@ -21,6 +21,7 @@ struct EncoderOptions {
   int heads = 2;
   int blocks = 1;
   int max_length = 50;
+  std::string init = "unit";
 };
 
 template <class Visitor>
@@ -35,6 +36,7 @@ void fields(EncoderOptions& o, Visitor&& visit) {
   visit("heads", o.heads, Field{1, 64, "transformer: attention heads; they divide the embedding size"});
   visit("blocks", o.blocks, Field{1, 12, "transformer: blocks of attention and dense layer"});
   visit("max_length", o.max_length, Field{1, 1000, "gru, lstm, transformer: last entries of a sequence that are read"});
+  visit("init", o.init, Field{0, 1, "starting weights: unit (vectors of length 1, activations of one size) or torch"});
 }
 
 /// Options from [learner.encoder], all checked but for the fields of the data. Throws InvalidInput.

@@ -1,5 +1,6 @@
 #include "store/event_queue.h"
 
+#include <algorithm>
 #include <mutex>
 
 #include "store/event_codec.h"
@@ -78,6 +79,18 @@ bool EventQueue::has(const std::string& event_id) const {
 bool EventQueue::names(const std::string& user_id) const {
   const std::shared_lock lock(mutex_);
   return of_user_.contains(user_id);
+}
+
+std::vector<std::string> EventQueue::users_after(const std::string& cursor, int64_t n) const {
+  std::vector<std::string> users;
+  {
+    const std::shared_lock lock(mutex_);
+    for (const auto& [user, places] : of_user_)
+      if (user > cursor) users.push_back(user);
+  }
+  std::sort(users.begin(), users.end());
+  if (static_cast<int64_t>(users.size()) > n) users.resize(static_cast<size_t>(n));
+  return users;
 }
 
 std::vector<QueuedRow> EventQueue::of(const std::string& user_id, const std::string& client_id, Micros until) const {

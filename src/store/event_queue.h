@@ -47,6 +47,8 @@ class EventQueue {
   bool has(const std::string& event_id) const;
   /// Whether an event of this user is in it.
   bool names(const std::string& user_id) const;
+  /// The first n users after `cursor` who are named in it, in the order of their ids.
+  std::vector<std::string> users_after(const std::string& cursor, int64_t n) const;
   /// Rows of a user (of a guest, by client_id, where user_id is "") with time <= until, in the order of acceptance.
   std::vector<QueuedRow> of(const std::string& user_id, const std::string& client_id, Micros until) const;
   /// Every row that `wanted` takes, in the order of acceptance.

@@ -1,6 +1,9 @@
 // Users, items, joins, refusals and settings of ShopReader.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "core/error.h"
 #include "store/record_row.h"
 #include "store/shop_reader.h"
@@ -32,18 +35,26 @@ ShopStore::Columns columns_of_row(sqlite3_stmt* row) {
   return columns;
 }
 
-/// Takes n records of a query that was asked for one more, which says whether there is a next page.
-template <class Record, class Read, class Id>
-Page<Record> page_of(Connection::Query& query, int64_t n, Read read, Id id) {
-  Page<Record> page;
-  while (query.step()) {
-    if (static_cast<int64_t>(page.records.size()) == n) {
-      page.cursor = id(page.records.back());
-      break;
-    }
-    page.records.push_back(read(query));
-  }
+/// The first n of the records, one more of which were asked for: that says whether there is a next page.
+template <class Record>
+Page<Record> page_of(std::vector<Record> records, int64_t n, std::string Record::*id) {
+  Page<Record> page{std::move(records), ""};
+  if (std::ssize(page.records) <= n) return page;
+  page.records.resize(static_cast<size_t>(n));
+  page.cursor = page.records.back().*id;
   return page;
+}
+
+/// Those of the table, and those whom only the queue names yet; both in the order of their ids.
+std::vector<UserRecord> merged(std::vector<UserRecord> stored, const std::vector<std::string>& queued) {
+  std::vector<UserRecord> users;
+  auto next = stored.begin();
+  for (const std::string& id : queued) {
+    while (next != stored.end() && next->user_id < id) users.push_back(std::move(*next++));
+    if (next == stored.end() || next->user_id != id) users.push_back({.user_id = id});
+  }
+  std::move(next, stored.end(), std::back_inserter(users));
+  return users;
 }
 
 }  // namespace
@@ -53,7 +64,7 @@ std::optional<UserRecord> ShopReader::user(const std::string& user_id) {
   const bool queued = !user_id.empty() && queue_.names(user_id);
   auto reader = pool_.take();
   auto record = read_user(*reader, user_id);
-  if (!record && queued) record = UserRecord{user_id, {}, ""};
+  if (!record && queued) record = UserRecord{.user_id = user_id};
   return record;
 }
 
@@ -64,11 +75,16 @@ std::optional<ItemRecord> ShopReader::item(const std::string& item_id) {
 
 Page<UserRecord> ShopReader::users(int64_t n, const std::string& cursor) {
   if (n <= 0) return {};
-  auto reader = pool_.take();
-  auto query = reader->query(
-      fmt::format("select {} from users where user_id > coalesce(?, '') order by user_id limit ?", kUserColumns));
-  query.add(cursor).add(n + 1);
-  return page_of<UserRecord>(query, n, user_of, [](const UserRecord& user) { return user.user_id; });
+  const std::vector<std::string> queued = queue_.users_after(cursor, n + 1);
+  std::vector<UserRecord> stored;
+  {
+    auto reader = pool_.take();
+    auto query = reader->query(
+        fmt::format("select {} from users where user_id > coalesce(?, '') order by user_id limit ?", kUserColumns));
+    query.add(cursor).add(n + 1);
+    while (query.step()) stored.push_back(user_of(query));
+  }
+  return page_of(merged(std::move(stored), queued), n, &UserRecord::user_id);
 }
 
 Page<ItemRecord> ShopReader::items(int64_t n, const std::string& cursor, const std::string& search) {
@@ -80,7 +96,9 @@ Page<ItemRecord> ShopReader::items(int64_t n, const std::string& cursor, const s
                   "order by item_id limit ?3",
                   kItemColumns));
   query.add(cursor).add(search).add(n + 1);
-  return page_of<ItemRecord>(query, n, item_of, [](const ItemRecord& item) { return item.item_id; });
+  std::vector<ItemRecord> items;
+  while (query.step()) items.push_back(item_of(query));
+  return page_of(std::move(items), n, &ItemRecord::item_id);
 }
 
 void ShopReader::each_item(const std::function<void(const ItemRecord&)>& use) {

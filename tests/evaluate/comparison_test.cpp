@@ -39,8 +39,15 @@ TEST(ComparisonTest, WhereHigherIsBetterTheHighestStandsFirst) {
 }
 
 TEST(ComparisonTest, CostsAreShownInTheirUnitsAndWhatIsNotToldAsADash) {
-  const auto row = comparison_tables(two_learners())[0].rows[0];
-  EXPECT_THAT(std::vector<std::string>(row.begin() + 4, row.end()), ElementsAre("8.0", "12.5", "3", "0.5", "-"));
+  json object = two_learners();
+  object["learners"]["bayes"]["validation"] = {{"mae", 0.25}, {"rmse", 0.5}};
+  const auto table = comparison_tables(object)[0];
+  const auto row = table.rows[0];
+  ASSERT_EQ(table.head[3], "validation");
+  EXPECT_EQ(row[3], "0.2500");
+  EXPECT_EQ(table.rows[1][3], "-") << "a report of an older program";
+  EXPECT_EQ(table.rows[2][3], "") << "a baseline";
+  EXPECT_THAT(std::vector<std::string>(row.begin() + 5, row.end()), ElementsAre("8.0", "12.5", "3", "0.5", "-"));
 }
 
 TEST(ComparisonTest, TheVerdictIsOnWhatTheLearnerItselfAnswers) {

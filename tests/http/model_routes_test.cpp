@@ -16,6 +16,7 @@ namespace {
 
 using nlohmann::json;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 /// A served shop of 50 items and 20 users with some purchases, whose clock stands still.
 class ModelRoutesTest : public ::testing::Test {
@@ -59,7 +60,10 @@ class ModelRoutesTest : public ::testing::Test {
     options.live = live;
     options.version = version;
     const std::string path = folder_ / ("bundle-" + version);
-    testing::small_model(options)->save(path, json::object(), json::object());
+    json report = json::object();
+    report["splits"]["test"]["metrics"]["ndcg@10"] = {{"value", version == "a" ? 0.25 : 0.5}, {"low", 0.1}};
+    report["splits"]["test"]["metrics"]["mrr@20"] = {{"value", nullptr}};
+    testing::small_model(options)->save(path, report, json::object());
     return path;
   }
   std::string publish(const std::string& version) {
@@ -72,6 +76,21 @@ class ModelRoutesTest : public ::testing::Test {
   std::unique_ptr<ShopServer> server_;
   std::unique_ptr<Client> client_;
 };
+
+TEST_F(ModelRoutesTest, QualityOfVersionsIsListedAndThatOfTheLiveOneMeasured) {
+  const std::string gauge = R"(fewshop_model_quality{metric="ndcg@10",model="small-ranking",split="test"} )";
+  const auto metrics = [&] { return client_->get("/metrics").body; };
+  EXPECT_THAT(metrics(), Not(HasSubstr(gauge)));
+  const std::string a = publish("a");
+  EXPECT_THAT(metrics(), HasSubstr(gauge + "0.25"));
+  publish("b");
+  EXPECT_THAT(metrics(), HasSubstr(gauge + "0.5"));
+  EXPECT_THAT(metrics(), Not(HasSubstr("mrr@20")));
+  const json models = json::parse(client_->get("/api/models").body).at("models");
+  EXPECT_EQ(models[0].at("quality"), (json{{"test", {{"ndcg@10", 0.25}}}}));
+  EXPECT_EQ(post("/api/models/small-ranking/activate", {{"version", a}}).at("quality"), models[0].at("quality"));
+  EXPECT_THAT(metrics(), HasSubstr(gauge + "0.25"));
+}
 
 TEST_F(ModelRoutesTest, PublishActivateRollBackRemove) {
   const std::string a = publish("a"), b = publish("b");

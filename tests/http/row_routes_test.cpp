@@ -93,8 +93,9 @@ TEST_F(RowRoutesTest, WhatCannotBeReadIs400NamingThePlace) {
   EXPECT_THAT(complaint({{"query", query}, {"support", 3}}), HasSubstr("support: expected a list of rows"));
   EXPECT_THAT(complaint({{"query", {{{"x", json::array()}}}}}), HasSubstr("query.x: expected a text"));
   EXPECT_EQ(complaint({{"support", two_ones()}, {"query", json::array()}}), "query: no rows");
-  EXPECT_EQ(complaint(json::array({3})), "expected a JSON object");
-  EXPECT_THAT(complaint({{"query", query}, {"explain", "yes"}}), HasSubstr("type"));
+  EXPECT_EQ(complaint(json::array({3})), "the body: expected a JSON object, got 3");
+  EXPECT_THAT(complaint({{"query", query}, {"explain", "yes"}}),
+              HasSubstr("explain: expected true or false, got \"yes\""));
 }
 
 TEST_F(RowRoutesTest, ListedBesideThoseOfItemsAndNotTakenForLists) {

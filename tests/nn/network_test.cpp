@@ -218,6 +218,28 @@ TEST(MlpTest, IsDenseLayersWithTheirActivationsAndALinearHead) {
   EXPECT_DOUBLE_EQ(y.item<double>(), 2 * (1 + 4 + 0.5) + 5 * 0 - 1);  // the second unit, 3 + 8 - 30, is off
 }
 
+TEST(InitialParametersTest, StartsLikeTorchWhereAsked) {
+  const std::vector<Field> fields{{"genres", Field::Kind::kBag, 0, 5000, true},
+                                  {"age", Field::Kind::kBag, 0, 1000},
+                                  {"numbers", Field::Kind::kNumbers, 12, 0}};
+  const auto deviations = [&](const char* init) {
+    const auto network = make_network({{"hidden", "400"}, {"init", init}}, fields, 300);
+    const auto p = initial_parameters(*network, Random(1), at::kDouble);
+    std::map<std::string, double> found;
+    for (size_t i = 0; i < p.size(); ++i) found[network->parameters()[i].name] = p[i].std(false).item<double>();
+    return found;
+  };
+  const double inputs = 2 * 16 + 12;  // of the first layer: two vectors and the numbers
+  const auto torch = deviations("torch"), unit = deviations("unit");
+  EXPECT_NEAR(torch.at("embedding.genres"), 1 / std::sqrt(3 * 5000.0), 1e-4);
+  EXPECT_NEAR(torch.at("embedding.age"), 1, 0.02);
+  EXPECT_NEAR(torch.at("body.0.weight"), 1 / std::sqrt(3 * inputs), 3e-3);
+  EXPECT_NEAR(torch.at("head.weight"), 1 / std::sqrt(3 * 400.0), 1e-3);
+  EXPECT_EQ(torch.at("head.bias"), 0);
+  EXPECT_NEAR(unit.at("embedding.genres"), 0.25, 2e-3);
+  EXPECT_NEAR(unit.at("body.0.weight"), std::sqrt(2 / inputs), 8e-3);
+}
+
 TEST(LinearTest, FeaturesAreTheInputsThemselves) {
   const auto network = make_network({{"name", "linear"}}, {{"numbers", Field::Kind::kNumbers, 3, 0}}, 1);
   EXPECT_EQ(network->feature_size(), 3);

@@ -328,6 +328,29 @@ TEST_F(ShopStoreTest, UsersAndItemsAppearByBeingNamedAndArePaged) {
   EXPECT_FALSE(store->item("i1"));
 }
 
+TEST_F(ShopStoreTest, ListsOfUsersHoldThoseWhomOnlyTheQueueNames) {
+  append({event("a", 1, "u1", "i"), event("b", 1, "u3", "i"), event("c", 1, "u5", "i")});
+  store->index(10, 100);
+  append({event("d", 1, "u4", "i"), event("e", 1, "u3", "i"), event("f", 1, "u6", "i"), event("g", 1, "u0", "i")});
+  const auto pages = [&](int64_t n) {
+    std::vector<std::string> listed;
+    std::string cursor;
+    do {
+      auto page = store->users(n, cursor);
+      EXPECT_LE(std::ssize(page.records), n);
+      for (const auto& user : page.records) {
+        EXPECT_EQ(user.labels, json::object());
+        listed.push_back(user.user_id);
+      }
+      cursor = page.cursor;
+    } while (!cursor.empty());
+    return listed;
+  };
+  for (const int64_t n : {1, 2, 3, 6, 100}) EXPECT_THAT(pages(n), ElementsAre("u0", "u1", "u3", "u4", "u5", "u6")) << n;
+  store->index(10, 100);
+  EXPECT_THAT(pages(4), ElementsAre("u0", "u1", "u3", "u4", "u5", "u6"));
+}
+
 TEST_F(ShopStoreTest, FeedbackIsTheEventsOfOneKindTogether) {
   Event e = event("a", 1, "u", "i", "like");
   e.value = 2;

@@ -21,23 +21,18 @@ struct ProductPage {
 };
 
 ProductPage product_page(const Api& api, const json& body) {
-  if (!body.is_object()) throw HttpError(400, "invalid_body", "a question is a JSON object");
   static const std::vector<std::string> known = {"item_id", "user_id", "client_id", "n"};
   for (const auto& entry : body.items())
     if (std::find(known.begin(), known.end(), entry.key()) == known.end())
       throw HttpError(400, "invalid_body",
                       fmt::format("unknown member '{}'; known: {}; the scenario is named by ?scenario=",
                                   entry.key().substr(0, 100), fmt::join(known, ", ")));
-  try {
-    ProductPage page{body.at("item_id").get<std::string>(),
-                     {body.value("user_id", ""), body.value("client_id", ""), std::nullopt},
-                     body.value("n", api.default_n)};
-    if (page.n < 1 || page.n > kMostEntries)
-      throw HttpError(400, "invalid_body", fmt::format("n is from 1 to {}", kMostEntries));
-    return page;
-  } catch (const json::exception& problem) {
-    throw HttpError(400, "invalid_body", problem.what());
-  }
+  ProductPage page{member<std::string>(body, "item_id"),
+                   {member<std::string>(body, "user_id", ""), member<std::string>(body, "client_id", ""), std::nullopt},
+                   member(body, "n", api.default_n)};
+  if (page.n < 1 || page.n > kMostEntries)
+    throw HttpError(400, "invalid_body", fmt::format("n is from 1 to {}", kMostEntries));
+  return page;
 }
 
 json entries(const std::vector<ListReply::Item>& items) {
@@ -128,14 +123,10 @@ void add_guide_routes(Router& router, const Api& api) {
               .body = one_or_many("GuideQuestion"),
               .response = one_or_many("Guide"),
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                const json body = parse_body(*request);
                 const auto model = asked_model(api, *request);  // once: all answers are of one version
-                if (!body.is_array()) return reply(Response::json(guide(api, model, product_page(api, body))));
-                if (body.size() > kMostGuided)
-                  throw HttpError(400, "invalid_body", fmt::format("at most {} questions", kMostGuided));
-                json answers = json::array();
-                for (const json& question : body) answers.push_back(guide(api, model, product_page(api, question)));
-                reply(Response::json(answers));
+                reply(Response::json(answer_one_or_many(parse_body(*request), kMostGuided, [&](const json& question) {
+                  return guide(api, model, product_page(api, question));
+                })));
               }});
 }
 

@@ -27,10 +27,9 @@ void later(ModelShelf& shelf, std::shared_ptr<const Request> request, Reply repl
 }
 
 std::string text_member(const json& body, const char* name) {
-  const auto found = body.find(name);
-  if (found == body.end() || !found->is_string() || found->get_ref<const std::string&>().empty())
-    throw HttpError(400, "invalid_body", std::string(name) + ": expected a text");
-  return found->get<std::string>();
+  std::string text = member<std::string>(body, name);
+  if (text.empty()) throw HttpError(400, "invalid_body", std::string(name) + ": expected a string, it is empty");
+  return text;
 }
 
 json body_or_nothing(const Request& request) {
@@ -49,7 +48,8 @@ void add_model_routes(Router& router, ModelShelf& shelf, ModelTrainer& trainer, 
                                    {"published", text},
                                    {"source", text},
                                    {"live", boolean},
-                                   {"shadow", boolean}}}});
+                                   {"shadow", boolean},
+                                   {"quality", {{"type", "object"}}}}}});
   router.define("Task", {{"type", "object"},
                          {"properties",
                           {{"Tracer", text},
@@ -102,9 +102,8 @@ void add_model_routes(Router& router, ModelShelf& shelf, ModelTrainer& trainer, 
       schema_ref("ModelVersion"), [&shelf](std::shared_ptr<const Request> request, Reply reply) {
         const json body = read_body(*request, json::value_t::object);
         const std::string path = text_member(body, "path");
-        const json activate = body.value("activate", json(true));
-        if (!activate.is_boolean()) throw HttpError(400, "invalid_body", "activate: expected true or false");
-        later(shelf, request, std::move(reply), [&shelf, path, activate = activate.get<bool>()] {
+        const bool activate = member(body, "activate", true);
+        later(shelf, request, std::move(reply), [&shelf, path, activate] {
           std::error_code error;
           if (!std::filesystem::exists(path, error))
             throw HttpError(400, "invalid_body", "path: no such folder on the server's machine");
@@ -151,16 +150,14 @@ void add_model_routes(Router& router, ModelShelf& shelf, ModelTrainer& trainer, 
       {{"type", "object"}, {"properties", {{"users", integer}}}},
       {{"type", "object"}, {"properties", {{"users", integer}, {"rows", integer}, {"difference", text}}}},
       [&shelf](std::shared_ptr<const Request> request, Reply reply) {
-        const json users = body_or_nothing(*request).value("users", json(200));
-        if (!users.is_number_integer() || users.get<int64_t>() < 1)
-          throw HttpError(400, "invalid_body", "users: expected a whole number from 1");
-        later(shelf, request, std::move(reply),
-              [&shelf, scenario = request->parameter("scenario"), users = users.get<int64_t>()] {
-                const auto live = shelf.live(scenario);
-                if (!live) throw UnknownModel("scenario: no model of '" + scenario + "' is live");
-                const LiveCheck check = check_live(live->folder, shelf.database(), users, &shelf.shop());
-                return json{{"users", check.users}, {"rows", check.rows}, {"difference", check.difference}};
-              });
+        const int users = member(body_or_nothing(*request), "users", 200);
+        if (users < 1) throw HttpError(400, "invalid_body", "users: expected a whole number from 1");
+        later(shelf, request, std::move(reply), [&shelf, scenario = request->parameter("scenario"), users] {
+          const auto live = shelf.live(scenario);
+          if (!live) throw UnknownModel("scenario: no model of '" + scenario + "' is live");
+          const LiveCheck check = check_live(live->folder, shelf.database(), users, &shelf.shop());
+          return json{{"users", check.users}, {"rows", check.rows}, {"difference", check.difference}};
+        });
       });
   add(Method::kPost, "/api/models/{scenario}/train", ScenarioFrom::kPath,
       "Trains the scenario anew beside the server; the model goes live unless it is proven worse than the running one. "

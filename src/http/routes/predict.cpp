@@ -41,7 +41,7 @@ json predict(const Api& api, const std::shared_ptr<const LiveModel>& model, cons
     if (!query.rows[r][column]) throw HttpError(400, "invalid_body", query.where(r) + ": " + s.item + " is missing");
     items.push_back(*query.rows[r][column]);
   }
-  const bool explain = body.value("explain", false);
+  const bool explain = member(body, "explain", false);
   const ColumnValues task = values_of(body.value("task", json()), "task");
   const auto id = [&](const char* name) {
     const auto found = task.find(name);
@@ -118,24 +118,12 @@ void add_predict_routes(Router& router, const Api& api) {
                              {"model_version", text},
                              {"support", {{"type", "integer"}}}}}},
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                const json body = parse_body(*request);
                 const std::string& name = request->parameter("name");
                 const bool of_rows = api.shop.row_model(name) != nullptr;
                 const auto model = of_rows ? nullptr : api.shop.model(name);  // once: a list is of one version
-                const auto answer = [&](const json& one) {
-                  if (!one.is_object()) throw HttpError(400, "invalid_body", "expected a JSON object");
+                reply(Response::json(answer_one_or_many(parse_body(*request), kMostQuestions, [&](const json& one) {
                   return of_rows ? predict_rows(api, name, one) : predict(api, model, one);
-                };
-                try {
-                  if (!body.is_array()) return reply(Response::json(answer(body)));
-                  if (body.size() > kMostQuestions)
-                    throw HttpError(400, "invalid_body", fmt::format("at most {} questions", kMostQuestions));
-                  json answers = json::array();
-                  for (const json& one : body) answers.push_back(answer(one));
-                  reply(Response::json(answers));
-                } catch (const json::exception& problem) {
-                  throw HttpError(400, "invalid_body", problem.what());
-                }
+                })));
               }});
   router.add({.method = Method::kGet,
               .path = "/api/scenarios",

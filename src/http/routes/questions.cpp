@@ -1,7 +1,6 @@
 // Questions for lists as JSON: one, or many at once.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <map>
 
 #include "http/routes/api.h"
@@ -41,7 +40,6 @@ json question_schema() {
 
 /// The list that a question of POST /api/recommend asks for.
 ListRequest asked_list(const Api& api, const json& question) {
-  if (!question.is_object()) throw HttpError(400, "invalid_body", "a question is a JSON object");
   static const json known = question_schema().at("properties");
   for (const auto& entry : question.items()) {
     if (known.contains(entry.key())) continue;
@@ -50,35 +48,31 @@ ListRequest asked_list(const Api& api, const json& question) {
     throw HttpError(400, "invalid_body",
                     fmt::format("unknown member '{}'; known: {}", entry.key().substr(0, 100), fmt::join(names, ", ")));
   }
-  try {
-    ListRequest list;
-    list.n = question.value("n", api.default_n);
-    list.offset = question.value("offset", 0);
-    if (list.n < 1 || list.n > api.most_n || list.offset < 0 || list.offset > api.most_n)
-      throw HttpError(400, "invalid_body", fmt::format("n is from 1, offset from 0, both to {}", api.most_n));
-    list.filter = question.value("filter", "");
-    list.category = question.value("category", "");
-    list.exclude = question.value("exclude", std::vector<std::string>{});
-    list.diversity = question.value("diversity", 0.0);
-    if (!(list.diversity >= 0 && list.diversity <= 1))
-      throw HttpError(400, "invalid_body", "diversity is a number from 0 to 1");
-    list.explain = question.value("explain", false);
-    list.include_seen = question.value("include_seen", false);
-    for (const auto& [column, most] : question.value("caps", std::map<std::string, int>{})) {
-      if (most < 1) throw HttpError(400, "invalid_body", "caps: at least 1 of a value");
-      list.caps.push_back({column, most});
-    }
-    for (const auto& boost : question.value("boosts", json::array()))
-      list.boosts.push_back({boost.at("filter").get<std::string>(), boost.at("by").get<double>()});
-    for (const auto& pin : question.value("pins", json::array())) {
-      const int place = pin.value("place", 0);
-      if (place < 0) throw HttpError(400, "invalid_body", "pins: a place is 0 or more");
-      list.pins.push_back({pin.at("item_id").get<std::string>(), place});
-    }
-    return limited(list);
-  } catch (const json::exception& problem) {
-    throw HttpError(400, "invalid_body", problem.what());
+  ListRequest list;
+  list.n = member(question, "n", api.default_n);
+  list.offset = member(question, "offset", 0);
+  if (list.n < 1 || list.n > api.most_n || list.offset < 0 || list.offset > api.most_n)
+    throw HttpError(400, "invalid_body", fmt::format("n is from 1, offset from 0, both to {}", api.most_n));
+  list.filter = member<std::string>(question, "filter", "");
+  list.category = member<std::string>(question, "category", "");
+  list.exclude = member(question, "exclude", std::vector<std::string>{});
+  list.diversity = member(question, "diversity", 0.0);
+  if (!(list.diversity >= 0 && list.diversity <= 1))
+    throw HttpError(400, "invalid_body", "diversity is a number from 0 to 1");
+  list.explain = member(question, "explain", false);
+  list.include_seen = member(question, "include_seen", false);
+  for (const auto& [column, most] : member(question, "caps", std::map<std::string, int>{})) {
+    if (most < 1) throw HttpError(400, "invalid_body", "caps: at least 1 of a value");
+    list.caps.push_back({column, most});
   }
+  for (const json& boost : list_member(question, "boosts"))
+    list.boosts.push_back({member<std::string>(boost, "filter"), member<double>(boost, "by")});
+  for (const json& pin : list_member(question, "pins")) {
+    const int place = member(pin, "place", 0);
+    if (place < 0) throw HttpError(400, "invalid_body", "pins: a place is 0 or more");
+    list.pins.push_back({member<std::string>(pin, "item_id"), place});
+  }
+  return limited(list);
 }
 
 /// Models that the questions of one request are answered by: each is looked up once.
@@ -86,23 +80,20 @@ using AskedModels = std::map<std::string, std::shared_ptr<const LiveModel>>;
 
 json answer_question(const Api& api, const Request& request, AskedModels& models, const json& question) {
   const ListRequest list = asked_list(api, question);
-  try {
-    const Asker asker{question.value("user_id", ""), question.value("client_id", ""), std::nullopt};
-    const auto scenario = question.value("scenario", "");
-    if (models.count(scenario) == 0) models[scenario] = model_for(api, request, scenario);
-    const ListReply reply = api.shop.recommend(models[scenario], asker, list);
-    api.answered(reply);
-    json items = json::array();
-    for (const auto& item : reply.items) items.push_back(item_json(item, list.explain, true));
-    return {{"recommendation_id", reply.recommendation_id},
-            {"scenario", reply.scenario},
-            {"model_version", reply.version},
-            {"served", reply.served},
-            {"support", reply.support},
-            {"items", items}};
-  } catch (const json::exception& problem) {
-    throw HttpError(400, "invalid_body", problem.what());
-  }
+  const Asker asker{member<std::string>(question, "user_id", ""), member<std::string>(question, "client_id", ""),
+                    std::nullopt};
+  const auto scenario = member<std::string>(question, "scenario", "");
+  if (models.count(scenario) == 0) models[scenario] = model_for(api, request, scenario);
+  const ListReply reply = api.shop.recommend(models[scenario], asker, list);
+  api.answered(reply);
+  json items = json::array();
+  for (const auto& item : reply.items) items.push_back(item_json(item, list.explain, true));
+  return {{"recommendation_id", reply.recommendation_id},
+          {"scenario", reply.scenario},
+          {"model_version", reply.version},
+          {"served", reply.served},
+          {"support", reply.support},
+          {"items", items}};
 }
 
 /// The same of the questions of a body.
@@ -112,10 +103,12 @@ bool questions_take_long(const Api& api, const Request& request) {
       request.body.find("\"caps\"") == std::string::npos && request.body.find("\"boosts\"") == std::string::npos &&
       request.body.find('\\') == std::string::npos;  // a name may be written in escapes
   if (plain) return false;
-  const json body = parse_body(request);
-  if (!body.is_array()) return !api.shop.ready(asked_list(api, body));
-  return std::any_of(body.begin(), body.end(),
-                     [&](const json& question) { return !api.shop.ready(asked_list(api, question)); });
+  bool ready = true;
+  answer_one_or_many(parse_body(request), kMostAsked, [&](const json& question) {
+    ready = ready && api.shop.ready(asked_list(api, question));
+    return json();
+  });
+  return !ready;
 }
 
 }  // namespace
@@ -141,15 +134,11 @@ void add_question_routes(Router& router, const Api& api) {
               .response = one_or_many("ListAnswer"),
               .handle =
                   [api](std::shared_ptr<const Request> request, Reply reply) {
-                    const json body = parse_body(*request);
                     AskedModels models;
-                    if (!body.is_array()) return reply(Response::json(answer_question(api, *request, models, body)));
-                    if (body.size() > kMostAsked)
-                      throw HttpError(400, "invalid_body", fmt::format("at most {} questions", kMostAsked));
-                    json answers = json::array();
-                    for (const json& question : body)
-                      answers.push_back(answer_question(api, *request, models, question));
-                    reply(Response::json(answers));
+                    reply(
+                        Response::json(answer_one_or_many(parse_body(*request), kMostAsked, [&](const json& question) {
+                          return answer_question(api, *request, models, question);
+                        })));
                   },
               .aside = [api](const Request& request) { return questions_take_long(api, request); }});
 }

@@ -23,7 +23,7 @@ RowQuestion question_of(const json& body) {
     question.support = rows_of(*support, "support");
   question.task = values_of(body.value("task", json()), "task");
   question.at = time_of(body);
-  question.explain = body.value("explain", false);
+  question.explain = member(body, "explain", false);
   return question;
 }
 
