@@ -28,6 +28,9 @@ constexpr int kShards = 4;
 // biases of new items by more than what there is to choose between epochs.
 constexpr double kAveragedSteps = 60;
 
+// Where an epoch is fewer outer steps, several of them are judged together: judging one takes as long as many steps.
+constexpr int64_t kStepsPerJudgement = 15;
+
 void put(TensorFile& file, const std::string& name, const at::Tensor& tensor) {
   const at::Tensor t = tensor.detach().contiguous().to(at::kFloat);
   file.put(name, std::span<const float>(t.data_ptr<float>(), t.numel()), t.sizes().vec());
@@ -140,10 +143,13 @@ MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const 
   const Random root = Random(run.seed).fork("meta_train");
   const int64_t batches =
       std::max<int64_t>(1, (static_cast<int64_t>(tasks.size()) + options.batch_tasks - 1) / options.batch_tasks);
+  const int64_t judged_every = std::max<int64_t>(1, kStepsPerJudgement / batches);
   Progress progress(run.what, static_cast<int64_t>(options.epochs) * batches);
   progress.advance(static_cast<int64_t>(state.epoch) * batches);
 
-  while (state.epoch < options.epochs && state.epoch - state.best_epoch < options.patience) {
+  const bool choose = static_cast<bool>(learner.validation_loss);
+  const auto last_judged = [&] { return choose ? state.epoch - state.epoch % judged_every : state.epoch; };
+  while (state.epoch < options.epochs && last_judged() - state.best_epoch < options.patience) {
     Random random = root.fork(state.epoch);
     std::vector<int32_t> order(tasks.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int32_t>(i);
@@ -212,7 +218,11 @@ MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const 
     }
     ++state.epoch;
     state.result.train_loss.push_back(epoch_loss / static_cast<double>(std::max<int64_t>(1, counted)));
-    const bool choose = static_cast<bool>(learner.validation_loss);
+    if (choose && state.epoch % judged_every != 0 && state.epoch < options.epochs) {
+      if (!run.checkpoint.empty()) save_checkpoint(run.checkpoint, parameters, adam, state);
+      check_cancelled();
+      continue;
+    }
     std::vector<at::Tensor> present;  // validated are the averaged parameters
     {
       at::NoGradGuard no_grad;

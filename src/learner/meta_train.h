@@ -52,7 +52,8 @@ struct MetaTrainOptions {
 struct MetaTrainResult {
   int epochs = 0;  // after which the parameters that were kept stood
   double best_validation = 0;
-  std::vector<double> train_loss, validation_loss;  // per epoch
+  std::vector<double> train_loss;       // per epoch
+  std::vector<double> validation_loss;  // per judgement: every epoch, or every few where an epoch is a few steps
 };
 
 /// The outer loop that all episodic learners share: samples episodes, lowers their query loss by Adam, stops early on
