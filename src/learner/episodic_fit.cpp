@@ -11,6 +11,10 @@
 namespace fewshop::learning {
 namespace {
 
+// Judging answers hundreds of episodes, most learners one at a time through libtorch: as long as some dozen outer
+// steps.
+constexpr int64_t kStepsPerJudgement = 60;
+
 // Of Adam: networks have gradients of all sizes, and rows of an embedding that are rare have small ones.
 constexpr double kEpsilon = 1e-6;
 
@@ -101,6 +105,7 @@ nlohmann::json fit_episodic(const EpisodicFit& fit, const nlohmann::json& chosen
           "learner.schedule: expected cosine or constant, got '", options.schedule, "'");
   training.cosine = training.average = options.schedule == "cosine";
   training.clamp = options.clamp;
+  training.steps_per_judgement = kStepsPerJudgement;
   training.epsilon = kEpsilon;
   training.hold_out_items = fit.scenario.episode.hold_out_items;
   const MetaTrainResult result = meta_train(learner, fit.data, fit.scenario, fit.tasks, training, fit.run);

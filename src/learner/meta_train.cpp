@@ -28,9 +28,6 @@ constexpr int kShards = 4;
 // biases of new items by more than what there is to choose between epochs.
 constexpr double kAveragedSteps = 60;
 
-// Where an epoch is fewer outer steps, several of them are judged together: judging one takes as long as many steps.
-constexpr int64_t kStepsPerJudgement = 15;
-
 void put(TensorFile& file, const std::string& name, const at::Tensor& tensor) {
   const at::Tensor t = tensor.detach().contiguous().to(at::kFloat);
   file.put(name, std::span<const float>(t.data_ptr<float>(), t.numel()), t.sizes().vec());
@@ -143,7 +140,7 @@ MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const 
   const Random root = Random(run.seed).fork("meta_train");
   const int64_t batches =
       std::max<int64_t>(1, (static_cast<int64_t>(tasks.size()) + options.batch_tasks - 1) / options.batch_tasks);
-  const int64_t judged_every = std::max<int64_t>(1, kStepsPerJudgement / batches);
+  const int64_t judged_every = std::max<int64_t>(1, options.steps_per_judgement / batches);
   Progress progress(run.what, static_cast<int64_t>(options.epochs) * batches);
   progress.advance(static_cast<int64_t>(state.epoch) * batches);
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <future>
 
 #include "core/hash.h"
 #include "online/receipt.h"
@@ -117,6 +118,12 @@ void Shop::load() {
     const int32_t item = items_.add(record.item_id);
     items_.set(item, true, !record.hidden, record.time);
   });
+  // Both read an index of all events, and neither waits for the other.
+  auto latest = std::async(std::launch::async, [&] {
+    std::vector<uint64_t> hashes;  // newest first
+    store_->each_event_id(options_.recent_ids, [&](std::string_view id) { hashes.push_back(hash64(id)); });
+    return hashes;
+  });
   const Micros now = options_.now();
   store_->each_future_row(now, [&](const EventRow& row) {
     if (!row.item_id.empty()) due_.push({row.time, row.event_id, items_.add(row.item_id)});
@@ -125,9 +132,8 @@ void Shop::load() {
     // An imported event may name an item that is not stored: it is not shown until it is.
     items_.count(items_.add(id), static_cast<double>(rows));
   });
-  // Newest first: added in the opposite order, so that the newest are the last to be dropped.
-  std::vector<uint64_t> hashes;
-  store_->each_event_id(options_.recent_ids, [&](std::string_view id) { hashes.push_back(hash64(id)); });
+  // Added in the opposite order, so that the newest are the last to be dropped.
+  const auto hashes = latest.get();
   for (auto hash = hashes.rbegin(); hash != hashes.rend(); ++hash) recent_.add(*hash);
   for (auto& [guest, user] : store_->joins()) joins_[guest] = user;
   for (auto& key : store_->refusals()) refusals_.insert(key);

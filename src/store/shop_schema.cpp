@@ -100,11 +100,10 @@ void canonical_tables(Connection& connection) {
   complete(connection, "items", items());
   complete(connection, "events", events());
   connection.exec("update events set event_id = 'import-' || rowid where event_id is null");
-  // Rows that share an event_id are its items, in the order in which they came.
+  // Of rows that an import has left without a place: a start does not read the whole table to find none.
   connection.exec(
-      "update events set position = n from (select rowid as r, row_number() over (partition by event_id order by "
-      "rowid) "
-      "- 1 as n from events where position is null) where events.rowid = r");
+      "create index if not exists fewshop_live_events_unplaced on events (event_id) where position is null");
+  connection.exec(kPlaceRows);
   unique_index(connection, "users", "user_id");
   unique_index(connection, "items", "item_id");
   unique_index(connection, "events", "event_id, position");

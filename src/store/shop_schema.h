@@ -12,6 +12,11 @@ namespace fewshop {
 /// What `pragma user_version` says once a server has opened the database; 0: none has yet.
 inline constexpr int kSchemaVersion = 1;
 
+/// Gives rows that share an event_id, its items, their places in the order in which they came; run at every start.
+inline constexpr const char* kPlaceRows =
+    "update events set position = n from (select rowid as r, row_number() over (partition by event_id order by rowid) "
+    "- 1 as n from events where position is null) where events.rowid = r";
+
 /// A step from the version before it to `version`: SQL, run in one transaction with all other steps.
 struct Migration {
   int version;

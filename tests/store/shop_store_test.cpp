@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "store/event_tables.h"
+#include "store/shop_schema.h"
 #include "store/shop_support.h"
 #include "store/store.h"
 #include "support/temp_dir.h"
@@ -19,6 +20,7 @@ using nlohmann::json;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 using namespace testing;
@@ -39,6 +41,19 @@ class ShopStoreTest : public ::testing::Test {
     return ids;
   }
   int64_t count(const std::string& sql) { return count_in(folder / "shop.db", sql); }
+  /// How SQLite would run a statement, line by line.
+  std::string plan(const std::string& sql) {
+    std::string text;
+    sqlite3* db = nullptr;
+    sqlite3_open((folder / "shop.db").c_str(), &db);
+    const auto append_line = [](void* out, int, char** values, char**) {
+      *static_cast<std::string*>(out) += std::string(values[3]) + ";";
+      return 0;
+    };
+    sqlite3_exec(db, ("explain query plan " + sql).c_str(), append_line, &text, nullptr);
+    sqlite3_close(db);
+    return text;
+  }
 
   TempDir folder;
   std::unique_ptr<ShopStore> store = ShopStore::open(folder / "shop.db", {});
@@ -144,26 +159,17 @@ TEST_F(ShopStoreTest, RowsForAnswersHaveAnItemAndAKindThatIsWanted) {
 }
 
 TEST_F(ShopStoreTest, RowsOfAPersonAreReadInTheOrderOfTheirIndex) {
-  sqlite3* db = nullptr;
-  sqlite3_open((folder / "shop.db").c_str(), &db);
-  const auto plan = [&](const RowsOfPerson& rows) {
-    std::string text;
-    sqlite3_exec(
-        db, ("explain query plan " + rows_sql(rows)).c_str(),
-        [](void* out, int, char** values, char**) {
-          *static_cast<std::string*>(out) += std::string(values[3]) + ";";
-          return 0;
-        },
-        &text, nullptr);
-    return text;
-  };
   for (const char* table : {"events", "events_future"})
     for (const bool guest : {false, true})
       for (const bool after : {false, true})  // nothing is sorted, and other kinds are not looked at
-        EXPECT_EQ(plan({.table = table, .guest = guest, .one_kind = true, .after = after, .with_item = true}),
+        EXPECT_EQ(plan(rows_sql({.table = table, .guest = guest, .one_kind = true, .after = after, .with_item = true})),
                   fmt::format("SEARCH {0} USING INDEX fewshop_live_{0}_{1}_kind ({2}=? AND event=? AND time{3}?);",
                               table, guest ? "guest" : "user", guest ? "client_id" : "user_id", after ? ">" : "<"));
-  sqlite3_close(db);
+}
+
+TEST_F(ShopStoreTest, AStartFindsRowsWithoutAPlaceByTheirIndex) {
+  EXPECT_THAT(plan(kPlaceRows), HasSubstr("SCAN events USING INDEX fewshop_live_events_unplaced;"));
+  EXPECT_THAT(plan(kPlaceRows), Not(HasSubstr("SCAN events;")));
 }
 
 TEST_F(ShopStoreTest, IndexingSaysWhoseEventsCameTwice) {
