@@ -51,7 +51,7 @@ std::vector<UserRecord> merged(std::vector<UserRecord> stored, const std::vector
   auto next = stored.begin();
   for (const std::string& id : queued) {
     while (next != stored.end() && next->user_id < id) users.push_back(std::move(*next++));
-    if (next == stored.end() || next->user_id != id) users.push_back({.user_id = id});
+    if (next == stored.end() || next->user_id != id) users.push_back({id, nlohmann::json::object(), ""});
   }
   std::move(next, stored.end(), std::back_inserter(users));
   return users;
@@ -64,7 +64,7 @@ std::optional<UserRecord> ShopReader::user(const std::string& user_id) {
   const bool queued = !user_id.empty() && queue_.names(user_id);
   auto reader = pool_.take();
   auto record = read_user(*reader, user_id);
-  if (!record && queued) record = UserRecord{.user_id = user_id};
+  if (!record && queued) record = UserRecord{user_id, nlohmann::json::object(), ""};
   return record;
 }
 
