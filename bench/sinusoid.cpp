@@ -52,7 +52,7 @@ std::vector<Entry> entries() {
       {"multitask", none},
       {"ridge", none},
       {"bayes", none},
-      {"maml", {{"adapts", "all"}, {"step_sizes", "tensor"}, {"choose_steps", true}}},
+      {"maml", {{"adapts", "all"}, {"step_size", 0.01}, {"step_sizes", "tensor"}, {"choose_steps", true}}},
       {"reptile", {{"adapts", "all"}}},
       {"cavia", {{"steps", 5}, {"step_sizes", "tensor"}, {"choose_steps", true}}},
       {"learned-optimizer", none},
@@ -145,8 +145,8 @@ Result measure(const Entry& entry, int outer_steps) {
   problem.fields = {{"numbers", nn::Field::Kind::kNumbers, 1, 0}};
   problem.known_tasks = kTrainingTasks;
   problem.target_variance = fresh(false, kMostShots).query.target.var().item<double>();
-  const auto model =
-      learning::make_episodic(entry.name, entry.options, {{"name", "mlp"}, {"hidden", "40-40"}}, problem, Random(5));
+  const auto model = learning::make_episodic(
+      entry.name, entry.options, {{"name", "mlp"}, {"hidden", "40-40"}, {"init", "torch"}}, problem, Random(5));
   const std::clock_t begin = std::clock();
   testing::train(*model, training, {outer_steps, entry.lr});
   Result result{entry, {}, static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC, {}};
