@@ -28,6 +28,7 @@ using nlohmann::json;
 
 struct BenchArguments {
   int items = 100'000, users = 20'000, events = 20, d = 64, centres = 0, connections = 64, threads = 2;
+  int share_from = http::Config().models.share_from;
   double seconds = 3;
   int64_t growth = 0;
   bool restart = false;
@@ -115,6 +116,7 @@ class Bench {
     options.config.server.port = 0;
     options.config.server.threads = a_.threads;
     options.config.server.log = "/dev/null";
+    options.config.models.share_from = a_.share_from;
     options.config.database.data_store = folder_ + "/shop.db";
     server_ = std::make_unique<http::ShopServer>(options);
   }
@@ -363,6 +365,8 @@ void add_bench(CLI::App& app, Globals& globals) {
       ->add_option("--centres", arguments->centres,
                    "centres that item vectors lie around, as those of like products do; 0 = none")
       ->check(CLI::Range(0, 1'000'000));
+  serve->add_option("--share-from", arguments->share_from, "models.share_from of the server")
+      ->check(CLI::Range(1, 2'000'000'000));
   serve->add_option("--growth", arguments->growth, "mixed requests over which the growth of memory is measured")
       ->check(CLI::Range(0, 1'000'000'000));
   serve->add_flag("--restart", arguments->restart, "measure opening the database again, and the memory after it");

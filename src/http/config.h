@@ -66,6 +66,7 @@ struct ModelsSection {
   double retrain_hours = 0;
   int train_threads = 0;
   int index_from = 100'000;
+  int share_from = 1'000;
 };
 template <class Visitor>
 void fields(ModelsSection& o, Visitor&& visit) {
@@ -75,6 +76,8 @@ void fields(ModelsSection& o, Visitor&& visit) {
   visit("train_threads", o.train_threads, Field{0, 1024, "threads of a training; 0 = all cores"});
   visit("index_from", o.index_from,
         Field{1000, 2e9, "items from which lists are searched through an index, where it finds 99 % of the best"});
+  visit("share_from", o.share_from,
+        Field{1, 2e9, "items from which lists that are asked for at one time are worked out together"});
 }
 
 struct RecommendSection {

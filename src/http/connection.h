@@ -14,6 +14,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -116,6 +117,12 @@ struct Loop : std::enable_shared_from_this<Loop> {
 
   asio::io_context context{1};
   std::vector<Connection*> connections;
+  /// Requests that wait for those that were read together with them. Answered before anything else is waited for.
+  struct Gathered {
+    const Route* route;
+    Call call;
+  };
+  std::deque<Gathered> gathered;
   Random random;  // of request ids
   bool draining = false, closing = false;
   std::thread thread;

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -74,6 +76,13 @@ struct Response {
 /// Answers a request, from any thread, once. A Reply that is dropped unused answers 500.
 using Reply = std::function<void(Response)>;
 
+/// A request, and the ways to answer it: by one of them, once.
+struct Call {
+  std::shared_ptr<const Request> request;
+  Reply reply;
+  std::function<void(std::exception_ptr)> fail;  // as where a handler throws
+};
+
 /// A parameter of the query, or a header, for the API document.
 struct Parameter {
   std::string name, type, help;  // type: string | integer | boolean | number
@@ -107,11 +116,15 @@ struct Route {
   nlohmann::json response = nullptr;           // JSON schema of the answer's body
   std::string body_type = "application/json", response_type = "application/json";  // for the API document
   /// Runs on an I/O thread (see `aside`) and must not block: long work answers later, from a thread of its own.
-  std::function<void(std::shared_ptr<const Request>, Reply)> handle;
+  std::function<void(std::shared_ptr<const Request>, Reply)> handle = nullptr;
   bool vital = false;  // answered also when more requests are in flight than allowed (health, metrics)
   /// Whether handling this request would hold up an I/O thread: it then runs on a thread of its own, after those that
   /// came before it there. Null = never. It must be quick.
   std::function<bool(const Request&)> aside = nullptr;
+  /// Whether it is worth to answer this request together with others that the same thread has read at the same time:
+  /// handle_together is then asked, once for all of them, instead of `handle`. Null = never.
+  std::function<bool(const Request&)> gathers = nullptr;
+  std::function<void(std::span<Call>)> handle_together = nullptr;
   /// Whether this request stores events, too: its key must then allow events:write as well. Null = never.
   std::function<bool(const Request&)> stores = nullptr;
 };

@@ -42,6 +42,7 @@ using asio::ip::tcp;
 constexpr size_t kSkippedBody = 64 << 10;    // a refused body up to here is read and dropped: the connection lives
 constexpr size_t kMostCompressed = 4 << 20;  // of an answer: more would hold up the thread's other connections
 constexpr size_t kMostAside = 256;           // requests that wait for the thread of those that take long
+constexpr size_t kMostTogether = 4;          // requests that are answered together
 constexpr size_t kLinger = 1 << 20;          // what is read and dropped after an answer that closes
 
 bool is_sensible_id(std::string_view id) {
@@ -553,13 +554,50 @@ struct Server::Impl {
     const auto state = std::make_shared<ReplyState>(loop.shared_from_this(), exchange, request->id);
     try {
       if (hooks.authorize) hooks.authorize(*request, &route);
-      if (!route.aside || !route.aside(*request)) return handle(request, route, state);
+      if (!route.aside || !route.aside(*request)) {
+        if (!route.gathers || !route.gathers(*request)) return handle(request, route, state);
+        return gather(loop, request, route, state);
+      }
       if (aside.post([this, request, &route, state] { handle(request, route, state); })) return;
       HttpError error(503, "overloaded", "too many requests that take long are waiting; try again later");
       error.retry_after = 1;
       throw error;
     } catch (...) {
       state->answer(answer_of_current_exception(*request, &route));
+    }
+  }
+
+  /// The request is answered when all that can be read now has been read.
+  void gather(Loop& loop, const std::shared_ptr<const Request>& request, const Route& route,
+              const std::shared_ptr<ReplyState>& state) {
+    if (loop.gathered.empty()) asio::post(loop.context, [this, &loop] { answer_gathered(loop); });
+    loop.gathered.push_back({&route,
+                             {request, [state](Response response) { state->answer(std::move(response)); },
+                              [this, request, &route, state](std::exception_ptr error) {
+                                try {
+                                  std::rethrow_exception(error);
+                                } catch (...) {
+                                  state->answer(answer_of_current_exception(*request, &route));
+                                }
+                              }}});
+  }
+
+  /// Answers some requests of one route; what is left waits for its turn, behind what has been read meanwhile.
+  void answer_gathered(Loop& loop) {
+    const Route* route = loop.gathered.front().route;
+    std::vector<Call> calls;
+    std::deque<Loop::Gathered> others;
+    for (Loop::Gathered& waiting : loop.gathered)
+      if (waiting.route == route && calls.size() < kMostTogether)
+        calls.push_back(std::move(waiting.call));
+      else
+        others.push_back(std::move(waiting));
+    loop.gathered = std::move(others);
+    if (!loop.gathered.empty()) asio::post(loop.context, [this, &loop] { answer_gathered(loop); });
+    try {
+      route->handle_together(calls);
+    } catch (...) {
+      for (const Call& call : calls) call.fail(std::current_exception());
     }
   }
 

@@ -58,7 +58,10 @@ struct ShopMetrics::Impl {
         cold(gauges(registry, "fewshop_cold_requests_ratio", "Answers for whom nothing was known.")
                  .Add({{"kind", "user"}})),
         events(counters(registry, "fewshop_feedback_events_total", "Events accepted, by kind.")),
+        positives(counters(registry, "fewshop_positive_feedbacks_total",
+                           "Rows of these that the scenario's live model took as positive.")),
         requests(counters(registry, "fewshop_rank_requests_total", "Lists and scores, by scenario.")),
+        shared(counters(registry, "fewshop_shared_lists_total", "Lists that were worked out together with others.")),
         latency(histograms(registry, "fewshop_rank_latency_seconds", "Time of a list or scores, without HTTP.")),
         adapt(histograms(registry, "fewshop_adapt_latency_seconds", "Time from rows to an adapted model.")),
         effect(histograms(registry, "fewshop_event_to_effect_seconds",
@@ -66,7 +69,7 @@ struct ShopMetrics::Impl {
                    .Add({}, kSeconds)) {}
 
   struct OfModel {
-    Counter* requests;
+    Counter *requests, *shared;
     Histogram *latency, *adapt;
   };
   OfModel find(const std::string& scenario) {
@@ -77,8 +80,8 @@ struct ShopMetrics::Impl {
     const std::unique_lock lock(mutex);
     const std::string name = scenario.empty() ? "popular" : scenario;
     // Adding what is there gives what is there.
-    const OfModel of{&requests.Add({{"model", name}}), &latency.Add({{"model", name}}, kSeconds),
-                     &adapt.Add({{"model", name}}, kSeconds)};
+    const OfModel of{&requests.Add({{"model", name}}), &shared.Add({{"model", name}}),
+                     &latency.Add({{"model", name}}, kSeconds), &adapt.Add({{"model", name}}, kSeconds)};
     by_model.emplace(scenario, of);
     return of;
   }
@@ -88,7 +91,7 @@ struct ShopMetrics::Impl {
   Gauge &rows_bytes, &process_bytes, &rows, &models;
   Family<Gauge>&index_recall, &index_read, &quality;
   Gauge &ready, &cold;
-  Family<Counter>&events, &requests;
+  Family<Counter>&events, &positives, &requests, &shared;
   Family<Histogram>&latency, &adapt;
   Histogram& effect;
 
@@ -98,7 +101,8 @@ struct ShopMetrics::Impl {
 
   std::mutex look_mutex;
   int64_t answers_then = 0, cold_then = 0;
-  std::map<std::string, std::pair<Counter*, int64_t>> kinds;
+  using Counted = std::map<std::string, std::pair<Counter*, int64_t>>;  // and how much of it is in the counter
+  Counted kinds, positive_rows;
 
   struct OfVersion {
     std::string folder;
@@ -135,6 +139,7 @@ void ShopMetrics::answered(const Shop::Answer& answer) {
   of.requests->Increment();
   of.latency->Observe(answer.seconds);
   if (!answer.scenario.empty()) of.adapt->Observe(answer.adapt_seconds);
+  if (answer.shared) of.shared->Increment();
   impl_->answers.fetch_add(1, std::memory_order_relaxed);
   if (answer.support == 0) impl_->cold_answers.fetch_add(1, std::memory_order_relaxed);
 }
@@ -165,12 +170,17 @@ void ShopMetrics::look(const Shop& shop, bool ready) {
     m.cold.Set(static_cast<double>(cold - m.cold_then) / static_cast<double>(answers - m.answers_then));
   m.answers_then = answers;
   m.cold_then = cold;
-  for (const auto& [kind, count] : shop.events_by_kind()) {
-    auto& [counter, then] = m.kinds[kind];
-    if (!counter) counter = &m.events.Add({{"event", kind}});
-    counter->Increment(static_cast<double>(count - then));
-    then = count;
-  }
+  const auto follow = [](const std::map<std::string, int64_t>& counts, Impl::Counted& counted,
+                         prometheus::Family<Counter>& family, const char* label) {
+    for (const auto& [name, count] : counts) {
+      auto& [counter, then] = counted[name];
+      if (!counter) counter = &family.Add({{label, name}});
+      counter->Increment(static_cast<double>(count - then));
+      then = count;
+    }
+  };
+  follow(shop.events_by_kind(), m.kinds, m.events, "event");
+  follow(shop.positives_by_scenario(), m.positive_rows, m.positives, "model");
 }
 
 }  // namespace fewshop::http

@@ -28,6 +28,7 @@ ShopServer::ShopServer(Options options) : options_(std::move(options)) {
   shop.default_scenario = config.recommend.scenario;
   shop.retention = config.retention;
   shop.index_from = config.models.index_from;
+  shop.share_from = config.models.share_from;
   shop.answered = [this](const Shop::Answer& answer) { shop_metrics_->answered(answer); };
   shop.effect = [this](double seconds) { shop_metrics_->effect(seconds); };
   shop.vfs = options_.vfs;

@@ -64,6 +64,13 @@ std::set<int32_t> LiveModel::kinds() const {
   return kinds;
 }
 
+bool LiveModel::positive(const LiveRow& row) const { return ranking() && target(row).has_value(); }
+
+bool LiveModel::shares_from(int64_t items) const {
+  const std::shared_lock lock(mutex_);
+  return ranking() && std::ssize(shop_item_) >= items;
+}
+
 void LiveModel::put_item_locked(int32_t item, const std::string& id, const ColumnValues& columns, bool shown) {
   if (std::ssize(model_item_) <= item) model_item_.resize(item + 1, -1);
   EncodedEntity encoded = encode_entity(model_->encoders().items, columns);
@@ -127,23 +134,28 @@ EncodedEntity LiveModel::describe(const ColumnValues& columns) const {
   return encode_entity(model_->encoders().tasks, columns);
 }
 
-LiveModel::Access::Access(const LiveModel& model) : live_(model), lock_(model.mutex_) {
-  const std::lock_guard lock(live_.sessions_mutex_);
-  if (live_.sessions_.empty()) {
-    session_ = live_.model_->session();
-  } else {
-    session_ = std::move(live_.sessions_.back());
-    live_.sessions_.pop_back();
-  }
+std::unique_ptr<ModelSession> LiveModel::take_session() const {
+  const std::lock_guard lock(sessions_mutex_);
+  if (sessions_.empty()) return model_->session();
+  auto session = std::move(sessions_.back());
+  sessions_.pop_back();
+  return session;
 }
+
+LiveModel::Access::Access(const LiveModel& model) : live_(model), lock_(model.mutex_), session_(model.take_session()) {}
+
+LiveModel::Access::Access(const Hold& hold) : live_(hold.live_), session_(live_.take_session()) {}
 
 LiveModel::Access::~Access() {
   const std::lock_guard lock(live_.sessions_mutex_);
   if (live_.sessions_.size() < kMostSessions) live_.sessions_.push_back(std::move(session_));
 }
 
-std::optional<float> LiveModel::target(const KindUse& use, const LiveRow& row) const {
+/// The target of a support row; nothing where the row is none.
+std::optional<float> LiveModel::target(const LiveRow& row) const {
+  if (row.item < 0 || row.kind >= uses_.size() || !uses_[row.kind].used) return std::nullopt;
   const Scenario& s = scenario();
+  const KindUse& use = uses_[row.kind];
   const float value = use.constant ? use.value : row.number;
   if (std::isnan(value)) return std::nullopt;
   if (positive_) return positive_->holds(static_cast<double>(value)) ? std::optional<float>(1.0F) : std::nullopt;
@@ -157,14 +169,12 @@ void LiveModel::Access::support(std::span<const LiveRow> rows, Micros now, std::
   const bool by_event = live_.scenario().episode.ties == "event_id", weighted = !live_.scenario().weight.empty();
   for (size_t i = 0; i < rows.size(); ++i) {
     const LiveRow& row = rows[i];
-    if (row.item < 0 || row.kind >= live_.uses_.size() || !live_.uses_[row.kind].used) continue;
-    const KindUse& use = live_.uses_[row.kind];
-    const auto target = live_.target(use, row);
+    const auto target = live_.target(row);
     if (!target) continue;
     ArrivedRow arrived;
     arrived.row.item = model_item(row.item);
     arrived.row.target = *target;
-    arrived.row.kind = use.model_kind;
+    arrived.row.kind = live_.uses_[row.kind].model_kind;
     if (!live_.scenario().time.empty()) arrived.time = row.time;
     arrived.tie = by_event ? row.event : row.tie;
     if (weighted && row.weight >= 0) arrived.row.weight = row.weight;  // not given: 1, as offline

@@ -42,6 +42,8 @@ class LiveModel {
   const std::string& folder() const { return folder_; }
   const Scenario& scenario() const { return model_->scenario(); }
   bool ranking() const { return scenario().problem == Problem::kRanking; }
+  /// Whether a row is a positive of a model that ranks: what its lists are there to foresee.
+  bool positive(const LiveRow& row) const;
   /// Numbers of the kinds of event that its support is made of.
   std::set<int32_t> kinds() const;
 
@@ -52,10 +54,25 @@ class LiveModel {
   void put_items(const std::function<void(const std::function<void(int32_t item, const std::string& id,
                                                                    const ColumnValues& columns, bool shown)>&)>& each);
 
+  class Access;
+  /// Keeps the model as it is, for answers that are worked out together.
+  class Hold {
+   public:
+    explicit Hold(const LiveModel& model) : live_(model), lock_(model.mutex_) {}
+    const Model& model() const { return *live_.model_; }
+
+   private:
+    friend class Access;
+    const LiveModel& live_;
+    std::shared_lock<std::shared_mutex> lock_;
+  };
+
   /// One answer's hold on the model, with a session of its own.
   class Access {
    public:
     explicit Access(const LiveModel& model);
+    /// Under a hold that outlives it.
+    explicit Access(const Hold& hold);
     ~Access();
     Access(const Access&) = delete;
     Access& operator=(const Access&) = delete;
@@ -82,9 +99,12 @@ class LiveModel {
 
    private:
     const LiveModel& live_;
-    std::shared_lock<std::shared_mutex> lock_;
+    std::shared_lock<std::shared_mutex> lock_;  // empty under the hold of others
     std::unique_ptr<ModelSession> session_;
   };
+
+  /// Whether there are so many items that lists which are asked for at one time are better worked out together.
+  bool shares_from(int64_t items) const;
 
   /// Whether the search of item vectors wants an index: there are `from` items or more and none was tried, or so much
   /// has changed since that a new one pays.
@@ -109,10 +129,11 @@ class LiveModel {
     uint8_t model_kind = 0;
   };
 
+  std::unique_ptr<ModelSession> take_session() const;
   std::vector<float> index_queries(std::span<const std::vector<LiveRow>> users, Micros now) const;
   void put_item_locked(int32_t item, const std::string& id, const ColumnValues& columns, bool shown);
   std::shared_ptr<const ItemSet> passing(const std::shared_ptr<const ItemSet>& filter) const;
-  std::optional<float> target(const KindUse& use, const LiveRow& row) const;
+  std::optional<float> target(const LiveRow& row) const;
 
   std::string version_, folder_;
   std::shared_ptr<Model> model_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <deque>
 #include <tuple>
 
 #include "runtime/bayes_member.h"
@@ -30,7 +31,9 @@ double cosine(const BayesMember& vectors, int32_t a, int32_t b) {
 /// One question to a model, from support to list.
 class Answering {
  public:
-  Answering(const LiveModel& live, const TaskRowsView& task, Micros now) : access_(live), rows_(task.rows) {
+  /// `live`: a model, or a hold on one.
+  template <class Live>
+  Answering(const Live& live, const TaskRowsView& task, Micros now) : access_(live), rows_(task.rows) {
     const auto begin = std::chrono::steady_clock::now();
     access_.support(task.rows, now, arrived_);
     for (const ArrivedRow& row : arrived_) support_.push_back(row.row);
@@ -48,24 +51,32 @@ class Answering {
     adapt_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
 
+  /// What may be in a list under the rules, and how many items to look at first. Before list().
+  void begin(const ListRules& rules) {
+    exclude(rules);
+    const auto items = static_cast<int64_t>(access_.model().item_ids().size());
+    passing_ = static_cast<int>(items - excluded_.count(items));
+    const int wanted = rules.wanted();
+    fetch_ = std::min(passing_, wanted);
+    if (!rules.caps.empty()) fetch_ = std::min(passing_, 4 * wanted + kLeastPool);
+    if (rules.diversity > 0) fetch_ = std::min(passing_, std::max({fetch_, kDiversityPool * wanted, kLeastPool}));
+  }
+
+  /// The search that list() will begin with.
+  Model::ListSought sought() { return {&access_.session(), fetch_, &excluded_}; }
+
   ListAnswer list(const ListRules& rules, bool explain) {
     ListAnswer answer;
     answer.support = static_cast<int32_t>(support_.size());
     answer.adapt_seconds = adapt_seconds_;
-    exclude(rules);
-    const auto items = static_cast<int64_t>(access_.model().item_ids().size());
-    const auto passing = static_cast<int>(items - excluded_.count(items));
     const int wanted = rules.wanted();
-    int fetch = std::min(passing, wanted);
-    if (!rules.caps.empty()) fetch = std::min(passing, 4 * wanted + kLeastPool);
-    if (rules.diversity > 0) fetch = std::min(passing, std::max({fetch, kDiversityPool * wanted, kLeastPool}));
     std::vector<Answered> chosen;
     while (true) {
-      const std::vector<Answered> pool = rules.boosts.empty() ? best(fetch) : boosted(rules.boosts, fetch);
+      const std::vector<Answered> pool = rules.boosts.empty() ? best(fetch_) : boosted(rules.boosts, fetch_);
       chosen = choose(pool, rules, wanted);
       // Caps may have left out so many that the list is short of what there is.
-      if (std::ssize(chosen) >= wanted || fetch >= passing) break;
-      fetch = static_cast<int>(std::min<int64_t>(passing, int64_t{4} * fetch));
+      if (std::ssize(chosen) >= wanted || fetch_ >= passing_) break;
+      fetch_ = static_cast<int>(std::min<int64_t>(passing_, int64_t{4} * fetch_));
     }
     finish_page(chosen, rules);
     for (Answered& item : chosen)
@@ -241,6 +252,7 @@ class Answering {
 
   LiveModel::Access access_;
   double adapt_seconds_ = 0;
+  int passing_ = 0, fetch_ = 0;  // items that may be in the list; how many of the best are looked at
   std::span<const LiveRow> rows_;
   TaskInput input_;
   std::vector<ArrivedRow> arrived_;
@@ -252,7 +264,22 @@ class Answering {
 
 ListAnswer recommend(const LiveModel& model, const TaskRowsView& task, const ListRules& rules, bool explain,
                      Micros now) {
-  return Answering(model, task, now).list(rules, explain);
+  Answering answering(model, task, now);
+  answering.begin(rules);
+  return answering.list(rules, explain);
+}
+
+std::vector<ListAnswer> recommend(const LiveModel& model, std::span<const ListTask> tasks, Micros now) {
+  const LiveModel::Hold hold(model);
+  std::deque<Answering> answering;
+  for (const ListTask& task : tasks) answering.emplace_back(hold, task.task, now).begin(task.rules);
+  std::vector<Model::ListSought> sought;
+  for (size_t i = 0; i < tasks.size(); ++i)
+    if (tasks[i].rules.boosts.empty()) sought.push_back(answering[i].sought());
+  hold.model().seek(sought);
+  std::vector<ListAnswer> answers;
+  for (size_t i = 0; i < tasks.size(); ++i) answers.push_back(answering[i].list(tasks[i].rules, tasks[i].explain));
+  return answers;
 }
 
 ListAnswer score_items(const LiveModel& model, const TaskRowsView& task, std::span<const int32_t> items, bool explain,

@@ -31,6 +31,15 @@ struct TaskRowsView {
 ListAnswer recommend(const LiveModel& model, const TaskRowsView& task, const ListRules& rules, bool explain,
                      Micros now);
 
+/// Several lists of one state of the model, each as recommend() makes it: where the search reads all items, it reads
+/// them once for four.
+struct ListTask {
+  TaskRowsView task;
+  ListRules rules;
+  bool explain = false;
+};
+std::vector<ListAnswer> recommend(const LiveModel& model, std::span<const ListTask> tasks, Micros now);
+
 /// Scores of given items (numbers of the ItemTable; unknown ones are answered as such), in their order.
 ListAnswer score_items(const LiveModel& model, const TaskRowsView& task, std::span<const int32_t> items, bool explain,
                        Micros now);

@@ -273,7 +273,7 @@ int32_t Shop::know_item(const std::string& id) {
   return items_.find(id);
 }
 
-void Shop::apply_event(const Event& event) {
+void Shop::apply_event(const Event& event, std::span<const std::shared_ptr<const LiveModel>> models) {
   const int32_t kind = kinds_.add(event.event);
   const std::string key = !event.personalization     ? ""
                           : !event.user_id.empty()   ? user_key(event.user_id)
@@ -284,7 +284,14 @@ void Shop::apply_event(const Event& event) {
   each_row(event, kinds_.keeps_texts(), [&](const EventRow& row) {
     const int32_t item = items_.find(row.item_id);
     count_or_wait(event, item);
-    if (!key.empty() && kind >= 0 && kinds_.keeps(kind)) rows_.add(key, live_row(row, item, kind, kinds_), until());
+    if (kind < 0 || !kinds_.keeps(kind)) return;
+    const LiveRow live = live_row(row, item, kind, kinds_);
+    if (!key.empty()) rows_.add(key, live, until());
+    for (const auto& model : models) {
+      if (!model->positive(live)) continue;
+      const std::lock_guard lock(figures_mutex_);
+      ++positives_[model->name()];
+    }
   });
 }
 
@@ -334,8 +341,9 @@ void Shop::apply(const Change& change, Outcome& outcome) {
   if (std::ssize(change.items) + std::ssize(change.item_patches) > kManyItems) views_.clear();
   for (const auto& item : change.items) apply_item(item.item_id);
   for (const auto& patch : change.item_patches) apply_item(patch.first);
+  const auto models = change.fresh > 0 ? this->models() : decltype(this->models()){};
   for (int64_t& i = outcome.in_effect; i < change.fresh; ++i) {
-    apply_event(change.events[i]);
+    apply_event(change.events[i], models);
     recent_.add(hash64(change.events[i].event_id));
     count_kind(change.events[i].event);
   }

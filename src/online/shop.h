@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <queue>
 #include <set>
 #include <shared_mutex>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -73,6 +75,7 @@ struct ListReply {
   std::string served;
   int32_t support = 0;
   double adapt_seconds = 0;  // from the rows to an adapted model
+  bool shared = false;       // worked out together with other lists
   struct Reason {
     int32_t row = 0;  // in the support, oldest = 0
     std::string item_id;
@@ -103,6 +106,7 @@ class Shop {
     const std::string& scenario;  // "" = no model answered
     int32_t support = 0;
     double seconds = 0, adapt_seconds = 0;
+    bool shared = false;  // worked out together with other lists
   };
   struct Options {
     std::string database;
@@ -112,6 +116,7 @@ class Shop {
     std::string default_scenario;                 // of lists; "" = the only ranking one
     std::map<std::string, double> retention;      // kind of event ("*" = others) -> days that its rows are kept
     int64_t index_from = 100'000;                 // items from which the search of a model is given an index
+    int64_t share_from = 1'000;                   // items from which lists that come at one time are made together
     std::string vfs;                              // tests: SQLite's
     std::function<Micros()> now;                  // tests; null = the system's clock
     std::function<void(const std::string&)> log;  // what an operator should know; null = nowhere
@@ -195,6 +200,8 @@ class Shop {
   Figures figures() const;
   /// Events accepted since the start, by kind; what comes after the first 200 kinds is "other".
   std::map<std::string, int64_t> events_by_kind() const;
+  /// Rows of these that the live model of a ranking scenario took as positive, by scenario.
+  std::map<std::string, int64_t> positives_by_scenario() const;
   /// "", or why changes are refused now.
   std::string problem() const;
 
@@ -251,6 +258,20 @@ class Shop {
   bool ready(const ListRequest& request) const;
   /// Without a model (null) what is popular.
   ListReply recommend(const LiveModelPtr& model, const Asker& asker, const ListRequest& request);
+  struct ListQuestion {
+    LiveModelPtr model;
+    Asker asker;
+    ListRequest request;
+  };
+  /// The list, or what kept it from being made.
+  struct ListOutcome {
+    ListReply reply;
+    std::exception_ptr error;
+  };
+  /// Several at once: those of one model share what they can. Each is as recommend() makes it.
+  std::vector<ListOutcome> recommend(std::span<const ListQuestion> questions);
+  /// Whether lists of this model that are asked for at one time are better asked for together.
+  bool shares(const LiveModelPtr& model) const { return model && model->shares_from(options_.share_from); }
   ListReply popular(const ListRequest& request);
   ListReply latest(const ListRequest& request);
   /// Items whose vectors in the model are most like that of the item.
@@ -282,7 +303,7 @@ class Shop {
   void apply(const Change& change, Outcome& outcome);
   bool duplicate(const std::string& event_id);
   void count_due();
-  void apply_event(const Event& event);
+  void apply_event(const Event& event, std::span<const std::shared_ptr<const LiveModel>> models);
   void count_or_wait(const Event& event, int32_t item);
   void prepare_forgetting(Change& change);
   bool came_late(const Event& event) const;
@@ -311,6 +332,11 @@ class Shop {
   ListReply reply(const ListAnswer& answer, const LiveModel* model);
   ListReply answer_scores(const LiveModel& model, const Asker& asker, const std::vector<std::string>& ids,
                           bool explain);
+  void recommend_together(const LiveModel& model, std::span<const ListQuestion> questions,
+                          std::span<const size_t> asked, std::vector<ListOutcome>& outcomes);
+  /// Tells those who want to know of a list that was begun at `begin`.
+  void recommended(const LiveModelPtr& model, const Asker& asker, const ListRequest& request, const ListReply& reply,
+                   std::chrono::steady_clock::time_point begin) const;
   /// Tells the observer of an answer that was begun at `begin`; its seconds are those until now.
   void tell(Answer answer, std::chrono::steady_clock::time_point begin) const;
   ListReply scores(const ListAnswer& answer, const LiveModel& model, const std::vector<std::string>& ids,
@@ -378,7 +404,7 @@ class Shop {
   std::atomic<bool> write_failed_ = false;
   mutable std::mutex figures_mutex_;
   Figures figures_;
-  std::map<std::string, int64_t> by_kind_;
+  std::map<std::string, int64_t> by_kind_, positives_;
 
   // Of the housekeeping thread alone.
   ShopStore::Place retention_place_;

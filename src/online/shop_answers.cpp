@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "runtime/search.h"
 
 namespace fewshop {
 namespace {
@@ -131,12 +132,63 @@ ListReply Shop::recommend(const LiveModelPtr& model, const Asker& asker, const L
     const TaskState state = task_state(asker, model.get());
     reply = this->reply(fewshop::recommend(*model, state.view(), rules(request), request.explain, now()), model.get());
   }
-  tell({reply.scenario, reply.support, 0, reply.adapt_seconds}, begin);
-  if (model) {
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    for (const Observe& observe : observers_) observe(asker, request, reply, seconds);
-  }
+  recommended(model, asker, request, reply, begin);
   return reply;
+}
+
+void Shop::recommended(const LiveModelPtr& model, const Asker& asker, const ListRequest& request,
+                       const ListReply& reply, std::chrono::steady_clock::time_point begin) const {
+  tell({reply.scenario, reply.support, 0, reply.adapt_seconds, reply.shared}, begin);
+  if (!model) return;
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  for (const Observe& observe : observers_) observe(asker, request, reply, seconds);
+}
+
+std::vector<Shop::ListOutcome> Shop::recommend(std::span<const ListQuestion> questions) {
+  std::vector<ListOutcome> outcomes(questions.size());
+  const auto alone = [&](size_t i) {
+    try {
+      outcomes[i].reply = recommend(questions[i].model, questions[i].asker, questions[i].request);
+    } catch (...) {
+      outcomes[i].error = std::current_exception();
+    }
+  };
+  std::map<LiveModelPtr, std::vector<size_t>> of_model;
+  for (size_t i = 0; i < questions.size(); ++i) of_model[questions[i].model].push_back(i);
+  for (const auto& [model, asked] : of_model) {
+    const size_t most = shares(model) ? ItemSearch::kTogether : 1;
+    for (size_t first = 0; first < asked.size(); first += most) {
+      const auto group = std::span(asked).subspan(first, std::min(most, asked.size() - first));
+      if (group.size() > 1) try {
+          recommend_together(*model, questions, group, outcomes);
+          continue;
+        } catch (...) {
+          // One of them is at fault: alone each gets what is its own.
+        }
+      for (const size_t i : group) alone(i);
+    }
+  }
+  return outcomes;
+}
+
+void Shop::recommend_together(const LiveModel& model, std::span<const ListQuestion> questions,
+                              std::span<const size_t> asked, std::vector<ListOutcome>& outcomes) {
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<TaskState> states;
+  for (const size_t i : asked) states.push_back(task_state(questions[i].asker, &model));
+  std::vector<ListTask> tasks;
+  for (size_t t = 0; t < asked.size(); ++t) {
+    const ListRequest& request = questions[asked[t]].request;
+    tasks.push_back({states[t].view(), rules(request), request.explain});
+  }
+  const std::vector<ListAnswer> answers = fewshop::recommend(model, tasks, now());
+  for (size_t t = 0; t < asked.size(); ++t) {
+    const ListQuestion& question = questions[asked[t]];
+    ListReply& reply = outcomes[asked[t]].reply;
+    reply = this->reply(answers[t], &model);
+    reply.shared = true;
+    recommended(question.model, question.asker, question.request, reply, begin);
+  }
 }
 
 void Shop::tell(Answer answer, std::chrono::steady_clock::time_point begin) const {

@@ -239,6 +239,11 @@ std::map<std::string, int64_t> Shop::events_by_kind() const {
   return by_kind_;
 }
 
+std::map<std::string, int64_t> Shop::positives_by_scenario() const {
+  const std::lock_guard lock(figures_mutex_);
+  return positives_;
+}
+
 std::string Shop::problem() const { return write_failed_ ? "the database refuses writes; the log has the reason" : ""; }
 
 }  // namespace fewshop

@@ -23,7 +23,8 @@ struct BayesWorkspace : Workspace {
   mutable std::optional<double> squared_norm;  // E[|w|^2], worked out when it is asked for
   ItemSearch::Buffers search;
   std::vector<ItemSearch::Hit> best;
-  std::vector<int32_t> own;  // items of the support, ascending, each once
+  std::vector<int32_t> own;  // items of the support that may be an answer, ascending, each once
+  int sought = -1;           // >= 0: own and best are those of so many candidates already
 };
 
 /// In double and rounded once by the caller: a score may be far smaller than the terms of its sum, and has to be what
@@ -94,6 +95,7 @@ std::unique_ptr<Workspace> BayesMember::workspace() const { return std::make_uni
 
 void BayesMember::adapt(const TaskView& task, Workspace& workspace) const {
   auto& w = static_cast<BayesWorkspace&>(workspace);
+  w.sought = -1;
   const size_t n = task.support.size();
   w.rows.resize(n);
   w.target.resize(n);
@@ -203,18 +205,41 @@ double BayesMember::explain(const Workspace& workspace, int32_t item, std::span<
   return prior;
 }
 
-void BayesMember::candidates(const Workspace& workspace, int n, const ItemSet& excluded,
-                             std::vector<int32_t>& out) const {
-  // The workspace is one thread's own; its buffers are scratch.
-  auto& w = const_cast<BayesWorkspace&>(static_cast<const BayesWorkspace&>(workspace));
-  // The search knows the head alone. Items that the support adds to may rank lower or higher than it says: as many more
-  // are sought, and those of the support put in their place among them.
+namespace {
+
+/// The search for n candidates. It knows the head alone: items that the support adds to may rank lower or higher than
+/// it says, so as many more are sought.
+ItemSearch::Query query_of(BayesWorkspace& w, int n, const ItemSet& excluded) {
   w.own.clear();
   for (const int32_t item : w.items)
     if (item >= 0 && !excluded.contains(item)) w.own.push_back(item);
   std::sort(w.own.begin(), w.own.end());
   w.own.erase(std::unique(w.own.begin(), w.own.end()), w.own.end());
-  search_.top(w.posterior.weights().data(), n + static_cast<int>(w.own.size()), excluded, w.search, w.best);
+  return {w.posterior.weights().data(), n + static_cast<int>(w.own.size()), &excluded, &w.search, &w.best};
+}
+
+}  // namespace
+
+void BayesMember::seek(std::span<const Sought> lists) const {
+  std::vector<ItemSearch::Query> queries;
+  for (const Sought& list : lists) {
+    auto& w = static_cast<BayesWorkspace&>(*list.workspace);
+    queries.push_back(query_of(w, list.n, *list.excluded));
+    w.sought = list.n;
+  }
+  search_.top(queries);
+}
+
+void BayesMember::candidates(const Workspace& workspace, int n, const ItemSet& excluded,
+                             std::vector<int32_t>& out) const {
+  // The workspace is one thread's own; its buffers are scratch.
+  auto& w = const_cast<BayesWorkspace&>(static_cast<const BayesWorkspace&>(workspace));
+  if (w.sought != n) {
+    const ItemSearch::Query query = query_of(w, n, excluded);
+    search_.top(query.vector, query.n, excluded, w.search, w.best);
+  }
+  w.sought = -1;
+  // Items of the support are put in their place among the others.
   if (!w.own.empty()) {
     std::erase_if(w.best,
                   [&](const ItemSearch::Hit& hit) { return std::binary_search(w.own.begin(), w.own.end(), hit.item); });

@@ -57,6 +57,7 @@ class BayesMember : public Member {
   double explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const override;
   void candidates(const Workspace& workspace, int n, const ItemSet& excluded,
                   std::vector<int32_t>& items) const override;
+  void seek(std::span<const Sought> lists) const override;
   void add_item(std::span<const ColumnView> features) override;
   void change_item(int32_t item, std::span<const ColumnView> before, std::span<const ColumnView> after) override;
   void save(TensorFile& file) const override;

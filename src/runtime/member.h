@@ -69,6 +69,15 @@ class Member {
   virtual void candidates(const Workspace&, int /*n*/, const ItemSet& /*excluded*/,
                           std::vector<int32_t>& /*items*/) const {}
 
+  /// What candidates() will be asked for next, of several adapted workspaces at once: a member whose search reads all
+  /// items can read them once for all.
+  struct Sought {
+    Workspace* workspace;
+    int n;
+    const ItemSet* excluded;
+  };
+  virtual void seek(std::span<const Sought>) const {}
+
   /// Makes an item that came after training known, from its encoded features; its index is the next free one. Members
   /// that know items only by their training rows treat it as unseen.
   virtual void add_item(std::span<const ColumnView> /*features*/) {}

@@ -270,18 +270,41 @@ std::pair<float, float> Model::interval(float score, float variance) {
   return {score - half, score + half};
 }
 
+/// Whether members are asked which items to rank; else all of them are.
+bool Model::seeks_candidates(const ItemSet& excluded) const {
+  const auto items = std::ssize(p_.item_ids);
+  return ranking() && items - excluded.count(items) > kHeadCandidates + kPopularCandidates;
+}
+
+int Model::most_candidates(int member, int n) const {
+  return std::max(member == learner_ ? kHeadCandidates : kSparseCandidates, n);
+}
+
+void Model::seek(std::span<const ListSought> lists) const {
+  std::vector<Member::Sought> sought;
+  for (size_t m = 0; m < p_.members.size(); ++m) {
+    if (!needed_[m]) continue;
+    sought.clear();
+    for (const auto& [session, n, excluded] : lists) {
+      if (!served_adapted(*session, -1) || !seeks_candidates(*excluded)) continue;
+      member_scores(*session, static_cast<int>(m), {}, {}, {});
+      sought.push_back({session->workspaces[m].get(), most_candidates(static_cast<int>(m), n), excluded});
+    }
+    p_.members[m]->seek(sought);
+  }
+}
+
 void Model::candidates(ModelSession& session, int n, const ItemSet& excluded, std::vector<int32_t>& out) const {
   out.clear();
   const auto items = std::ssize(p_.item_ids);
-  if (!ranking() || items - excluded.count(items) <= kHeadCandidates + kPopularCandidates) {
+  if (!seeks_candidates(excluded)) {
     excluded.each_absent(items, [&](int32_t item) { out.push_back(item); });
     return;
   }
   for (size_t m = 0; m < p_.members.size(); ++m) {
     if (!needed_[m]) continue;
     member_scores(session, static_cast<int>(m), {}, {}, {});
-    const int most = static_cast<int>(m) == learner_ ? kHeadCandidates : kSparseCandidates;
-    p_.members[m]->candidates(*session.workspaces[m], std::max(most, n), excluded, out);
+    p_.members[m]->candidates(*session.workspaces[m], most_candidates(static_cast<int>(m), n), excluded, out);
   }
   append_first(popular_, int64_t{kPopularCandidates} + n, excluded, out);
   auto& seen = session.seen;

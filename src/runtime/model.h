@@ -107,6 +107,15 @@ class Model {
   };
   void recommend(ModelSession& session, int n, const ItemSet& excluded, std::vector<Scored>& out) const;
 
+  /// Before recommend() of several adapted sessions, with the same n and excluded each: members whose search reads all
+  /// items read them once for all. The lists are the same as without.
+  struct ListSought {
+    ModelSession* session;
+    int n;
+    const ItemSet* excluded;
+  };
+  void seek(std::span<const ListSought> lists) const;
+
   /// The central 95 % interval of a score with the variance that score() stated.
   static std::pair<float, float> interval(float score, float variance);
 
@@ -139,6 +148,8 @@ class Model {
  private:
   int member_index(const std::string& name) const;
   std::array<bool, kItemCells> served_cells(const ModelSession& session) const;
+  bool seeks_candidates(const ItemSet& excluded) const;
+  int most_candidates(int member, int n) const;
   int cell_of(int32_t item) const {
     return item_cell(item >= 0 && item < p_.item_counts.size() ? p_.item_counts[item] : 0);
   }

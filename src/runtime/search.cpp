@@ -26,13 +26,6 @@ struct Better {
   }
 };
 
-/// What a scan knows of a query:  query ~ scale * codes,  and the score of a row is bias + row_scale * (estimate +-
-/// slack).
-struct QueryBounds {
-  float scale = 0;
-  float slack = 0;
-};
-
 /// Whether float arithmetic can carry the bounds; where not, every score is computed.
 float usable(double x) { return x == 0 || (x > 1e-30 && x < 1e30) ? static_cast<float>(x) : kInfinity; }
 
@@ -70,35 +63,39 @@ inline FloatLanes sums(const FloatLanes (&x)[8]) {
          __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
 }
 
-/// The dot products of the query's codes [pairs, 2] with those of a block [pairs, 8, 2].
-inline FloatLanes code_dots(const int16_t* query, const int8_t* block, int pairs) {
+/// The dot products of the codes [pairs, 2] of Q queries with those of a block [pairs, 8, 2].
+template <int Q>
+inline void code_dots(const int16_t* const* queries, const int8_t* block, int pairs, FloatLanes* dots) {
 #ifdef __AVX2__
-  __m256i even = _mm256_setzero_si256(), odd = _mm256_setzero_si256();
-  const auto product = [&](int pair) {
-    int32_t both;
-    std::memcpy(&both, query + 2 * pair, sizeof(both));
-    const __m128i rows = _mm_load_si128(reinterpret_cast<const __m128i*>(block + pair * 16));
-    return _mm256_madd_epi16(_mm256_cvtepi8_epi16(rows), _mm256_set1_epi32(both));
+  __m256i even[Q], odd[Q];
+  for (int q = 0; q < Q; ++q) even[q] = odd[q] = _mm256_setzero_si256();
+  const auto add = [&](int pair, __m256i* sums) {
+    const __m256i rows = _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(block + pair * 16)));
+    for (int q = 0; q < Q; ++q) {
+      int32_t both;
+      std::memcpy(&both, queries[q] + 2 * pair, sizeof(both));
+      sums[q] = _mm256_add_epi32(sums[q], _mm256_madd_epi16(rows, _mm256_set1_epi32(both)));
+    }
   };
   int pair = 0;
   for (; pair + 4 <= pairs; pair += 4) {
     __builtin_prefetch(block + pair * 16 + kPrefetch);
-    even = _mm256_add_epi32(even, product(pair));
-    odd = _mm256_add_epi32(odd, product(pair + 1));
-    even = _mm256_add_epi32(even, product(pair + 2));
-    odd = _mm256_add_epi32(odd, product(pair + 3));
+    add(pair, even);
+    add(pair + 1, odd);
+    add(pair + 2, even);
+    add(pair + 3, odd);
   }
-  for (; pair < pairs; ++pair) even = _mm256_add_epi32(even, product(pair));
-  return _mm256_cvtepi32_ps(_mm256_add_epi32(even, odd));
+  for (; pair < pairs; ++pair) add(pair, even);
+  for (int q = 0; q < Q; ++q) dots[q] = _mm256_cvtepi32_ps(_mm256_add_epi32(even[q], odd[q]));
 #else
-  int32_t dot[8] = {};
-  for (int pair = 0; pair < pairs; ++pair) {
-    const int32_t first = query[2 * pair], second = query[2 * pair + 1];
-    for (int i = 0; i < 8; ++i) dot[i] += first * block[pair * 16 + 2 * i] + second * block[pair * 16 + 2 * i + 1];
+  for (int q = 0; q < Q; ++q) {
+    int32_t dot[8] = {};
+    for (int pair = 0; pair < pairs; ++pair) {
+      const int32_t first = queries[q][2 * pair], second = queries[q][2 * pair + 1];
+      for (int i = 0; i < 8; ++i) dot[i] += first * block[pair * 16 + 2 * i] + second * block[pair * 16 + 2 * i + 1];
+    }
+    for (int i = 0; i < 8; ++i) dots[q][i] = static_cast<float>(dot[i]);
   }
-  FloatLanes result;
-  for (int i = 0; i < 8; ++i) result[i] = static_cast<float>(dot[i]);
-  return result;
 #endif
 }
 
@@ -211,63 +208,66 @@ float ItemSearch::exact(const Number* query, int64_t item) const {
 float ItemSearch::score(const float* query, int32_t item) const { return exact(query, item); }
 
 /// Replaces the bounds of all possible items by their scores.
-void ItemSearch::compute(const double* query, std::vector<Buffers::Possible>& pool) const {
+void ItemSearch::compute(Buffers& buffers) const {
   constexpr size_t kAhead = 4;  // rows lie far apart: fetched before they are needed
+  auto& pool = buffers.pool_;
   for (size_t i = 0; i < pool.size(); ++i) {
     if (i + kAhead < pool.size()) {
       const float* next = row(pool[i + kAhead].item);
       for (int j = 0; j < d_; j += 16) __builtin_prefetch(next + j);
     }
     auto& [item, low, high] = pool[i];
-    if (low != high) low = high = exact(query, item);
+    if (low != high) low = high = exact(buffers.query_.data(), item);
   }
 }
 
-/// Leaves out what cannot be among the n best; where bounds leave more than `at_most`, it is the n best scores that are
-/// left. Returns what the n-th best score is at least. `pool` has at least n items.
-float ItemSearch::drop_impossible(const double* query, size_t n, size_t at_most,
-                                  std::vector<Buffers::Possible>& pool) const {
-  const auto last = pool.begin() + static_cast<int64_t>(n) - 1;
+/// Leaves out what cannot be among the n best, and brings the threshold up to date; where bounds leave more than
+/// `at_most`, it is the n best scores that are left. The pool has at least n items.
+void ItemSearch::drop_impossible(size_t at_most, Buffers& buffers) const {
+  auto& pool = buffers.pool_;
+  const auto last = pool.begin() + static_cast<int64_t>(buffers.wanted_) - 1;
   std::nth_element(pool.begin(), last, pool.end(), [](const auto& a, const auto& b) { return a.low > b.low; });
-  const float threshold = last->low;
-  std::erase_if(pool, [&](const auto& possible) { return possible.high < threshold; });
-  if (pool.size() <= at_most) return threshold;
-  compute(query, pool);
+  buffers.threshold_ = last->low;
+  std::erase_if(pool, [&](const auto& possible) { return possible.high < buffers.threshold_; });
+  if (pool.size() <= at_most) return;
+  compute(buffers);
   std::nth_element(pool.begin(), last, pool.end(), Better{});
-  pool.resize(n);
-  return last->high;
+  pool.resize(buffers.wanted_);
+  buffers.threshold_ = last->high;
+}
+
+/// What may be among the n best of a block whose scores without bias are `middle`, up to the slack times the rows'
+/// scales: only what may be above the threshold enters. `out`: rows that do not count, as bits. (Where rows come in
+/// the order of their items, what is equal to the threshold is ranked lower.)
+template <class Bounds, class Lanes>
+void ItemSearch::collect(const Bounds& bounds, int64_t block, unsigned out, const Lanes& middle,
+                         Buffers& buffers) const {
+  const Lanes error = all(buffers.slack_) * load(bounds.rows.scale() + block * kRows);
+  const Lanes most = middle + (error + load(bounds.rows.upper_bias() + block * kRows));
+  const size_t room = 2 * buffers.wanted_ + 64;
+  for (unsigned bits = above(most, buffers.threshold_) & ~out; bits; bits &= bits - 1) {
+    const int lane = __builtin_ctz(bits);
+    const int64_t item = bounds.item(block * kRows + lane);
+    if (item < 0) continue;
+    Buffers::Possible possible{static_cast<int32_t>(item), -kInfinity, kInfinity};
+    if (std::isfinite(most[lane])) {
+      const float bias = this->bias(item);
+      possible.high = most[lane];
+      possible.low = middle[lane] - error[lane] + (bias - 1e-6f * std::abs(bias) - 1e-36f);
+      if (!std::isfinite(possible.low)) possible.low = -kInfinity;
+    }
+    buffers.pool_.push_back(possible);
+    if (buffers.pool_.size() >= room) drop_impossible(buffers.wanted_ + (room - buffers.wanted_) / 2, buffers);
+  }
 }
 
 /// Goes through blocks of rows and collects what may be among the n best. `estimate(block)` gives the scores of its
-/// rows without their bias, up to slack times the rows' scales; `bounds` says which blocks and what stands in them. The
-/// n-th best of what the scores so far are at least is the threshold, brought up to date whenever the pool is full:
-/// only what may be above it can enter. (Where rows come in the order of their items, what is equal to it is ranked
-/// lower.)
-template <class Estimate, class Bounds>
-void ItemSearch::scan(Estimate&& estimate, float slack, const double* query, size_t n, const Bounds& bounds,
-                      std::vector<Buffers::Possible>& pool) const {
-  const size_t room = 2 * n + 64;
-  float threshold = -kInfinity;
+/// rows without their bias; `bounds` says which blocks and what stands in them.
+template <class Bounds, class Estimate>
+void ItemSearch::scan(const Bounds& bounds, Buffers& buffers, Estimate&& estimate) const {
   bounds.each_block([&](int64_t block) {
     const unsigned out = bounds.out(block);
-    if (out == kAllRows) return;
-    const FloatLanes middle = estimate(block);
-    const FloatLanes error = all(slack) * load(bounds.rows.scale() + block * kRows);
-    const FloatLanes most = middle + (error + load(bounds.rows.upper_bias() + block * kRows));
-    for (unsigned bits = above(most, threshold) & ~out; bits; bits &= bits - 1) {
-      const int lane = __builtin_ctz(bits);
-      const int64_t item = bounds.item(block * kRows + lane);
-      if (item < 0) continue;
-      Buffers::Possible possible{static_cast<int32_t>(item), -kInfinity, kInfinity};
-      if (std::isfinite(most[lane])) {
-        const float bias = this->bias(item);
-        possible.high = most[lane];
-        possible.low = middle[lane] - error[lane] + (bias - 1e-6f * std::abs(bias) - 1e-36f);
-        if (!std::isfinite(possible.low)) possible.low = -kInfinity;
-      }
-      pool.push_back(possible);
-      if (pool.size() >= room) threshold = drop_impossible(query, n, n + (room - n) / 2, pool);
-    }
+    if (out != kAllRows) collect(bounds, block, out, estimate(block), buffers);
   });
 }
 
@@ -312,15 +312,14 @@ struct Cells {
 
 }  // namespace
 
-void ItemSearch::find(const float* query, int n, const ItemSet& excluded, bool indexed, Buffers& buffers,
-                      std::vector<Hit>& out) const {
-  auto& pool = buffers.pool_;
-  pool.clear();
-  out.clear();
-  if (n <= 0 || count_ == 0) return;
-  const size_t wanted = static_cast<size_t>(std::min<int64_t>(n, count_));
+/// Puts the query in the form in which the scan reads it; false where there is nothing to find.
+bool ItemSearch::begin(const float* query, int n, Buffers& buffers) const {
+  buffers.pool_.clear();
+  if (n <= 0 || count_ == 0) return false;
+  buffers.wanted_ = static_cast<size_t>(std::min<int64_t>(n, count_));
+  buffers.threshold_ = -kInfinity;
   buffers.query_.assign(query, query + d_);
-  pool.reserve(2 * wanted + 64);
+  buffers.pool_.reserve(2 * buffers.wanted_ + 64);
 
   double sum = 0, largest = 0;
   for (int j = 0; j < d_; ++j) {
@@ -329,52 +328,109 @@ void ItemSearch::find(const float* query, int n, const ItemSet& excluded, bool i
   }
   // |v_j| <= 127.5 row_scale, so |query . v| <= 127.5 sum row_scale: what float arithmetic may lose of it.
   const double rounding = 127.5 * sum * (d_ + 16) * 0x1p-23;
+  if (!rows_.with_codes()) {
+    buffers.slack_ = usable(rounding);
+    return true;
+  }
+  // Codes of the query in 16 bits, smaller where the sum over d could leave 32 bits.
+  const int pairs = rows_.pairs();
+  const double most = std::min(32767.0, std::floor(2147483647.0 / (kCodeMax * 2.0 * pairs)));
+  const float scale = buffers.scale_ = usable(largest / most);
+  double lost = 0;
+  buffers.codes_.assign(static_cast<size_t>(pairs) * 2, 0);
+  if (scale > 0 && scale < kInfinity) {
+    for (int j = 0; j < d_; ++j) {
+      const double code = std::clamp(std::nearbyint(buffers.query_[j] / scale), -most, most);
+      buffers.codes_[j] = static_cast<int16_t>(code);
+      lost += std::abs(buffers.query_[j] - scale * code);
+    }
+  }
+  // query . v = row_scale (scale codes . row_codes + lost . row_codes) + query . (v - row_scale row_codes)
+  buffers.slack_ = usable(1.0001 * (0.5 * sum + kCodeMax * lost) + rounding);
+  return true;
+}
 
-  if (rows_.with_codes()) {
-    // Codes of the query in 16 bits, smaller where the sum over d could leave 32 bits.
-    const int pairs = rows_.pairs();
-    const double most = std::min(32767.0, std::floor(2147483647.0 / (kCodeMax * 2.0 * pairs)));
-    QueryBounds q;
-    q.scale = usable(largest / most);
-    double lost = 0;
-    buffers.codes_.assign(static_cast<size_t>(pairs) * 2, 0);
-    if (q.scale > 0 && q.scale < kInfinity) {
-      for (int j = 0; j < d_; ++j) {
-        const double code = std::clamp(std::nearbyint(buffers.query_[j] / q.scale), -most, most);
-        buffers.codes_[j] = static_cast<int16_t>(code);
-        lost += std::abs(buffers.query_[j] - q.scale * code);
-      }
-    }
-    // query . v = row_scale (scale codes . row_codes + lost . row_codes) + query . (v - row_scale row_codes)
-    q.slack = usable(1.0001 * (0.5 * sum + kCodeMax * lost) + rounding);
-    const auto scan_codes = [&](const auto& bounds) {
-      const auto estimate = [&](int64_t block) {
-        return code_dots(buffers.codes_.data(), bounds.rows.block(block), pairs) * all(q.scale) *
-               load(bounds.rows.scale() + block * kRows);
-      };
-      scan(estimate, q.slack, buffers.query_.data(), wanted, bounds, pool);
-    };
-    if (indexed) {
-      index_->read(query, buffers.cells_);
-      scan_codes(Cells{index_->rows(), index_->items(), buffers.cells_.blocks, excluded, stale_});
-      for (const int32_t item : fresh_)
-        if (!excluded.contains(item)) pool.push_back({item, -kInfinity, kInfinity});
-    } else {
-      scan_codes(Everything{rows_, count_, excluded});
-    }
-  } else {
-    const auto estimate = [&](int64_t block) {
+/// The best of what was collected, by their scores.
+void ItemSearch::finish(Buffers& buffers, std::vector<Hit>& out) const {
+  auto& pool = buffers.pool_;
+  if (pool.size() > buffers.wanted_) drop_impossible(pool.size(), buffers);
+  compute(buffers);
+  const size_t found = std::min(buffers.wanted_, pool.size());
+  std::partial_sort(pool.begin(), pool.begin() + static_cast<int64_t>(found), pool.end(), Better{});
+  for (size_t i = 0; i < found; ++i) out.push_back({pool[i].item, pool[i].high});
+}
+
+void ItemSearch::find(const float* query, int n, const ItemSet& excluded, bool indexed, Buffers& buffers,
+                      std::vector<Hit>& out) const {
+  out.clear();
+  if (!begin(query, n, buffers)) return;
+  const Everything everything{rows_, count_, excluded};
+  const auto scan_codes = [&](const auto& bounds) {
+    const int16_t* codes = buffers.codes_.data();
+    scan(bounds, buffers, [&](int64_t block) {
+      FloatLanes dots;
+      code_dots<1>(&codes, bounds.rows.block(block), rows_.pairs(), &dots);
+      return dots * all(buffers.scale_) * load(bounds.rows.scale() + block * kRows);
+    });
+  };
+  if (!rows_.with_codes()) {
+    scan(everything, buffers, [&](int64_t block) {
       const int64_t first = block * kRows;
       if (first + kRows > count_) return all(kInfinity);  // the last few: all possible
       return float_dots(query, row(first), stride_, d_);
-    };
-    scan(estimate, usable(rounding), buffers.query_.data(), wanted, Everything{rows_, count_, excluded}, pool);
+    });
+  } else if (indexed) {
+    index_->read(query, buffers.cells_);
+    scan_codes(Cells{index_->rows(), index_->items(), buffers.cells_.blocks, excluded, stale_});
+    for (const int32_t item : fresh_)
+      if (!excluded.contains(item)) buffers.pool_.push_back({item, -kInfinity, kInfinity});
+  } else {
+    scan_codes(everything);
   }
-  if (pool.size() > wanted) drop_impossible(buffers.query_.data(), wanted, pool.size(), pool);
-  compute(buffers.query_.data(), pool);
-  const size_t found = std::min(wanted, pool.size());
-  std::partial_sort(pool.begin(), pool.begin() + static_cast<int64_t>(found), pool.end(), Better{});
-  for (size_t i = 0; i < found; ++i) out.push_back({pool[i].item, pool[i].high});
+  finish(buffers, out);
+}
+
+/// One pass over all codes for Q queries that have begun.
+template <int Q>
+void ItemSearch::scan_together(std::span<const Query* const> queries) const {
+  const int16_t* codes[Q];
+  for (int q = 0; q < Q; ++q) codes[q] = queries[q]->buffers->codes_.data();
+  for (int64_t block = 0; block < rows_.blocks(); ++block) {
+    unsigned out[Q], nobody = kAllRows;
+    for (int q = 0; q < Q; ++q) nobody &= out[q] = Everything{rows_, count_, *queries[q]->excluded}.out(block);
+    if (nobody == kAllRows) continue;
+    FloatLanes dots[Q];
+    code_dots<Q>(codes, rows_.block(block), rows_.pairs(), dots);
+    const FloatLanes scale = load(rows_.scale() + block * kRows);
+    for (int q = 0; q < Q; ++q)
+      collect(Everything{rows_, count_, *queries[q]->excluded}, block, out[q],
+              dots[q] * all(queries[q]->buffers->scale_) * scale, *queries[q]->buffers);
+  }
+}
+
+int ItemSearch::top(std::span<const Query> queries) const {
+  std::vector<const Query*> reading;
+  for (const Query& query : queries) {
+    const bool index = indexed(query.n, *query.excluded);
+    if (!index && rows_.with_codes()) {
+      query.out->clear();
+      if (begin(query.vector, query.n, *query.buffers)) reading.push_back(&query);
+    } else {
+      find(query.vector, query.n, *query.excluded, index, *query.buffers, *query.out);
+    }
+  }
+  int shared = 0;
+  for (size_t i = 0; i < reading.size(); i += kTogether) {
+    const auto group =
+        std::span<const Query* const>(reading).subspan(i, std::min<size_t>(kTogether, reading.size() - i));
+    if (group.size() == 1) scan_together<1>(group);
+    if (group.size() == 2) scan_together<2>(group);
+    if (group.size() == 3) scan_together<3>(group);
+    if (group.size() == 4) scan_together<4>(group);
+    if (group.size() > 1) shared += static_cast<int>(group.size());
+    for (const Query* query : group) finish(*query->buffers, *query->out);
+  }
+  return shared;
 }
 
 }  // namespace fewshop

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "runtime/cell_index.h"
@@ -42,6 +43,10 @@ class ItemSearch {
 
   /// What one query needs while it runs. Allocates only when a size exceeds all earlier ones. One thread each.
   class Buffers {
+   public:
+    Buffers() = default;
+
+   private:
     friend class ItemSearch;
     /// An item that may be among the best, and what its score is at least and at most; both are the score itself once
     /// that was computed.
@@ -50,10 +55,24 @@ class ItemSearch {
       float low, high;
     };
     std::vector<double> query_;   // [d]
-    std::vector<int16_t> codes_;  // [d, padded to an even number] the query in 16 bits
+    std::vector<int16_t> codes_;  // [d, padded to an even number] the query in 16 bits:  query ~ scale_ * codes_
+    float scale_ = 0;
+    float slack_ = 0;  // a row's score is  bias + row_scale * (estimate +- slack_)
+    size_t wanted_ = 0;
+    float threshold_ = 0;  // what the n-th best score so far is at least
     std::vector<Possible> pool_;
     CellIndex::Scratch cells_;
   };
+
+  /// One of several queries that come at one time; see top().
+  struct Query {
+    const float* vector;  // [d]
+    int n;
+    const ItemSet* excluded;
+    Buffers* buffers;
+    std::vector<Hit>* out;
+  };
+  static constexpr int kTogether = 4;  // queries that share one pass
 
   /// `codes` false: no 8-bit copy; the scan then reads the vectors themselves.
   explicit ItemSearch(bool codes = true) : rows_(codes) {}
@@ -83,6 +102,9 @@ class ItemSearch {
   void top(const float* query, int n, const ItemSet& excluded, Buffers& buffers, std::vector<Hit>& out) const {
     find(query, n, excluded, indexed(n, excluded), buffers, out);
   }
+  /// The same for several queries, each with its own buffers. Those that read everything share their passes over the
+  /// codes. Returns how many did.
+  int top(std::span<const Query> queries) const;
   /// The same without the index.
   void exact_top(const float* query, int n, const ItemSet& excluded, Buffers& buffers, std::vector<Hit>& out) const {
     find(query, n, excluded, false, buffers, out);
@@ -99,12 +121,17 @@ class ItemSearch {
   bool indexed(int n, const ItemSet& excluded) const;
   void find(const float* query, int n, const ItemSet& excluded, bool indexed, Buffers& buffers,
             std::vector<Hit>& out) const;
+  bool begin(const float* query, int n, Buffers& buffers) const;
+  void finish(Buffers& buffers, std::vector<Hit>& out) const;
   void changed(int32_t item);
-  template <class Estimate, class Bounds>
-  void scan(Estimate&& estimate, float slack, const double* query, size_t n, const Bounds& bounds,
-            std::vector<Buffers::Possible>& pool) const;
-  float drop_impossible(const double* query, size_t n, size_t at_most, std::vector<Buffers::Possible>& pool) const;
-  void compute(const double* query, std::vector<Buffers::Possible>& pool) const;
+  template <class Bounds, class Estimate>
+  void scan(const Bounds& bounds, Buffers& buffers, Estimate&& estimate) const;
+  template <class Bounds, class Lanes>
+  void collect(const Bounds& bounds, int64_t block, unsigned out, const Lanes& middle, Buffers& buffers) const;
+  template <int Q>
+  void scan_together(std::span<const Query* const> queries) const;
+  void drop_impossible(size_t at_most, Buffers& buffers) const;
+  void compute(Buffers& buffers) const;
   template <class Number>
   float exact(const Number* query, int64_t item) const;
   const float* row(int64_t item) const { return vectors_ + item * stride_; }

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "core/random.h"
+#include "http/coding.h"
 #include "http/url.h"
 #include "serve.h"
 #include "shop_serve.h"
@@ -416,14 +417,11 @@ TEST(Abuse, OddRequestsOfEveryRouteAreAnsweredInOneShape) {
   expect_healthy(shop);
 }
 
-TEST(Abuse, NestingOfAMillionLevelsIsRefusedByEveryRoute) {
-  ShopServe shop;
-  auto client = shop.client();
-  const json document = body_of(client->get("/apidocs.json"));
-  constexpr int kLevels = 1'000'000;
-  const std::vector<std::string> bodies = {repeated("[", kLevels) + repeated("]", kLevels),
-                                           "{\"query\":" + repeated("[", kLevels) + repeated("]", kLevels) + "}",
-                                           repeated("[", kLevels)};
+/// Calls use(method, target) for every route that takes a body.
+template <class Use>
+void each_route_with_body(ShopServe& shop, Use&& use) {
+  const json document = body_of(shop.client()->get("/apidocs.json"));
+  int routes = 0;
   for (const auto& [path, methods] : document.at("paths").items())
     for (const auto& [method, operation] : methods.items()) {
       if (!operation.contains("requestBody")) continue;
@@ -432,12 +430,43 @@ TEST(Abuse, NestingOfAMillionLevelsIsRefusedByEveryRoute) {
       for (size_t at; (at = target.find('{')) != std::string::npos;)
         target.replace(at, target.find('}') - at + 1,
                        path.find("scenarios") != std::string::npos ? "small-ranking" : "x");
-      for (const auto& body : bodies) {
-        SCOPED_TRACE(verb + " " + target + " " + body.substr(0, 20));
-        const Answer answer = client->request(verb, target, body);
-        expect_sound(answer, verb);
-      }
+      use(verb, target);
+      ++routes;
     }
+  EXPECT_GT(routes, 20);
+}
+
+TEST(Abuse, NestingOfAMillionLevelsIsRefusedByEveryRoute) {
+  ShopServe shop;
+  auto client = shop.client();
+  constexpr int kLevels = 1'000'000;
+  const std::vector<std::string> bodies = {repeated("[", kLevels) + repeated("]", kLevels),
+                                           "{\"query\":" + repeated("[", kLevels) + repeated("]", kLevels) + "}",
+                                           repeated("[", kLevels)};
+  each_route_with_body(shop, [&](const std::string& verb, const std::string& target) {
+    for (const auto& body : bodies) {
+      SCOPED_TRACE(verb + " " + target + " " + body.substr(0, 20));
+      const Answer answer = client->request(verb, target, body);
+      expect_sound(answer, verb);
+    }
+  });
+  expect_healthy(shop);
+}
+
+TEST(Abuse, BodiesThatGrowAThousandTimesAreRefusedByEveryRoute) {
+  ShopServe shop([](ShopServer::Options& options) { options.config.server.max_body_mb = 1; });
+  auto client = shop.client();
+  for (const Coding coding : {Coding::kGzip, Coding::kZstd}) {
+    const std::string bomb = encode(coding, "[" + std::string(64 << 20, ' ') + "]");
+    ASSERT_LT(bomb.size(), 1U << 20);
+    each_route_with_body(shop, [&](const std::string& verb, const std::string& target) {
+      SCOPED_TRACE(verb + " " + target);
+      const Answer answer =
+          client->request(verb, target, bomb, {{"Content-Encoding", std::string(coding_name(coding))}});
+      EXPECT_EQ(answer.status, 413);
+      EXPECT_EQ(code_of(answer), "body_too_large");
+    });
+  }
   expect_healthy(shop);
 }
 

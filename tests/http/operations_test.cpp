@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "http/shop_server.h"
 #include "serve.h"
+#include "shop_serve.h"
 #include "store/fault_vfs.h"
 #include "support/temp_dir.h"
 
@@ -55,6 +56,46 @@ TEST(Operations, MetricsFollowWhatTheShopDoes) {
   EXPECT_GT(value_of(text, "fewshop_memory_inuse_bytes{data=\"process\"}"), 1e6);
   // A second look counts nothing twice.
   EXPECT_EQ(value_of(client.get("/metrics").body, "fewshop_feedback_events_total{event=\"purchase\"}"), 1);
+}
+
+TEST(Operations, ListsOfManyItemsAreMadeTogetherUnderLoad) {
+  ShopServe serve(
+      [](ShopServer::Options& options) {
+        options.config.server.threads = 1;
+        options.config.models.share_from = 2000;
+      },
+      2000);
+  for (int u = 0; u < 8; ++u)
+    Client(serve.address())
+        .post("/api/events", json{{"event", "purchase"},
+                                  {"user_id", "u" + std::to_string(u)},
+                                  {"item_id", "item-" + std::to_string(100 * u)}}
+                                 .dump());
+  const auto ask = [](Client& client, int u) {
+    const auto answer = client.get("/api/recommend/u" + std::to_string(u), {{"X-API-Version", "2"}});
+    EXPECT_EQ(answer.status, 200);
+    return answer.body;
+  };
+  std::vector<std::string> alone;
+  Client one(serve.address());
+  for (int u = 0; u < 8; ++u) alone.push_back(ask(one, u));
+  const auto positives =
+      value_of(one.get("/metrics").body, "fewshop_positive_feedbacks_total{model=\"small-ranking\"}");
+  EXPECT_EQ(positives, 8);
+  const auto shared = [&] {
+    return value_of(one.get("/metrics").body, "fewshop_shared_lists_total{model=\"small-ranking\"}");
+  };
+  EXPECT_EQ(shared(), 0);
+  for (int round = 0; round < 100 && shared() == 0; ++round) {
+    std::vector<std::thread> clients;
+    for (int u = 0; u < 8; ++u)
+      clients.emplace_back([&, u] {
+        Client client(serve.address());
+        for (int i = 0; i < 20; ++i) EXPECT_EQ(ask(client, u), alone[u]);
+      });
+    for (std::thread& client : clients) client.join();
+  }
+  EXPECT_GT(shared(), 1);
 }
 
 TEST(Operations, StatsTellTheServerAndTheShop) {

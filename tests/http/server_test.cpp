@@ -370,6 +370,87 @@ TEST(Server, RepliesComeFromAnyThread) {
   EXPECT_EQ(right, 800);
 }
 
+TEST(Server, RequestsThatWaitAtOneTimeAreAnsweredTogether) {
+  Serve serve({.threads = 1});
+  Gate gate;
+  std::atomic<int> blocked = 0;
+  serve.get("/block", [&](auto, Reply reply) {
+    ++blocked;
+    gate.wait();
+    reply(Response::json(1));
+  });
+  std::mutex mutex;
+  std::vector<size_t> sizes;
+  const auto add = [&](const std::string& path) {
+    serve.router.add({.method = Method::kGet,
+                      .path = path,
+                      .tag = "test",
+                      .summary = "A test.",
+                      .scope = "",
+                      .handle = [](auto, Reply reply) { reply(Response::json("alone")); },
+                      .gathers =
+                          [](const Request& request) {
+                            if (request.query_flag("refuse")) throw HttpError(403, "forbidden", "no");
+                            return !request.query_flag("alone");
+                          },
+                      .handle_together =
+                          [&](std::span<Call> calls) {
+                            {
+                              const std::lock_guard lock(mutex);
+                              sizes.push_back(calls.size());
+                            }
+                            for (const Call& call : calls) {
+                              const std::string id = call.request->query_value("id").value_or("");
+                              if (id == "3") call.fail(std::make_exception_ptr(InvalidInput("three")));
+                              if (id == "3") continue;
+                              if (id == "throws") throw Failure("all that have no answer yet");
+                              call.reply(Response::json({{"id", id}, {"path", call.request->path}}));
+                            }
+                          }});
+  };
+  add("/together");
+  add("/others");
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 10; ++i) {
+    clients.push_back(serve.client());
+    ASSERT_EQ(clients.back()->get("/ping").status, 200);
+  }
+  auto blocker = std::async(std::launch::async, [&] { return serve.client()->get("/block").status; });
+  ASSERT_TRUE(eventually([&] { return blocked == 1; }));
+  // They are sent while the only thread is held, and read in one turn.
+  std::vector<std::future<Answer>> answers;
+  const auto send = [&](const std::string& target) {
+    answers.push_back(std::async(std::launch::async,
+                                 [&, client = clients[answers.size()].get(), target] { return client->get(target); }));
+  };
+  for (int i = 0; i < 7; ++i) send("/together?id=" + std::to_string(i));
+  send("/others?id=7");
+  send("/together?alone=1");
+  send("/together?refuse=1");
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  gate.open();
+  EXPECT_EQ(blocker.get(), 200);
+  for (int i = 0; i < 8; ++i) {
+    const Answer answer = answers[i].get();
+    EXPECT_EQ(answer.status, i == 3 ? 400 : 200) << i;
+    if (i == 3) continue;
+    EXPECT_EQ(body_of(answer)["id"], std::to_string(i));
+    EXPECT_EQ(body_of(answer)["path"], i == 7 ? "/others" : "/together");
+  }
+  EXPECT_EQ(body_of(answers[8].get()), "alone");
+  EXPECT_EQ(answers[9].get().status, 403);
+  {
+    const std::lock_guard lock(mutex);
+    size_t sum = 0, most = 0;
+    for (const size_t size : sizes) sum += size, most = std::max(most, size);
+    EXPECT_EQ(sum, 8);
+    EXPECT_GT(most, 1);
+    EXPECT_LE(most, 4);
+  }
+  EXPECT_EQ(serve.client()->get("/together?id=throws").status, 503);
+  EXPECT_EQ(body_of(serve.client()->get("/together?id=9"))["id"], "9");
+}
+
 TEST(Server, TheAuthorizeHookRefusesBeforeTheHandler) {
   std::atomic<int> handled = 0;
   Serve serve({}, {.authorize =

@@ -93,6 +93,65 @@ TEST(MetaTrainTest, AveragedParametersAreKeptOnlyWhereAsked) {
   EXPECT_NEAR(s.after(4)[0], -0.25, 1e-5);
 }
 
+/// What a training asked of meta-validation: its answers are given, its epochs told by the first parameter, which moves
+/// by the same step every outer step.
+struct Judged {
+  std::vector<int> after;  // outer steps, at each judgement
+  MetaTrainResult result;
+  int kept = 0;  // outer steps of the parameters that stayed
+
+  Judged(const std::function<double(size_t judgement)>& loss, const std::function<void(MetaTrainOptions&)>& change) {
+    Straight s;
+    s.options.epsilon = 1e-8;
+    s.options.cosine = false;
+    s.options.epochs = 22;
+    s.options.patience = 8;
+    s.options.steps_per_judgement = 5;
+    change(s.options);
+    const auto steps = [&] { return static_cast<int>(std::lround(-s.value[0].item<float>() / 0.1)); };
+    s.learner.validation_loss = [&] {
+      after.push_back(steps());
+      return loss(after.size() - 1);
+    };
+    result = meta_train(s.learner, s.shop.data, s.shop.scenario, s.shop.tasks, s.options, {});
+    kept = steps();
+  }
+};
+
+TEST(MetaTrainTest, EpochsOfFewStepsAreJudgedTogether) {
+  using ::testing::ElementsAre;
+  const auto falls = [](size_t judgement) { return 10.0 - static_cast<double>(judgement); };
+  const auto same = [](MetaTrainOptions&) {};
+  // Every five steps, and at the end.
+  const Judged all(falls, same);
+  EXPECT_THAT(all.after, ElementsAre(5, 10, 15, 20, 22));
+  EXPECT_EQ(all.result.validation_loss.size(), 5);
+  EXPECT_EQ(all.result.epochs, 22);
+  EXPECT_EQ(all.kept, 22);
+  // Two steps an epoch: every second epoch.
+  const Judged two(falls, [](MetaTrainOptions& options) {
+    options.batch_tasks = static_cast<int>(Straight().shop.tasks.size() + 1) / 2;
+    options.epochs = 5;
+  });
+  EXPECT_THAT(two.after, ElementsAre(4, 8, 10));
+  // An epoch of as many steps is judged by itself.
+  const Judged one(falls, [](MetaTrainOptions& options) {
+    options.steps_per_judgement = 1;
+    options.epochs = 3;
+  });
+  EXPECT_THAT(one.after, ElementsAre(1, 2, 3));
+}
+
+TEST(MetaTrainTest, PatienceCountsEpochsUpToTheLastJudgement) {
+  using ::testing::ElementsAre;
+  // The best is that of epoch 10; 8 epochs without a better one are over at the judgement of epoch 20.
+  const Judged stops([](size_t judgement) { return judgement == 1 ? 1.0 : 2.0; },
+                     [](MetaTrainOptions& options) { options.epochs = 40; });
+  EXPECT_THAT(stops.after, ElementsAre(5, 10, 15, 20));
+  EXPECT_EQ(stops.result.epochs, 10);
+  EXPECT_EQ(stops.kept, 10);
+}
+
 TEST(MetaTrainTest, GradientLearnersThatDivergeSayWhatToChange) {
   const testing::SyntheticShop shop = testing::synthetic_shop(Problem::kRating, 40, 1);
   EpisodicProblem problem;

@@ -24,6 +24,7 @@ class LiveShop {
     options.recent_ids = recent_ids;
     options.rows = rows;
     options.index_from = index_from;
+    options.share_from = share_from;
     shop = std::make_unique<Shop>(options);
   }
 
@@ -88,7 +89,7 @@ class LiveShop {
   std::atomic<Micros> now = 1'700'000'000 * kSecond;
   int64_t recent_ids = 1000;
   LiveRows::Options rows;
-  int64_t index_from = 100'000;
+  int64_t index_from = 100'000, share_from = 1'000;
   int centres = 0;  // of the small model
   std::unique_ptr<Shop> shop;
 

@@ -175,6 +175,56 @@ TEST(ShopLists, AnIndexIsBuiltBehindTheAnswersAndFollowsTheItems) {
   EXPECT_THAT(LiveShop::ids(live.recommend("u1")), Contains(first));
 }
 
+TEST(ShopLists, ListsThatAreAskedForTogetherAreThoseAskedForAlone) {
+  LiveShop live(2000);
+  live.put_items();
+  live.publish("1");
+  for (int u = 0; u < 9; ++u)
+    for (int e = 0; e < u; ++e)
+      live.event("e" + std::to_string(u) + "-" + std::to_string(e), "u" + std::to_string(u),
+                 "item-" + std::to_string(37 * u + e));
+  const auto model = live.shop->model("");
+  ASSERT_TRUE(live.shop->shares(model));
+  std::vector<Shop::ListQuestion> questions;
+  for (int u = 0; u < 9; ++u) {
+    ListRequest request;
+    request.n = 5 + u;
+    request.explain = u % 2 == 0;
+    if (u == 2) request.filter = "price >= 500";
+    if (u == 3) request.boosts = {{"price < 700", 1.0}};
+    if (u == 4) request.pins = {{"no-such-item", 0}};
+    if (u == 5) request.caps = {{"colour", 2}};
+    if (u == 6) request.diversity = 0.5;
+    if (u == 7) request.include_seen = true;
+    questions.push_back({u == 8 ? nullptr : model, {"u" + std::to_string(u), "", std::nullopt}, request});
+  }
+  const auto outcomes = live.shop->recommend(questions);
+  ASSERT_EQ(outcomes.size(), questions.size());
+  int shared = 0;
+  for (size_t q = 0; q < questions.size(); ++q) {
+    SCOPED_TRACE(q);
+    if (q == 4) {
+      EXPECT_THROW(std::rethrow_exception(outcomes[q].error), InvalidInput);
+      continue;
+    }
+    ASSERT_FALSE(outcomes[q].error);
+    const ListReply alone = live.shop->recommend(questions[q].model, questions[q].asker, questions[q].request);
+    const ListReply& together = outcomes[q].reply;
+    EXPECT_FALSE(alone.shared);
+    shared += together.shared;
+    EXPECT_EQ(together.served, alone.served);
+    EXPECT_EQ(together.support, alone.support);
+    ASSERT_EQ(LiveShop::ids(together), LiveShop::ids(alone));
+    for (size_t i = 0; i < alone.items.size(); ++i) {
+      EXPECT_EQ(together.items[i].score, alone.items[i].score);
+      EXPECT_EQ(together.items[i].low, alone.items[i].low);
+      EXPECT_EQ(together.items[i].prior, alone.items[i].prior);
+      EXPECT_EQ(together.items[i].reasons.size(), alone.items[i].reasons.size());
+    }
+  }
+  EXPECT_EQ(shared, 4);  // 0 to 3: the question at fault parts its four
+}
+
 TEST(ShopLists, RulesHoldInsideTheSearch) {
   LiveShop live(900);
   live.put_items();

@@ -242,6 +242,57 @@ TEST(ItemSearch, ItemsWithoutAScoreComeLast) {
   }
 }
 
+TEST(ItemSearch, SeveralQueriesTogetherFindWhatEachFindsAlone) {
+  EXPECT_TRUE(rc::check("queries together", [] {
+    Random random(*rc::gen::arbitrary<uint32_t>());
+    const int64_t count = *rc::gen::inRange(0, 900);
+    const int d = *rc::gen::inRange(1, 131);
+    const Items items = random_items(count, d, random, std::exp(2 * random.normal()), *rc::gen::arbitrary<bool>());
+    ItemSearch search(*rc::gen::arbitrary<bool>());
+    search.assign(items.vectors.data(), items.stride, items.count, items.d, items.bias_or_null());
+    const size_t queries = *rc::gen::inRange(0, 10);
+    std::vector<std::vector<float>> vectors;
+    std::vector<ItemSet> excluded(queries);
+    std::vector<ItemSearch::Buffers> buffers(queries);
+    std::vector<std::vector<ItemSearch::Hit>> found(queries);
+    std::vector<ItemSearch::Query> asked;
+    for (size_t q = 0; q < queries; ++q) {
+      vectors.push_back(random_query(d, random));
+      // Whole blocks are left out of some queries only.
+      for (int64_t i = 0; i < count; ++i)
+        if (q % 3 == 1 ? i / 64 % 2 == 0 : random.below(5) == 0) excluded[q].set(i, true);
+      const int n = static_cast<int>(random.below(60));
+      found[q].resize(3);
+      asked.push_back({vectors[q].data(), n, &excluded[q], &buffers[q], &found[q]});
+    }
+    const int shared = search.top(asked);
+    RC_ASSERT(shared == 0 || (shared > 1 && shared <= static_cast<int>(queries)));
+    for (size_t q = 0; q < queries; ++q) {
+      std::vector<ItemSearch::Hit> alone;
+      search.top(asked[q].vector, asked[q].n, excluded[q], buffers[q], alone);
+      RC_ASSERT(found[q] == alone);
+    }
+  }));
+}
+
+TEST(ItemSearch, FourQueriesOverAllItemsShareAPass) {
+  Random random(3);
+  const Items items = random_items(5'000, 64, random);
+  ItemSearch search;
+  search.assign(items.vectors.data(), items.stride, items.count, items.d, items.bias_or_null());
+  const ItemSet none;
+  for (const int queries : {1, 2, 3, 4, 5, 6}) {
+    std::vector<std::vector<float>> vectors;
+    std::vector<ItemSearch::Buffers> buffers(queries);
+    std::vector<std::vector<ItemSearch::Hit>> found(queries);
+    std::vector<ItemSearch::Query> asked;
+    for (int q = 0; q < queries; ++q) vectors.push_back(random_query(64, random));
+    for (int q = 0; q < queries; ++q) asked.push_back({vectors[q].data(), 7, &none, &buffers[q], &found[q]});
+    EXPECT_EQ(search.top(asked), queries == 1 ? 0 : queries == 5 ? 4 : queries);
+    for (int q = 0; q < queries; ++q) EXPECT_EQ(found[q], full_sort(search, items, vectors[q], 7, {}));
+  }
+}
+
 TEST(ItemSearch, NothingIsFoundWhereThereIsNothing) {
   ItemSearch search;
   search.assign(nullptr, 4, 0, 4, nullptr);

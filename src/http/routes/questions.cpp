@@ -1,7 +1,9 @@
 // Questions for lists as JSON: one, or many at once.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <span>
 
 #include "http/routes/api.h"
 
@@ -78,16 +80,17 @@ ListRequest asked_list(const Api& api, const json& question) {
 /// Models that the questions of one request are answered by: each is looked up once.
 using AskedModels = std::map<std::string, std::shared_ptr<const LiveModel>>;
 
-json answer_question(const Api& api, const Request& request, AskedModels& models, const json& question) {
-  const ListRequest list = asked_list(api, question);
-  const Asker asker{member<std::string>(question, "user_id", ""), member<std::string>(question, "client_id", ""),
-                    std::nullopt};
+Shop::ListQuestion list_question(const Api& api, const Request& request, AskedModels& models, const json& question) {
   const auto scenario = member<std::string>(question, "scenario", "");
   if (models.count(scenario) == 0) models[scenario] = model_for(api, request, scenario);
-  const ListReply reply = api.shop.recommend(models[scenario], asker, list);
-  api.answered(reply);
+  return {models[scenario],
+          {member<std::string>(question, "user_id", ""), member<std::string>(question, "client_id", ""), std::nullopt},
+          asked_list(api, question)};
+}
+
+json answer_json(const ListReply& reply, bool explain) {
   json items = json::array();
-  for (const auto& item : reply.items) items.push_back(item_json(item, list.explain, true));
+  for (const auto& item : reply.items) items.push_back(item_json(item, explain, true));
   return {{"recommendation_id", reply.recommendation_id},
           {"scenario", reply.scenario},
           {"model_version", reply.version},
@@ -96,7 +99,29 @@ json answer_question(const Api& api, const Request& request, AskedModels& models
           {"items", items}};
 }
 
-/// The same of the questions of a body.
+/// The answers of a body: of all questions or, where one is at fault, of none.
+json answer_questions(const Api& api, const Request& request, const json& body) {
+  constexpr size_t kAtOnce = 64;  // of a list without end the answers are JSON already, not both
+  AskedModels models;
+  std::vector<Shop::ListQuestion> questions;
+  answer_one_or_many(body, kMostAsked, [&](const json& question) {
+    questions.push_back(list_question(api, request, models, question));
+    return json();
+  });
+  json answers = json::array();
+  for (size_t first = 0; first < questions.size(); first += kAtOnce) {
+    const auto some = std::span(questions).subspan(first, std::min(kAtOnce, questions.size() - first));
+    const auto outcomes = api.shop.recommend(some);
+    for (size_t i = 0; i < some.size(); ++i) {
+      if (outcomes[i].error) std::rethrow_exception(outcomes[i].error);
+      api.answered(outcomes[i].reply);
+      answers.push_back(answer_json(outcomes[i].reply, some[i].request.explain));
+    }
+  }
+  return body.is_array() ? answers : answers[0];
+}
+
+/// Whether a list that a body asks for needs of all items what is not worked out yet.
 bool questions_take_long(const Api& api, const Request& request) {
   const bool plain =
       request.body.find("\"filter\"") == std::string::npos && request.body.find("\"category\"") == std::string::npos &&
@@ -124,23 +149,18 @@ void add_question_routes(Router& router, const Api& api) {
                                  {"served", text},
                                  {"support", {{"type", "integer"}}},
                                  {"items", array_of(schema_ref("Recommended"))}}}});
-  router.add({.method = Method::kPost,
-              .path = "/api/recommend",
-              .tag = "recommend",
-              .summary = "The best items for a user or a guest; a list of questions gives a list of answers.",
-              .scope = "recommend",
-              .scenario = ScenarioFrom::kBody,
-              .body = one_or_many("ListQuestion"),
-              .response = one_or_many("ListAnswer"),
-              .handle =
-                  [api](std::shared_ptr<const Request> request, Reply reply) {
-                    AskedModels models;
-                    reply(
-                        Response::json(answer_one_or_many(parse_body(*request), kMostAsked, [&](const json& question) {
-                          return answer_question(api, *request, models, question);
-                        })));
-                  },
-              .aside = [api](const Request& request) { return questions_take_long(api, request); }});
+  router.add(
+      {.method = Method::kPost,
+       .path = "/api/recommend",
+       .tag = "recommend",
+       .summary = "The best items for a user or a guest; a list of questions gives a list of answers.",
+       .scope = "recommend",
+       .scenario = ScenarioFrom::kBody,
+       .body = one_or_many("ListQuestion"),
+       .response = one_or_many("ListAnswer"),
+       .handle = [api](std::shared_ptr<const Request> request,
+                       Reply reply) { reply(Response::json(answer_questions(api, *request, parse_body(*request)))); },
+       .aside = [api](const Request& request) { return questions_take_long(api, request); }});
 }
 
 }  // namespace fewshop::http

@@ -189,17 +189,84 @@ bool wants_write_back(const Request& request) {
   return type && !type->empty() && !request.head;
 }
 
-void recommend_for(const Api& api, const Request& request, const Asker& asker, Reply reply) {
-  const ListRequest list = personal_request(api, request);
-  const ListReply answer = api.shop.recommend(asked_model(api, request), asker, list);
-  const bool detailed = list.explain || request.header("x-api-version") == "2";
-  Response response = detailed ? scores(api, answer, list.explain, true) : ids(api, answer);
+using ListQuestion = Shop::ListQuestion;
+
+/// A route of lists for somebody, who is told by the request. Where that helps, those that come at one time are asked
+/// of the shop together.
+Route list_route(Route route, const Api& api, Asker (*asker_of)(const Api&, const Request&),
+                 void (*answer)(const Api&, const Request&, const ListQuestion&, const ListReply&, Reply)) {
+  const auto question_of = [api, asker_of](const Request& request) {
+    return ListQuestion{asked_model(api, request), asker_of(api, request), personal_request(api, request)};
+  };
+  route.aside = [api](const Request& request) { return takes_long(api, request); };
+  route.handle = [=](std::shared_ptr<const Request> request, Reply reply) {
+    const ListQuestion question = question_of(*request);
+    answer(api, *request, question, api.shop.recommend(question.model, question.asker, question.request),
+           std::move(reply));
+  };
+  route.gathers = [api](const Request& request) { return api.shop.shares(asked_model(api, request)); };
+  route.handle_together = [=](std::span<Call> calls) {
+    std::vector<ListQuestion> questions;
+    std::vector<const Call*> asked;
+    for (const Call& call : calls) try {
+        questions.push_back(question_of(*call.request));
+        asked.push_back(&call);
+      } catch (...) {
+        call.fail(std::current_exception());
+      }
+    const auto outcomes = api.shop.recommend(questions);
+    for (size_t i = 0; i < asked.size(); ++i) try {
+        if (outcomes[i].error) std::rethrow_exception(outcomes[i].error);
+        answer(api, *asked[i]->request, questions[i], outcomes[i].reply, asked[i]->reply);
+      } catch (...) {
+        asked[i]->fail(std::current_exception());
+      }
+  };
+  return route;
+}
+
+Asker user_of_path(const Api&, const Request& request) { return {request.parameter("user-id"), "", std::nullopt}; }
+
+/// Somebody who did what the body says.
+Asker session_of_body(const Api& api, const Request& request) {
+  const Incoming incoming = parse_gorse_feedback(request.body, parse_context(api, request), true);
+  if (!incoming.refusals.empty())
+    throw HttpError(400, "invalid_body",
+                    fmt::format("feedback {}: {}", incoming.refusals.front().index, incoming.refusals.front().reason));
+  std::vector<EventRow> rows;
+  for (const Event& event : incoming.events)
+    for (const EventItem& item : event.items) {
+      EventRow row;
+      row.event_id = event.event_id;
+      row.time = event.time;
+      row.event = event.event;
+      row.item_id = item.item_id;
+      row.value = item.value;
+      row.rating = item.rating;
+      row.price = item.price;
+      row.quantity = item.quantity;
+      rows.push_back(std::move(row));
+    }
+  return {"", "", std::move(rows)};
+}
+
+void answer_scores(const Api& api, const Request&, const ListQuestion& question, const ListReply& answer, Reply reply) {
+  const bool explain = question.request.explain;
+  reply(scores(api, answer, explain, explain));
+}
+
+void answer_recommended(const Api& api, const Request& request, const ListQuestion& question, const ListReply& answer,
+                        Reply reply) {
+  const bool explain = question.request.explain;
+  const bool detailed = explain || request.header("x-api-version") == "2";
+  Response response = detailed ? scores(api, answer, explain, true) : ids(api, answer);
   if (!wants_write_back(request)) return reply(std::move(response));
   const auto type = request.query_value("write-back-type");
   if (!api.shop.admits_kind(*type))
     throw HttpError(400, "invalid_parameter", "write-back-type: expected a kind of event that is there already");
   const Micros delay = duration_of(request.query_value("write-back-delay").value_or("0"));
-  Change change = written_back(api, answer, asker.user_id, check_id(*type, "write-back-type", api.limits), delay);
+  Change change =
+      written_back(api, answer, question.asker.user_id, check_id(*type, "write-back-type", api.limits), delay);
   submit(api, request, std::move(change), std::move(reply),
          [response = std::move(response)](const Outcome&) { return response; });
 }
@@ -244,59 +311,30 @@ void add_recommend_routes(Router& router, const Api& api) {
 
   const auto lists = [api](const Request& request) { return takes_long(api, request); };
   for (const char* path : {"/api/recommend/{user-id}", "/api/recommend/{user-id}/{category}"})
-    router.add({.method = Method::kGet,
-                .path = path,
-                .tag = "recommend",
-                .summary = "The best items for a user: ids; with X-API-Version: 2 or explain=true objects.",
-                .scope = "recommend",
-                .scenario = ScenarioFrom::kQuery,
-                .query = beside_path(path, recommend_parameters()),
-                .headers = {{"X-API-Version", "string", "2: objects with score and interval, not ids"}},
-                .answer_headers = model_headers(),
-                .response = {{"oneOf", {array_of(text), array_of(schema_ref("Recommended"))}}},
-                .handle =
-                    [api](std::shared_ptr<const Request> request, Reply reply) {
-                      recommend_for(api, *request, {request->parameter("user-id"), "", std::nullopt}, std::move(reply));
-                    },
-                .aside = lists,
-                .stores = wants_write_back});
+    router.add(list_route({.method = Method::kGet,
+                           .path = path,
+                           .tag = "recommend",
+                           .summary = "The best items for a user: ids; with X-API-Version: 2 or explain=true objects.",
+                           .scope = "recommend",
+                           .scenario = ScenarioFrom::kQuery,
+                           .query = beside_path(path, recommend_parameters()),
+                           .headers = {{"X-API-Version", "string", "2: objects with score and interval, not ids"}},
+                           .answer_headers = model_headers(),
+                           .response = {{"oneOf", {array_of(text), array_of(schema_ref("Recommended"))}}},
+                           .stores = wants_write_back},
+                          api, user_of_path, answer_recommended));
   for (const char* path : {"/api/session/recommend", "/api/session/recommend/{category}"})
-    router.add({.method = Method::kPost,
-                .path = path,
-                .tag = "recommend",
-                .summary = "The best items after the feedback of a session, which is not stored.",
-                .scope = "recommend",
-                .scenario = ScenarioFrom::kQuery,
-                .query = beside_path(path, personal_parameters()),
-                .answer_headers = model_headers(),
-                .body = array_of(schema_ref("Feedback")),
-                .response = array_of(schema_ref("Recommended")),
-                .handle =
-                    [api](std::shared_ptr<const Request> request, Reply reply) {
-                      const Incoming incoming = parse_gorse_feedback(request->body, parse_context(api, *request), true);
-                      if (!incoming.refusals.empty())
-                        throw HttpError(400, "invalid_body",
-                                        fmt::format("feedback {}: {}", incoming.refusals.front().index,
-                                                    incoming.refusals.front().reason));
-                      std::vector<EventRow> rows;
-                      for (const Event& event : incoming.events)
-                        for (const EventItem& item : event.items) {
-                          EventRow row;
-                          row.event_id = event.event_id;
-                          row.time = event.time;
-                          row.event = event.event;
-                          row.item_id = item.item_id;
-                          row.value = item.value;
-                          row.rating = item.rating;
-                          row.price = item.price;
-                          row.quantity = item.quantity;
-                          rows.push_back(std::move(row));
-                        }
-                      const ListRequest list = personal_request(api, *request);
-                      reply(scores(api, api.shop.recommend(asked_model(api, *request), {"", "", std::move(rows)}, list),
-                                   list.explain, list.explain));
-                    },
-                .aside = lists});
+    router.add(list_route({.method = Method::kPost,
+                           .path = path,
+                           .tag = "recommend",
+                           .summary = "The best items after the feedback of a session, which is not stored.",
+                           .scope = "recommend",
+                           .scenario = ScenarioFrom::kQuery,
+                           .query = beside_path(path, personal_parameters()),
+                           .answer_headers = model_headers(),
+                           .body = array_of(schema_ref("Feedback")),
+                           .response = array_of(schema_ref("Recommended"))},
+                          api, session_of_body, answer_scores));
   for (const char* path : {"/api/popular", "/api/popular/{category}", "/api/non-personalized/popular"})
     router.add({.method = Method::kGet,
                 .path = path,
@@ -323,23 +361,16 @@ void add_recommend_routes(Router& router, const Api& api) {
                 .handle = [api](std::shared_ptr<const Request> request,
                                 Reply reply) { reply(scores(api, api.shop.latest(list_request(api, *request)))); },
                 .aside = lists});
-  router.add({.method = Method::kGet,
-              .path = "/api/collaborative-filtering/{user-id}",
-              .tag = "recommend",
-              .summary = "The best items for a user with their scores.",
-              .scope = "recommend",
-              .scenario = ScenarioFrom::kQuery,
-              .query = personal_parameters(),
-              .answer_headers = model_headers(),
-              .response = array_of(schema_ref("Recommended")),
-              .handle =
-                  [api](std::shared_ptr<const Request> request, Reply reply) {
-                    const ListRequest list = personal_request(api, *request);
-                    const Asker asker{request->parameter("user-id"), "", std::nullopt};
-                    reply(scores(api, api.shop.recommend(asked_model(api, *request), asker, list), list.explain,
-                                 list.explain));
-                  },
-              .aside = lists});
+  router.add(list_route({.method = Method::kGet,
+                         .path = "/api/collaborative-filtering/{user-id}",
+                         .tag = "recommend",
+                         .summary = "The best items for a user with their scores.",
+                         .scope = "recommend",
+                         .scenario = ScenarioFrom::kQuery,
+                         .query = personal_parameters(),
+                         .answer_headers = model_headers(),
+                         .response = array_of(schema_ref("Recommended"))},
+                        api, user_of_path, answer_scores));
   router.add({.method = Method::kGet,
               .path = "/api/item-to-item/{name}/{item-id}",
               .tag = "recommend",
