@@ -59,7 +59,8 @@ RowWeights fit_row_weights(const Dataset& data, const Scenario& scenario, const 
                            const RowWeightOptions& options);
 
 /// The weights of `members` (positions among the samples' members) with the largest mean log score of the pool, held
-/// near those that give `favourite` nearly everything. Episodes weigh alike, or by their rows where `by_rows`.
+/// near those that give `favourite` nearly everything: how firmly is chosen by fits on one half of the tasks that are
+/// judged on the other. Episodes weigh alike, or by their rows where `by_rows`.
 /// Hall, Mitchell. "Combining density forecasts." International Journal of Forecasting 23, 2007.
 RowMix fit_row_mix(std::span<const RowSample> samples, const std::vector<int>& members, int favourite, bool by_rows,
                    int threads);

@@ -46,6 +46,33 @@ TEST(RowMixFitTest, StaysWithTheFavouriteWhereLittleIsKnown) {
   EXPECT_NEAR(std::accumulate(w.begin(), w.end(), 0.0), 1, 1e-12);
 }
 
+/// Both members say nothing that is true of other tasks: member 0 one half, member 1 a number drawn for each row.
+TEST(RowMixFitTest, HowFirmlyItIsHeldIsToldByOtherTasks) {
+  Random random(8);
+  const auto noise = [&](int count) {
+    std::vector<RowSample> all;
+    for (int i = 0; i < count; ++i) {
+      RowSample s;
+      s.task = i;
+      s.support = static_cast<int>(random.below(30));
+      s.target = {static_cast<float>(random.uniform() < 0.5)};
+      s.answer = {Predictive::bernoulli(0.5), Predictive::bernoulli(0.1 + 0.8 * random.uniform())};
+      all.push_back(std::move(s));
+    }
+    return all;
+  };
+  // Where the favourite is right, a few tasks by chance against it move little.
+  double mean = 0;
+  for (int round = 0; round < 20; ++round) {
+    const auto few = noise(12);
+    std::vector<double> w(2);
+    fit_row_mix(few, {0, 1}, 0, false, 1).weights(5, w);
+    mean += w[0] / 20;
+  }
+  EXPECT_GT(mean, 0.75);
+  // Where it is wrong, many tasks move everything: see WeighsTheMemberThatKnowsMoreAtEachSize.
+}
+
 TEST(RowMixFitTest, IsNoWorseThanEitherMember) {
   const auto all = samples(200);
   const RowMix mix = fit_row_mix(all, {0, 1}, 0, false, 1);
