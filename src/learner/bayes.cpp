@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "core/error.h"
 #include "core/progress.h"
+#include "learner/bayes_start.h"
 #include "learner/usable_tasks.h"
 #include "nn/head_solve.h"
 
@@ -19,13 +21,6 @@ constexpr double kSecondsPerDay = 86'400;
 constexpr int64_t kFullSoftmaxItems = 50'000;
 constexpr int64_t kDefaultNegatives = 5'000;
 constexpr double kMasked = -1e30;
-
-Tensor random_normal(at::IntArrayRef shape, double scale, Random& random) {
-  Tensor t = at::empty(shape, at::kFloat);
-  float* values = t.data_ptr<float>();
-  for (int64_t i = 0; i < t.numel(); ++i) values[i] = static_cast<float>(scale * random.normal());
-  return t;
-}
 
 Tensor scalar(double value) { return at::full({}, value, at::kFloat); }
 
@@ -66,70 +61,6 @@ std::shared_ptr<BayesInputs> make_inputs(const FitInput& input) {
   }
   inputs->tasks = nn::sparse_rows(data.task_features);
   return inputs;
-}
-
-/// Mean target, its variance, and each item's bias before any training: shrunk residual mean, or log count for ranks.
-struct Start {
-  double mean = 0, variance = 1;
-  std::vector<float> item_bias;
-};
-
-Start start_values(const FitInput& input, bool ranking) {
-  const Dataset& data = input.data;
-  Start start;
-  start.item_bias.assign(data.items(), 0);
-  std::vector<double> sum(data.items(), 0), count(data.items(), 0);
-  double total = 0, squares = 0, rows = 0;
-  for (const auto& task : input.tasks)
-    for (const int32_t r : task.rows) {
-      if (input.is_hidden(data.item[r])) continue;
-      const double weight = data.weight[r], target = data.target[r];
-      total += weight * target;
-      squares += weight * target * target;
-      rows += weight;
-      sum[data.item[r]] += weight * target;
-      count[data.item[r]] += weight;
-    }
-  require(rows > 0,
-          "bayes: no training rows are left: some items are hidden in training, to learn about new ones, and the ",
-          "data has ", data.items(), " of them; more are needed");
-  start.mean = ranking ? 0 : total / rows;
-  start.variance = std::max(1e-4, squares / rows - (total / rows) * (total / rows));
-  for (int64_t i = 0; i < data.items(); ++i) {
-    constexpr double kShrinkage = 5;
-    start.item_bias[i] =
-        static_cast<float>(ranking ? std::log(count[i] + 1) - std::log(rows / static_cast<double>(data.items()) + 1)
-                                   : (sum[i] - count[i] * start.mean) / (count[i] + kShrinkage));
-  }
-  return start;
-}
-
-BayesParameters initial_parameters(const FitInput& input, const BayesInputs& inputs, int d, bool ranking,
-                                   uint64_t seed) {
-  constexpr double kScale = 0.1, kContentScale = 0.01;  // of an embedding entry
-  Random random = Random(seed).fork("bayes");
-  const Start start = start_values(input, ranking);
-  const int64_t head = ranking ? d : d + 1;
-  const auto kinds = static_cast<int64_t>(std::max<size_t>(1, input.data.kinds.size()));
-  BayesParameters p;
-  p.item_weight = random_normal({inputs.content + inputs.item_count, d + 1}, kScale, random);
-  // Content begins near zero: what it is worth has to be learnt, and until then it would be noise in new items.
-  p.item_weight.narrow(0, 0, inputs.content).mul_(kContentScale / kScale);
-  float* weight = p.item_weight.data_ptr<float>();
-  for (int64_t r = 0; r < p.item_weight.size(0); ++r)
-    weight[r * (d + 1) + d] = r < inputs.content ? 0 : start.item_bias[r - inputs.content];
-  p.description_weight = at::zeros({inputs.tasks.inputs, head}, at::kFloat);
-  p.prior = at::zeros({head}, at::kFloat);
-  p.log_precision = at::zeros({head}, at::kFloat);
-  p.log_gram = scalar(std::log(0.05 * static_cast<double>(inputs.seen_items.size())));
-  p.log_noise = scalar(std::log(0.7 * start.variance));
-  p.offset = scalar(start.mean);
-  p.target_scale = at::ones({kinds}, at::kFloat);
-  p.log_beta = at::full({kinds}, ranking ? std::log(5.0) : -std::log(0.7 * start.variance), at::kFloat);
-  p.raw_decay = at::full({kinds}, -5.0, at::kFloat);
-  p.repeat = at::zeros({kinds}, at::kFloat);
-  p.raw_repeat_decay = at::full({kinds}, -5.0, at::kFloat);
-  return p;
 }
 
 Tensor gather_rows(const Tensor& table, const Tensor& index) {
@@ -474,12 +405,14 @@ std::unique_ptr<BayesMember> BayesModel::runtime_form(const Columns& item_column
   return std::make_unique<BayesMember>(std::move(a));
 }
 
-BayesFit fit_bayes(const FitInput& input, const BayesOptions& options, int schedule_epochs, const MemberLoss& validate,
+BayesFit fit_bayes(const FitInput& input, const BayesOptions& given, int schedule_epochs, const MemberLoss& validate,
                    const Run& run) {
   const bool ranking = input.scenario.problem == Problem::kRanking;
-  const int d = options.d > 0 ? options.d : ranking ? 64 : 24;
+  BayesOptions options = given;
+  if (options.start == "auto") options.start = "als";
+  set_sizes(options, ranking);
   const auto inputs = make_inputs(input);
-  BayesParameters parameters = initial_parameters(input, *inputs, d, ranking, run.seed);
+  BayesParameters parameters = initial_parameters(input, *inputs, options.d, options.start, run.seed);
   EpisodicLearner learner;
   learner.parameters = parameters.list(options, inputs->content, ranking, ranking && !input.scenario.exclude_seen);
   BayesLoss loss(input, *inputs, parameters, options, ranking);
@@ -519,6 +452,7 @@ BayesFit fit_bayes(const FitInput& input, const BayesOptions& options, int sched
   training.batch_tasks = options.batch_tasks;
   training.query = options.query;
   training.lr = options.lr;
+  training.judge_start = options.start == "als";
   training.hold_out_items = input.scenario.episode.hold_out_items;
   BayesFit fit;
   fit.training = meta_train(learner, input.data, input.scenario, usable_tasks(input), training, run);
@@ -539,18 +473,35 @@ class BayesLearner : public Learner {
                               const Run& run) const override {
     BayesOptions options = options_;
     set_epochs(options, input.tasks.size());
-    int schedule = options.epochs;
-    if (!loss) {
-      options.epochs = chosen.at("epochs").get<int>();
-      schedule = chosen.at("schedule").get<int>();
-    }
-    BayesFit fit = fit_bayes(input, options, schedule, loss, run);
-    if (loss) chosen = {{"epochs", fit.training.epochs}, {"schedule", schedule}};
-    verbose(fmt::format("{}: {} of {} epochs", run.what, fit.training.epochs, schedule));
-    return std::move(fit.member);
+    if (loss) return choose(input, options, loss, chosen, run);
+    options.epochs = chosen.at("epochs").get<int>();
+    options.start = chosen.value("start", "random");
+    const int schedule = chosen.at("schedule").get<int>();
+    return std::move(fit_bayes(input, options, schedule, nullptr, run).member);
   }
 
  private:
+  /// The fit that meta-validation tasks prefer: its start, where that is left open, and its number of epochs.
+  static std::unique_ptr<Member> choose(const FitInput& input, const BayesOptions& options, const MemberLoss& loss,
+                                        nlohmann::json& chosen, const Run& run) {
+    const bool open = options.start == "auto";
+    std::optional<BayesFit> best;
+    for (const std::string& start : open ? std::vector<std::string>{"als", "random"} : std::vector{options.start}) {
+      BayesOptions tried = options;
+      tried.start = start;
+      Run own = run;
+      if (open) own.what += ", " + start + " start";
+      if (open && !own.checkpoint.empty()) own.checkpoint += "." + start;
+      BayesFit fit = fit_bayes(input, tried, options.epochs, loss, own);
+      verbose(fmt::format("{}: {} of {} epochs, validation {:.5f}", own.what, fit.training.epochs, options.epochs,
+                          fit.training.best_validation));
+      if (best && fit.training.best_validation >= best->training.best_validation) continue;
+      chosen = {{"epochs", fit.training.epochs}, {"schedule", options.epochs}, {"start", start}};
+      best = std::move(fit);
+    }
+    return std::move(best->member);
+  }
+
   BayesOptions options_;
 };
 

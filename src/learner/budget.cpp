@@ -11,9 +11,10 @@
 namespace fewshop {
 namespace {
 
-// Measured on one core of an AMD EPYC (Zen 4); CPU seconds.
-constexpr double kPerItemOfSoftmax = 1.1e-7;  // ranks: a task and an item of its softmax, d = 64
-constexpr double kPerTask = 2e-4;             // ranks: a task of an epoch beside its softmax
+// CPU seconds of one core; those of epochs so that a training of 3,900 items took 0.4 of what is expected on a fast
+// machine, 0.8 on one half as fast.
+constexpr double kPerItemOfSoftmax = 6.6e-8;  // ranks: a task and an item of its softmax, d = 64
+constexpr double kPerTask = 1.2e-4;           // ranks: a task of an epoch beside its softmax
 constexpr double kPerRow = 5e-7;              // ratings: a row of an epoch, baselines included
 constexpr double kPerCubedItem = 2e-11;       // ranks: one inverse of EASE
 constexpr double kPerItem = 2e-3;             // ranks: fits of the other baselines, stack and gate
@@ -40,8 +41,8 @@ bool has_ease(const Scenario& scenario) {
 
 double expected_seconds(const Scenario& scenario, const ProblemSize& size) {
   const BayesOptions options = options_of(scenario, size);
-  // One fit to choose, one per fold, a last one.
-  const double fits = options.folds + 2;
+  // Fits to choose (of both starts), one per fold, a last one.
+  const double fits = options.folds + (options.start == "auto" ? 3 : 2);
   const auto tasks = static_cast<double>(size.tasks);
   if (scenario.problem == Problem::kRating) return static_cast<double>(size.rows) * options.epochs * fits * kPerRow;
   const int64_t sampled = options.negatives > 0        ? options.negatives

@@ -40,7 +40,9 @@ void fields(EpisodicOptions& o, Visitor&& visit) {
   visit("decay", o.decay, Field{0, 1, "squared-norm penalty on all network weights"});
   visit(
       "start", o.start,
-      Field{0, 0, "what is learnt on top of: bias = the item's shrunk mean (ratings), mean = the mean of all targets"});
+      Field{0, 0,
+            "what is learnt on top of: bias = the item's shrunk mean (ratings), mean = the mean of all targets; als = "
+            "bias, and embeddings of items begin as the factors of alternating least squares"});
   visit("identity", o.identity, Field{0, 1, "whether items have an embedding of their own beside their features"});
   visit("negatives", o.negatives, Field{1, 1000, "ranks: items drawn as rows without interest for every row"});
   visit("folds", o.folds, Field{2, 20, "folds of the cross-fit that stack and gate are fitted on"});

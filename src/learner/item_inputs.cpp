@@ -10,7 +10,6 @@
 namespace fewshop::learning {
 namespace {
 
-constexpr const char* kIdentity = "items.id";
 constexpr double kShrinkage = 5;  // rows of the mean that an item's own rows are mixed with
 
 /// Shrunk mean residual of every item; for ranks the log of its share of rows against an even one.
@@ -81,8 +80,8 @@ ItemInputs::ItemInputs(Parts parts) : p_(std::move(parts)) {
 ItemInputs ItemInputs::fitted(const FitInput& input, const EpisodicOptions& options) {
   const Dataset& data = input.data;
   const bool ranking = input.scenario.problem == Problem::kRanking;
-  require(options.start == "bias" || options.start == "mean", "learner.start: expected bias or mean, got ",
-          options.start);
+  require(options.start == "bias" || options.start == "mean" || options.start == "als",
+          "learner.start: expected bias, mean or als, got ", options.start);
   Parts parts;
   parts.items = std::make_shared<EntityColumns>(data.item_features);
   parts.sequences = sequence_columns(input.scenario);

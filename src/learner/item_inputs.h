@@ -36,6 +36,7 @@ Columns empty_columns(const std::vector<nn::Field>& fields);
 /// where training has seen it, the task's description; and the offset that its link value starts from.
 class ItemInputs {
  public:
+  static constexpr const char* kIdentity = "items.id";  // the field of an item's own embedding
   struct Parts {
     std::shared_ptr<EntityColumns> items;  // features of all items
     std::vector<std::string> sequences;    // names of columns that are read in their order

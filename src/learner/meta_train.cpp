@@ -146,6 +146,10 @@ MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const 
 
   const bool choose = static_cast<bool>(learner.validation_loss);
   const auto last_judged = [&] { return choose ? state.epoch - state.epoch % judged_every : state.epoch; };
+  if (choose && options.judge_start && state.epoch == 0) {
+    state.best = learner.validation_loss();
+    verbose(fmt::format("{}: before training validation {:.5f}", run.what, state.best));
+  }
   while (state.epoch < options.epochs && last_judged() - state.best_epoch < options.patience) {
     Random random = root.fork(state.epoch);
     std::vector<int32_t> order(tasks.size());

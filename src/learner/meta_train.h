@@ -46,6 +46,7 @@ struct MetaTrainOptions {
   bool cosine = true;                // lowers the step size along it; else it stays
   bool average = true;               // parameters that are validated and kept are averaged over the last steps
   int64_t steps_per_judgement = 15;  // where an epoch is fewer outer steps, several of them are judged together
+  bool judge_start = false;          // whether what training begins with may be what is kept
   double clamp = 0;                  // bound of every entry of the gradient of a meta-batch; 0 = none
   double epsilon = 3e-3;  // of Adam. Large: rare embeddings have tiny gradients, and would move as far as all others
 };

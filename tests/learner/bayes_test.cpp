@@ -7,9 +7,11 @@
 
 #include <cmath>
 #include <filesystem>
+#include <numeric>
 
 #include "bundle/tensor_file.h"
 #include "core/error.h"
+#include "learner/als_start.h"
 #include "learner/held_out.h"
 #include "learner/synthetic.h"
 #include "runtime/members.h"
@@ -23,8 +25,10 @@ using ::testing::HasSubstr;
 using testing::synthetic_shop;
 using testing::SyntheticShop;
 
-BayesFit quick_fit(const SyntheticShop& shop, const learning::Run& run, int epochs = 3) {
+BayesFit quick_fit(const SyntheticShop& shop, const learning::Run& run, int epochs = 3,
+                   const std::string& start = "random") {
   BayesOptions options;
+  options.start = start;
   options.d = 8;
   options.epochs = epochs;
   options.batch_tasks = 16;
@@ -156,9 +160,63 @@ std::string divergence(const SyntheticShop& shop, const BayesOptions& options) {
   return "training did not diverge";
 }
 
+/// Scores of some items for a task with a support, by any member.
+std::vector<float> scores_of(const Member& member, std::span<const SupportRow> support) {
+  std::vector<int32_t> items(12);
+  std::iota(items.begin(), items.end(), 0);
+  std::vector<float> score(items.size());
+  const auto workspace = member.workspace();
+  member.adapt({support, {}}, *workspace);
+  member.score(*workspace, items, score, {});
+  return score;
+}
+
+TEST_P(BayesTest, FromAlsItStartsAsAls) {
+  const SyntheticShop shop = synthetic_shop(GetParam(), 200, 5);
+  const bool ranking = GetParam() == Problem::kRanking;
+  const BayesFit fit = quick_fit(shop, {}, 0, "als");  // before any training
+  const FitInput input{shop.data, shop.scenario, shop.tasks, nullptr, 1, 0};
+  const AlsMember als(als_of(input, 8));
+  std::vector<SupportRow> support;
+  for (const int32_t item : {1, 4, 7, 9}) support.push_back({.item = item, .target = ranking ? 1.0F : 4.0F});
+  const std::vector<float> own = scores_of(*fit.member, support), expected = scores_of(als, support);
+  const float spread = ranking ? 10 : 1;  // for the softmax
+  for (size_t i = 0; i < own.size(); ++i)
+    EXPECT_NEAR(own[i], spread * expected[i], 2e-3F * spread * (1 + std::abs(expected[i]))) << "item " << i;
+}
+
+TEST_P(BayesTest, TheStartIsChosenOnMetaValidationTasks) {
+  const SyntheticShop shop = synthetic_shop(GetParam(), 120, 5);
+  const auto learner = make_bayes({{"d", 8}, {"epochs", 2}});
+  const FitInput input{shop.data, shop.scenario, shop.tasks, nullptr, 1, 0};
+  for (const std::string preferred : {"als", "random"}) {
+    // The fits of one start are judged first, then those of the other: every judgement of the second counts as worse.
+    std::string fitting = "als";
+    int judged = 0;
+    const MemberLoss loss = [&](const Member&) {
+      ++judged;
+      fitting = judged <= 2 ? "als" : "random";  // als: before training as well, and at the end
+      return fitting == preferred ? 1.0 : 2.0;
+    };
+    nlohmann::json chosen;
+    learner->fit(input, loss, chosen, {});
+    EXPECT_EQ(judged, 3);
+    EXPECT_EQ(chosen["start"], preferred);
+    EXPECT_EQ(chosen["epochs"], preferred == "als" ? 0 : 2);
+    // What was chosen is what the fits to come do; versions of before had no start but the random one.
+    nlohmann::json again = chosen, old = chosen;
+    old.erase("start");
+    old["epochs"] = again["epochs"] = 2;
+    const auto of_chosen = learner->fit(input, nullptr, again, {}), of_old = learner->fit(input, nullptr, old, {});
+    const std::vector<SupportRow> support{{.item = 1, .target = 1}};
+    EXPECT_EQ(scores_of(*of_chosen, support) == scores_of(*of_old, support), preferred == "random");
+  }
+}
+
 TEST_P(BayesTest, DivergenceSaysWhatToChange) {
   const SyntheticShop shop = synthetic_shop(GetParam(), 40, 11);
   BayesOptions options;
+  options.start = "random";  // ALS would refuse the weights before
   options.d = 8;
   options.epochs = 3;
   const auto expect_said = [&](const SyntheticShop& s, const BayesOptions& o, const char* what) {
