@@ -44,7 +44,7 @@ std::shared_ptr<BayesInputs> make_inputs(const FitInput& input) {
   for (int32_t i = 0; i < items; ++i)
     if (inputs->seen[i]) inputs->seen_items.push_back(i);
   nn::SparseRows& rows = inputs->items;
-  rows.inputs = content.inputs + items;
+  rows.inputs = content.inputs + items + 1;
   for (const bool with_identity : {true, false}) {
     for (int32_t i = 0; i < items; ++i) {
       if (content.rows() > 0)
@@ -52,10 +52,9 @@ std::shared_ptr<BayesInputs> make_inputs(const FitInput& input) {
           rows.index.push_back(content.index[j]);
           rows.value.push_back(content.value[j]);
         }
-      if (with_identity && inputs->seen[i]) {
-        rows.index.push_back(static_cast<int32_t>(content.inputs + i));
-        rows.value.push_back(1);
-      }
+      const bool known = with_identity && inputs->seen[i];
+      rows.index.push_back(static_cast<int32_t>(content.inputs + (known ? i : items)));
+      rows.value.push_back(1);
       rows.offsets.push_back(static_cast<int64_t>(rows.index.size()));
     }
   }
@@ -212,6 +211,7 @@ std::vector<Parameter> BayesParameters::list(const BayesOptions& o, int64_t cont
   // The bias of an item is worth about ten embedding entries: its own scale is larger.
   Tensor decay = at::full({item_weight.size(0), item_weight.size(1)}, o.id_decay, at::kFloat);
   decay.narrow(0, 0, content).fill_(o.content_decay);
+  decay.select(0, item_weight.size(0) - 1).fill_(o.content_decay);
   decay.select(1, item_weight.size(1) - 1).mul_(0.1);
   std::vector<Parameter> list{{"item_weight", item_weight, decay},
                               {"prior", prior, {}},
@@ -399,6 +399,7 @@ std::unique_ptr<BayesMember> BayesModel::runtime_form(const Columns& item_column
   a.repeat = to_vector<float>(ranking_ ? p_.repeat : at::zeros_like(p_.repeat));
   a.repeat_decay = to_vector<float>(at::softplus(p_.raw_repeat_decay));
   a.item_weight = to_vector<float>(p_.item_weight.narrow(0, 0, inputs_->content));
+  a.new_item = to_vector<float>(p_.item_weight.select(0, inputs_->content + inputs_->item_count));
   a.whitening = to_vector<double>(factor);
   a.item_inputs = first_inputs(item_columns);
   a.description_inputs = first_inputs(task_columns);

@@ -16,7 +16,8 @@ namespace fewshop::learning {
 /// The trained tensors of `bayes`. d = embedding size, H = head size (d + 1 for ratings: the last weight is the task's
 /// own offset; d for ranks), P content inputs, I items, Q description inputs, K kinds of event.
 struct BayesParameters {
-  Tensor item_weight;         // [P + I, d + 1] content inputs, then one input per item; last column = item bias
+  Tensor item_weight;         // [P + I + 1, d + 1] content inputs, one input per item, one of all items that are new;
+                              // last column = item bias
   Tensor description_weight;  // [Q, H]
   Tensor prior;               // [H]
   Tensor log_precision;       // [H] prior precision of the head
@@ -34,7 +35,7 @@ struct BayesParameters {
 
 /// Encoder inputs of all items and task descriptions, and which items were seen in training.
 struct BayesInputs {
-  nn::SparseRows items;  // 2 I rows: row i = content and identity of item i, row I + i = content only
+  nn::SparseRows items;  // 2 I rows: row i = content and identity of item i, row I + i = content and being new
   nn::SparseRows tasks;
   int64_t content = 0;        // P
   int32_t item_count = 0;     // I

@@ -69,9 +69,7 @@ Start start_values(const FitInput& input, bool ranking) {
   return start;
 }
 
-/// Item vectors and biases as ALS leaves them, but for its intercepts: what an item of which nothing is known has
-/// there. (With the intercept of the bias in the offset all four data sets that were tried validated worse after
-/// training.)
+/// Item vectors and biases as ALS leaves them.
 void take_items(const FitInput& input, const BayesInputs& inputs, int d, const AlsMember::Parts& als,
                 const Tensor& item_weight) {
   float* weight = item_weight.data_ptr<float>();
@@ -85,7 +83,9 @@ void take_items(const FitInput& input, const BayesInputs& inputs, int d, const A
       for (int64_t k = 0; k < width; ++k) weight[r * width + k] = static_cast<float>(scale * said[k < d ? k + 1 : 0]);
     }
   }
-  // What is an item's own is what its features do not say.
+  float* of_new = weight + (inputs.content + inputs.item_count) * width;
+  std::fill_n(of_new, width, 0.0F);
+  // What is an item's own is what its features do not say; what is new has the intercepts of ALS.
   std::vector<int32_t> rows(inputs.item_count);
   for (int32_t i = 0; i < inputs.item_count; ++i) rows[i] = i + inputs.item_count;
   const Tensor content = nn::sparse_matmul(inputs.items, rows, item_weight);
@@ -96,6 +96,7 @@ void take_items(const FitInput& input, const BayesInputs& inputs, int d, const A
     for (int k = 0; k < d; ++k) own[k] = vector[k] - said[k];
     own[d] = als.item_bias[i] - said[d];
   }
+  for (int k = 0; k <= d; ++k) of_new[k] = als.content.intercept[k < d ? k + 1 : 0];
 }
 
 constexpr float kSlowDecay = -6.5;  // half in a year
@@ -138,12 +139,13 @@ BayesParameters initial_parameters(const FitInput& input, const BayesInputs& inp
   const int64_t head = ranking ? d : d + 1;
   const auto kinds = static_cast<int64_t>(std::max<size_t>(1, input.data.kinds.size()));
   BayesParameters p;
-  p.item_weight = random_normal({inputs.content + inputs.item_count, d + 1}, kScale, random);
+  p.item_weight = random_normal({inputs.content + inputs.item_count + 1, d + 1}, kScale, random);
   // Content begins near zero: what it is worth has to be learnt, and until then it would be noise in new items.
   p.item_weight.narrow(0, 0, inputs.content).mul_(kContentScale / kScale);
   float* weight = p.item_weight.data_ptr<float>();
-  for (int64_t r = 0; r < p.item_weight.size(0); ++r)
+  for (int64_t r = 0; r + 1 < p.item_weight.size(0); ++r)
     weight[r * (d + 1) + d] = r < inputs.content ? 0 : start.item_bias[r - inputs.content];
+  p.item_weight.select(0, inputs.content + inputs.item_count).zero_();
   p.description_weight = at::zeros({inputs.tasks.inputs, head}, at::kFloat);
   p.prior = at::zeros({head}, at::kFloat);
   p.log_precision = at::zeros({head}, at::kFloat);

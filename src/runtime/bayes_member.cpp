@@ -83,6 +83,7 @@ BayesMember::BayesMember(Arrays arrays) : a_(std::move(arrays)) {
   fits(a_.decay.size(), kinds, "decay");
   fits(a_.repeat.size(), kinds, "repeat");
   fits(a_.repeat_decay.size(), kinds, "repeat_decay");
+  if (!a_.new_item.empty()) fits(a_.new_item.size(), a_.raw + 1, "new_item");
   fits(a_.item_weight.size(), static_cast<size_t>(a_.item_inputs.back()) * (a_.raw + 1), "item_weight");
   fits(a_.whitening.size(), d * d, "whitening");
   fits(d, a_.ranking ? a_.raw : a_.raw + 1, "head");
@@ -284,6 +285,7 @@ void BayesMember::add_whitened(std::span<const double> raw, float* vector) const
 void BayesMember::add_item(std::span<const ColumnView> features) {
   check_columns(features, a_.item_inputs, "item");
   std::vector<double> raw(a_.raw + 1, 0.0);
+  std::copy(a_.new_item.begin(), a_.new_item.end(), raw.begin());
   add_inputs(features, a_.item_inputs, a_.item_weight, a_.raw + 1, raw.data());
   a_.bias.push_back(static_cast<float>(raw[a_.raw]));
   raw[a_.raw] = 1;  // ratings: the constant that carries the task's own offset
@@ -324,6 +326,7 @@ void BayesMember::save(TensorFile& file) const {
   file.put("repeat", a_.repeat);
   file.put("repeat_decay", a_.repeat_decay);
   file.put("item_weight", a_.item_weight, {a_.item_inputs.back(), a_.raw + 1});
+  if (!a_.new_item.empty()) file.put("new_item", a_.new_item);
   file.put("whitening", a_.whitening, {a_.head, a_.head});
   file.put("item_inputs", a_.item_inputs);
   file.put("description_inputs", a_.description_inputs);
@@ -356,6 +359,7 @@ std::unique_ptr<Member> BayesMember::load(const TensorFile& file) {
   a.repeat = file.get<float>("repeat");
   a.repeat_decay = file.get<float>("repeat_decay");
   a.item_weight = file.get<float>("item_weight");
+  if (file.has("new_item")) a.new_item = file.get<float>("new_item");  // bundles of older versions have none
   a.whitening = file.get<double>("whitening");
   a.item_inputs = file.get<int32_t>("item_inputs");
   a.description_inputs = file.get<int32_t>("description_inputs");

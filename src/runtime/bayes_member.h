@@ -41,6 +41,7 @@ class BayesMember : public Member {
     std::vector<float> target_scale, precision, decay;  // [kinds]
     // What encodes an item that comes later.
     std::vector<float> item_weight;    // [P, d + 1] content inputs to raw vector and bias
+    std::vector<float> new_item;       // [d + 1] what every item that comes later has beside them; empty = nothing
     std::vector<double> whitening;     // [D, D] lower triangle L: whitened = L^-1 raw (with a constant 1 for ratings)
     std::vector<int32_t> item_inputs;  // first input of each item feature column, then P
     std::vector<int32_t> description_inputs;  // first input of each description column, then Q

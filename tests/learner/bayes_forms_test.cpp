@@ -119,7 +119,7 @@ struct RichShop {
     inputs->content = content.inputs;
     inputs->item_count = kItems;
     inputs->seen.assign(kItems, 0);
-    inputs->items.inputs = content.inputs + kItems;
+    inputs->items.inputs = content.inputs + kItems + 1;
     inputs->tasks = nn::sparse_rows(tasks.columns);
     nn::SparseRows& rows = inputs->items;
     for (const bool identity : {true, false})
@@ -133,6 +133,9 @@ struct RichShop {
           rows.value.push_back(1);
           inputs->seen[i] = 1;
           inputs->seen_items.push_back(i);
+        } else {
+          rows.index.push_back(static_cast<int32_t>(content.inputs + kItems));
+          rows.value.push_back(1);
         }
         rows.offsets.push_back(static_cast<int64_t>(rows.index.size()));
       }
