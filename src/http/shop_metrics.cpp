@@ -6,6 +6,7 @@
 #include <prometheus/registry.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -55,8 +56,10 @@ struct ShopMetrics::Impl {
         quality(gauges(registry, "fewshop_model_quality",
                        "What the live version served on held-out tasks after its training, by split and metric.")),
         ready(gauges(registry, "fewshop_ready", "1 while requests should be sent here.").Add({})),
-        cold(gauges(registry, "fewshop_cold_requests_ratio", "Answers for whom nothing was known.")
-                 .Add({{"kind", "user"}})),
+        cold(gauges(
+            registry, "fewshop_cold_requests_ratio",
+            "Share of answers since the last scrape: for somebody of whom nothing is known (user), with items that "
+            "training has not seen (item), by no model (scenario).")),
         events(counters(registry, "fewshop_feedback_events_total", "Events accepted, by kind.")),
         positives(counters(registry, "fewshop_positive_feedbacks_total",
                            "Rows of these that the scenario's live model took as positive.")),
@@ -90,17 +93,19 @@ struct ShopMetrics::Impl {
   Family<Gauge>& memory;
   Gauge &rows_bytes, &process_bytes, &rows, &models;
   Family<Gauge>&index_recall, &index_read, &quality;
-  Gauge &ready, &cold;
+  Gauge& ready;
+  Family<Gauge>& cold;
   Family<Counter>&events, &positives, &requests, &shared;
   Family<Histogram>&latency, &adapt;
   Histogram& effect;
 
   std::shared_mutex mutex;
   std::map<std::string, OfModel> by_model;
-  std::atomic<int64_t> answers = 0, cold_answers = 0;
+  static constexpr std::array<const char*, 3> kCold = {"user", "item", "scenario"};
+  std::atomic<int64_t> answers = 0, cold_answers[kCold.size()] = {};
 
   std::mutex look_mutex;
-  int64_t answers_then = 0, cold_then = 0;
+  int64_t answers_then = 0, cold_then[kCold.size()] = {};
   using Counted = std::map<std::string, std::pair<Counter*, int64_t>>;  // and how much of it is in the counter
   Counted kinds, positive_rows;
 
@@ -141,7 +146,9 @@ void ShopMetrics::answered(const Shop::Answer& answer) {
   if (!answer.scenario.empty()) of.adapt->Observe(answer.adapt_seconds);
   if (answer.shared) of.shared->Increment();
   impl_->answers.fetch_add(1, std::memory_order_relaxed);
-  if (answer.support == 0) impl_->cold_answers.fetch_add(1, std::memory_order_relaxed);
+  const bool cold[] = {answer.support == 0, answer.new_items, answer.scenario.empty()};
+  for (size_t kind = 0; kind < Impl::kCold.size(); ++kind)
+    if (cold[kind]) impl_->cold_answers[kind].fetch_add(1, std::memory_order_relaxed);
 }
 
 void ShopMetrics::effect(double seconds) { impl_->effect.Observe(seconds); }
@@ -165,11 +172,14 @@ void ShopMetrics::look(const Shop& shop, bool ready) {
     }
   const std::lock_guard lock(m.look_mutex);
   m.show_quality(shop.scenarios());
-  const int64_t answers = m.answers.load(), cold = m.cold_answers.load();
-  if (answers > m.answers_then)
-    m.cold.Set(static_cast<double>(cold - m.cold_then) / static_cast<double>(answers - m.answers_then));
+  const int64_t answers = m.answers.load(), more = answers - m.answers_then;
   m.answers_then = answers;
-  m.cold_then = cold;
+  for (size_t kind = 0; kind < Impl::kCold.size(); ++kind) {
+    const int64_t cold = m.cold_answers[kind].load(), cold_more = cold - m.cold_then[kind];
+    m.cold_then[kind] = cold;
+    Gauge& ratio = m.cold.Add({{"kind", Impl::kCold[kind]}});
+    if (more > 0) ratio.Set(static_cast<double>(cold_more) / static_cast<double>(more));
+  }
   const auto follow = [](const std::map<std::string, int64_t>& counts, Impl::Counted& counted,
                          prometheus::Family<Counter>& family, const char* label) {
     for (const auto& [name, count] : counts) {

@@ -22,8 +22,11 @@ namespace fewshop::http {
 ///   fewshop_rank_latency_seconds{model}         histogram: from the question to the list, without HTTP
 ///   fewshop_adapt_latency_seconds{model}        histogram: of that, from the rows to an adapted model
 ///   fewshop_event_to_effect_seconds             histogram: from an event's submission to its effect, durable
-///   fewshop_cold_requests_ratio{kind}           gauge: "user": answers without any support row, of those since the
-///                                               last look
+///   fewshop_cold_requests_ratio{kind}           gauge: of the answers since the last look, "user": those without any
+///                                               support row; "item": with items that training has not seen;
+///                                               "scenario": by no model
+///   fewshop_shared_lists_total{model}           counter: lists that were worked out together with others
+///   fewshop_positive_feedbacks_total{model}     counter: rows of events that the model took as positive
 /// Safe from any thread. An answer costs three look-ups by pointer, no allocation and one short lock.
 class ShopMetrics {
  public:

@@ -215,6 +215,7 @@ class Answering {
       const std::string served = model.served_adapted(session, item.model_item) ? "adapted" : baseline;
       answer.served = answer.served.empty() || answer.served == served ? served : "mixed";
       item.link = item.score;
+      answer.new_items = answer.new_items || item.model_item < 0 || model.item_counts()[item.model_item] == 0;
       if (explain) this->explain(item, contribution);
     }
     if (answer.served.empty()) answer.served = model.served_adapted(session, -1) ? "adapted" : baseline;

@@ -17,6 +17,7 @@ struct ListAnswer {
   std::string served;  // "adapted", a baseline's name, or "mixed"
   int32_t support = 0;
   double adapt_seconds = 0;  // of the time it took
+  bool new_items = false;    // some of the items were in no row that training has seen
   std::vector<Answered> items;
 };
 

@@ -75,6 +75,7 @@ struct ListReply {
   std::string served;
   int32_t support = 0;
   double adapt_seconds = 0;  // from the rows to an adapted model
+  bool new_items = false;    // some were in no row that training has seen
   bool shared = false;       // worked out together with other lists
   struct Reason {
     int32_t row = 0;  // in the support, oldest = 0
@@ -106,7 +107,8 @@ class Shop {
     const std::string& scenario;  // "" = no model answered
     int32_t support = 0;
     double seconds = 0, adapt_seconds = 0;
-    bool shared = false;  // worked out together with other lists
+    bool new_items = false;  // some were in no row that training has seen
+    bool shared = false;     // worked out together with other lists
   };
   struct Options {
     std::string database;

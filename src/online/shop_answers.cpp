@@ -109,6 +109,7 @@ ListReply Shop::reply_of(const ListAnswer& answer, const LiveModel* model) {
   reply.served = answer.served;
   reply.support = answer.support;
   reply.adapt_seconds = answer.adapt_seconds;
+  reply.new_items = answer.new_items;
   return reply;
 }
 
@@ -138,7 +139,7 @@ ListReply Shop::recommend(const LiveModelPtr& model, const Asker& asker, const L
 
 void Shop::recommended(const LiveModelPtr& model, const Asker& asker, const ListRequest& request,
                        const ListReply& reply, std::chrono::steady_clock::time_point begin) const {
-  tell({reply.scenario, reply.support, 0, reply.adapt_seconds, reply.shared}, begin);
+  tell({reply.scenario, reply.support, 0, reply.adapt_seconds, reply.new_items, reply.shared}, begin);
   if (!model) return;
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   for (const Observe& observe : observers_) observe(asker, request, reply, seconds);
@@ -209,7 +210,7 @@ RowReply Shop::predict(const std::string& scenario, const RowQuestion& question)
 ListReply Shop::score(const LiveModel& model, const Asker& asker, const std::vector<std::string>& ids, bool explain) {
   const auto begin = std::chrono::steady_clock::now();
   const ListReply reply = answer_scores(model, asker, ids, explain);
-  tell({reply.scenario, reply.support, 0, reply.adapt_seconds}, begin);
+  tell({reply.scenario, reply.support, 0, reply.adapt_seconds, reply.new_items}, begin);
   return reply;
 }
 
@@ -230,7 +231,7 @@ ListReply Shop::score(const LiveModel& model, const TextRows& support, const Col
   const ListReply reply =
       scores(score_rows(model, support, description, ids, explain, now()), model, ids,
              [&](const Contribution& part) { return item < 0 ? "" : support.rows[part.row][item].value_or(""); });
-  tell({reply.scenario, reply.support, 0, reply.adapt_seconds}, begin);
+  tell({reply.scenario, reply.support, 0, reply.adapt_seconds, reply.new_items}, begin);
   return reply;
 }
 

@@ -52,6 +52,8 @@ TEST(Operations, MetricsFollowWhatTheShopDoes) {
   EXPECT_EQ(value_of(text, "fewshop_rank_latency_seconds_count{model=\"popular\"}"), 1);
   EXPECT_EQ(value_of(text, "fewshop_event_to_effect_seconds_count"), 1);
   EXPECT_EQ(value_of(text, "fewshop_cold_requests_ratio{kind=\"user\"}"), 1);
+  EXPECT_EQ(value_of(text, "fewshop_cold_requests_ratio{kind=\"item\"}"), 0);
+  EXPECT_EQ(value_of(text, "fewshop_cold_requests_ratio{kind=\"scenario\"}"), 1);
   EXPECT_EQ(value_of(text, "fewshop_ready"), 1);
   EXPECT_GT(value_of(text, "fewshop_memory_inuse_bytes{data=\"process\"}"), 1e6);
   // A second look counts nothing twice.

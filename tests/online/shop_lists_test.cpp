@@ -175,6 +175,22 @@ TEST(ShopLists, AnIndexIsBuiltBehindTheAnswersAndFollowsTheItems) {
   EXPECT_THAT(LiveShop::ids(live.recommend("u1")), Contains(first));
 }
 
+TEST(ShopLists, AListSaysWhetherTrainingHasSeenItsItems) {
+  LiveShop live;
+  live.put_items();
+  live.publish("1");
+  ListRequest request;
+  request.n = 5;
+  EXPECT_FALSE(live.recommend("u", request).new_items);
+  Change change;
+  change.items.push_back({.item_id = "new"});
+  live.shop->change(std::move(change));
+  request.pins = {{"new", 0}};
+  const ListReply with = live.recommend("u", request);
+  EXPECT_EQ(with.items[0].id, "new");
+  EXPECT_TRUE(with.new_items);
+}
+
 TEST(ShopLists, ListsThatAreAskedForTogetherAreThoseAskedForAlone) {
   LiveShop live(2000);
   live.put_items();
