@@ -18,28 +18,21 @@ AlsMember::Parts als_of(const FitInput& input, int factors) {
   return dynamic_cast<const AlsMember&>(*members.at(0)).parts();
 }
 
-void start_embeddings_from_als(const FitInput& input, EpisodicModel& model) {
+void start_embeddings_from_als(const FitInput& input, std::span<const int32_t> seen, EpisodicModel& model) {
   for (Parameter& parameter : model.parameters()) {
     if (parameter.name != std::string("network.embedding.") + ItemInputs::kIdentity) continue;
     at::NoGradGuard no_grad;
-    const int64_t items = parameter.value.size(0), k = parameter.value.size(1);
+    const int64_t k = parameter.value.size(1);
     const AlsMember::Parts als = als_of(input, static_cast<int>(k));
-    std::vector<uint8_t> seen(items, 0);
-    for (const auto& task : input.tasks)
-      for (const int32_t r : task.rows)
-        if (!input.is_hidden(input.data.item[r])) seen[input.data.item[r]] = 1;
-    Tensor vectors = at::zeros({items, k}, at::kFloat);
-    double squares = 0, rows = 0;
-    for (int64_t i = 0; i < items; ++i) {
-      if (!seen[i]) continue;
-      ++rows;
+    Tensor vectors = at::zeros(parameter.value.sizes(), at::kFloat);
+    double squares = 0;
+    for (const int64_t i : seen)
       for (int64_t j = 0; j < k; ++j) {
         const float x = als.vectors[i * als.width + j];
         vectors.data_ptr<float>()[i * k + j] = x;
         squares += static_cast<double>(x) * x;
       }
-    }
-    if (squares > 0) vectors.mul_(std::sqrt(rows / squares));  // of length about 1
+    if (squares > 0) vectors.mul_(std::sqrt(static_cast<double>(seen.size()) / squares));  // of length about 1
     parameter.value.copy_(vectors);
   }
 }

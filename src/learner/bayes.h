@@ -87,7 +87,8 @@ class BayesModel : public Model,
 };
 
 /// One fit of `bayes`: on the rows of `input.tasks` whose item is not hidden. `validate` (lower is better) chooses the
-/// number of epochs; without it the fit runs `options.epochs` epochs of a schedule of `schedule_epochs`.
+/// number of epochs; without it the fit runs `options.epochs` epochs of a schedule of `schedule_epochs`. The start
+/// "auto" is that of ALS here: the learner tries both.
 struct BayesFit {
   std::unique_ptr<BayesModel> model;
   std::unique_ptr<BayesMember> member;

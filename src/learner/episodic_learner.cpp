@@ -94,7 +94,7 @@ class ItemLearner : public Learner {
     recipe.problem.known_tasks = static_cast<int64_t>(input.tasks.size());
     const std::shared_ptr<EpisodicModel> model =
         make_episodic(name_, split_.own, encoder_, recipe.problem, Random(run.seed).fork("episodic"));
-    if (options.start == "als") start_embeddings_from_als(input, *model);
+    if (options.start == "als") start_embeddings_from_als(input, inputs.seen(), *model);
     const ItemEpisodes episodes(input, inputs, options.negatives);
     const auto member = [&]() -> std::unique_ptr<Member> {
       if (auto form = runtime_form(recipe, *model, inputs, ranking, options.negatives)) return form;

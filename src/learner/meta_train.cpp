@@ -119,6 +119,14 @@ void load_checkpoint(const TensorFile& file, std::vector<Parameter>& parameters,
   state.result.validation_loss = file.get<double>("validation_loss");
 }
 
+/// The meta-validation loss of the present parameters.
+double judged(const EpisodicLearner& learner, const Run& run) {
+  const double loss = learner.validation_loss();
+  if (!std::isfinite(loss))
+    throw Failure(run.what + ": training diverged (the meta-validation loss is not a finite number); lower learner.lr");
+  return loss;
+}
+
 }  // namespace
 
 MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const Scenario& scenario,
@@ -147,7 +155,7 @@ MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const 
   const bool choose = static_cast<bool>(learner.validation_loss);
   const auto last_judged = [&] { return choose ? state.epoch - state.epoch % judged_every : state.epoch; };
   if (choose && options.judge_start && state.epoch == 0) {
-    state.best = learner.validation_loss();
+    state.best = judged(learner, run);
     verbose(fmt::format("{}: before training validation {:.5f}", run.what, state.best));
   }
   while (state.epoch < options.epochs && last_judged() - state.best_epoch < options.patience) {
@@ -232,15 +240,12 @@ MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const 
         parameters[i].value.copy_(state.average[i]);
       }
     }
-    const double validation = choose ? learner.validation_loss() : -static_cast<double>(state.epoch);
+    const double validation = choose ? judged(learner, run) : -static_cast<double>(state.epoch);
     {
       at::NoGradGuard no_grad;
       for (size_t i = 0; i < parameters.size(); ++i) parameters[i].value.copy_(present[i]);
     }
     if (choose) {
-      if (!std::isfinite(validation))
-        throw Failure(run.what +
-                      ": training diverged (the meta-validation loss is not a finite number); lower learner.lr");
       state.result.validation_loss.push_back(validation);
       verbose(fmt::format("{}: epoch {} train loss {:.5f} validation {:.5f}", run.what, state.epoch,
                           state.result.train_loss.back(), validation));

@@ -7,19 +7,10 @@
 
 #include "learner/held_out.h"
 #include "learner/row_fit.h"
-#include "runtime/row_mix.h"
+#include "learner/row_mix_fit.h"
 #include "runtime/stack.h"
 
 namespace fewshop {
-
-/// What the members answered for one held-out episode, n query rows, M members.
-struct RowSample {
-  int32_t task = 0;
-  int support = 0;                 // groups
-  double row_weight = 1;           // how many query rows each stands for
-  std::vector<float> target;       // [n]
-  std::vector<Predictive> answer;  // [M, n]
-};
 
 /// Asks all members for all episodes.
 std::vector<RowSample> collect_row_samples(const Dataset& data, const std::vector<const RowMember*>& members,
@@ -57,12 +48,5 @@ struct RowWeights {
 /// that were fitted on the other, and the mix that is kept is fitted on both.
 RowWeights fit_row_weights(const Dataset& data, const Scenario& scenario, const std::vector<RowFold>& folds,
                            const RowWeightOptions& options);
-
-/// The weights of `members` (positions among the samples' members) with the largest mean log score of the pool, held
-/// near those that give `favourite` nearly everything: how firmly is chosen by fits on one half of the tasks that are
-/// judged on the other. Episodes weigh alike, or by their rows where `by_rows`.
-/// Hall, Mitchell. "Combining density forecasts." International Journal of Forecasting 23, 2007.
-RowMix fit_row_mix(std::span<const RowSample> samples, const std::vector<int>& members, int favourite, bool by_rows,
-                   int threads);
 
 }  // namespace fewshop

@@ -32,6 +32,7 @@ BayesMember::Arrays random_arrays(bool ranking, uint64_t seed) {
   a.repeat = ranking ? std::vector<float>{0.8F, 0, -0.3F} : std::vector<float>(kKinds, 0);
   a.repeat_decay = {0.05F, 0.1F, 0};
   a.item_weight = numbers(5 * (kRaw + 1), 0.3);
+  a.new_item = numbers(kRaw + 1, 0.3);
   a.whitening.assign(static_cast<size_t>(a.head) * a.head, 0);
   for (int i = 0; i < a.head; ++i)
     for (int j = 0; j <= i; ++j) a.whitening[i * a.head + j] = i == j ? 1.3 : 0.2 * random.normal();
@@ -112,6 +113,28 @@ TEST(BayesMemberUnlearnedTest, TheirVarianceHasTheSquareOfTheHeadInIt) {
   member->adapt({{}, {}}, *workspace);
   member->score(*workspace, std::vector<int32_t>{kItems}, score, variance);
   EXPECT_GT(variance[0], 0.2F);
+}
+
+// An item of which nothing but the name is known is what all new items have in common, kept in the bundle.
+TEST_P(BayesMemberTest, AnItemWithoutFeaturesHasWhatNewItemsShare) {
+  const BayesMember original(random_arrays(GetParam(), 6));
+  TensorFile file;
+  original.save(file);
+  const auto loaded = BayesMember::load(TensorFile::parse(file.serialize(), "memory"));
+  loaded->add_item(std::vector<ColumnView>(2));
+  const BayesMember::Arrays& a = static_cast<const BayesMember&>(*loaded).arrays();
+  EXPECT_FLOAT_EQ(a.bias[kItems], original.arrays().new_item[kRaw]);
+  // The whitened vector times L is the raw one.
+  for (int i = 0; i < kRaw; ++i) {
+    double raw = 0;
+    for (int j = 0; j <= i; ++j) raw += a.whitening[i * a.head + j] * a.vectors[kItems * a.head + j];
+    EXPECT_NEAR(raw, original.arrays().new_item[i], 1e-5);
+  }
+  BayesMember::Arrays old = random_arrays(GetParam(), 6);
+  old.new_item.clear();  // a bundle of before
+  BayesMember member(std::move(old));
+  member.add_item(std::vector<ColumnView>(2));
+  EXPECT_EQ(member.arrays().bias[kItems], 0);
 }
 
 // What a model says of an item follows its features: the same as if it had come with the new ones.
