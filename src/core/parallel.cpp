@@ -4,11 +4,11 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
 #include "core/cancel.h"
+#include "core/helper_threads.h"
 
 namespace fewshop {
 
@@ -38,17 +38,18 @@ void parallel_for(int64_t count, int threads, int64_t chunk, const std::function
       stop = true;
     }
   };
-  {
-    std::vector<std::jthread> others;  // joined at the end of the block, also when a thread cannot be started
-    for (int worker = 1; worker < workers; ++worker) {
-      try {
-        others.emplace_back(work, worker);
-      } catch (const std::system_error&) {
-        break;  // the system has no more threads to give: those there do the work
-      }
-    }
-    work(0);
+  std::vector<HelperThread*> helpers;
+  std::vector<std::function<void()>> tasks;
+  helpers.reserve(workers);
+  tasks.reserve(workers);
+  for (int worker = 1; worker < workers; ++worker) {
+    HelperThread* const helper = HelperThread::borrow();
+    if (!helper) break;  // the system has no more threads to give: those there do the work
+    helpers.push_back(helper);
+    helper->start(tasks.emplace_back([&work, worker] { work(worker); }));
   }
+  work(0);
+  for (HelperThread* const helper : helpers) helper->finish();
   if (error) std::rethrow_exception(error);
 }
 

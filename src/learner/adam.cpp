@@ -63,18 +63,23 @@ void Adam::step(const std::vector<std::vector<at::Tensor>>& shards, double lr, i
     for (int64_t i = 0; i < values[p].numel(); i += kChunk)
       pieces.push_back({p, i, std::min(i + kChunk, values[p].numel())});
   }
-  parallel_for(static_cast<int64_t>(pieces.size()), threads, 1, [&](int64_t first_piece, int64_t last_piece, int) {
-    for (int64_t i = first_piece; i < last_piece; ++i) {
-      const size_t p = pieces[i].parameter;
-      const int64_t begin = pieces[i].begin, end = pieces[i].end;
-      AT_DISPATCH_FLOATING_TYPES(values[p].scalar_type(), "adam", [&] {
-        Eigen::Array<scalar_t, Eigen::Dynamic, 1> sum = Eigen::Array<scalar_t, Eigen::Dynamic, 1>::Zero(end - begin);
-        for (const auto& g : gradients[p]) sum += piece_of<scalar_t>(g, begin, end);
-        move<scalar_t>(sum, piece_of<scalar_t>(values[p], begin, end), piece_of<scalar_t>(first[p], begin, end),
-                       piece_of<scalar_t>(second[p], begin, end), scale, root, epsilon_);
-      });
-    }
-  });
+  // A few pieces are done sooner than a second thread is awake.
+  constexpr size_t kFew = 16;
+  parallel_for(static_cast<int64_t>(pieces.size()), pieces.size() < kFew ? 1 : threads, 1,
+               [&](int64_t first_piece, int64_t last_piece, int) {
+                 for (int64_t i = first_piece; i < last_piece; ++i) {
+                   const size_t p = pieces[i].parameter;
+                   const int64_t begin = pieces[i].begin, end = pieces[i].end;
+                   AT_DISPATCH_FLOATING_TYPES(values[p].scalar_type(), "adam", [&] {
+                     Eigen::Array<scalar_t, Eigen::Dynamic, 1> sum =
+                         Eigen::Array<scalar_t, Eigen::Dynamic, 1>::Zero(end - begin);
+                     for (const auto& g : gradients[p]) sum += piece_of<scalar_t>(g, begin, end);
+                     move<scalar_t>(sum, piece_of<scalar_t>(values[p], begin, end),
+                                    piece_of<scalar_t>(first[p], begin, end), piece_of<scalar_t>(second[p], begin, end),
+                                    scale, root, epsilon_);
+                   });
+                 }
+               });
   for (size_t p = 0; p < parameters_.size(); ++p)
     if (!values[p].is_same(parameters_[p].value)) parameters_[p].value.copy_(values[p]);
 }

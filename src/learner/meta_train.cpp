@@ -186,7 +186,8 @@ MetaTrainResult meta_train(EpisodicLearner& learner, const Dataset& data, const 
       std::vector<double> losses(kShards, 0);
       parallel_for(kShards, run.threads, 1, [&](int64_t begin, int64_t end, int) {
         at::set_num_threads(1);
-        for (int64_t shard = begin; shard < end; ++shard) {
+        for (int64_t turn = begin; turn < end; ++turn) {
+          const int64_t shard = kShards - 1 - turn;  // the largest tasks first: threads end nearly together
           const size_t first = episodes.size() * shard / kShards, last = episodes.size() * (shard + 1) / kShards;
           if (first == last) continue;
           const double share = static_cast<double>(last - first) / static_cast<double>(episodes.size());

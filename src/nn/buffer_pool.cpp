@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <mutex>
 #include <new>
+#include <thread>
 #include <vector>
 
 namespace fewshop::nn {
@@ -15,17 +16,22 @@ constexpr std::align_val_t kAlignment{64};
 struct Buffer {
   void* memory;
   size_t bytes;
+  std::thread::id last;  // who used it last: it may still lie in the cache of that core
 };
 
 /// Free buffers, the smallest first.
 class Pool {
  public:
   Buffer take(size_t bytes) {
-    Buffer found{nullptr, 0};
+    const auto me = std::this_thread::get_id();
+    Buffer found{nullptr, 0, me};
     {
       const std::lock_guard lock(mutex_);
       auto at = std::lower_bound(free_.begin(), free_.end(), bytes,
                                  [](const Buffer& buffer, size_t wanted) { return buffer.bytes < wanted; });
+      // One's own, unless it is much larger than asked for.
+      const auto mine = std::find_if(at, free_.end(), [&](const Buffer& buffer) { return buffer.last == me; });
+      if (mine != free_.end() && mine->bytes <= 2 * at->bytes) at = mine;
       if (at == free_.end() && at != free_.begin()) --at;  // the largest one is too small: it is replaced
       if (at != free_.end()) {
         found = *at;
@@ -36,10 +42,11 @@ class Pool {
     ::operator delete(found.memory, kAlignment);
     // A little more than asked for: the next batch may have one row more.
     const size_t size = bytes + bytes / 4;
-    return {::operator new(size, kAlignment), size};
+    return {::operator new(size, kAlignment), size, me};
   }
 
   void give(Buffer buffer) {
+    buffer.last = std::this_thread::get_id();
     const std::lock_guard lock(mutex_);
     free_.insert(std::lower_bound(free_.begin(), free_.end(), buffer.bytes,
                                   [](const Buffer& a, size_t wanted) { return a.bytes < wanted; }),

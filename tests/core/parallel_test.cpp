@@ -1,9 +1,15 @@
 #include "core/parallel.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <barrier>
+#include <mutex>
 #include <numeric>
+#include <set>
+#include <thread>
 #include <vector>
 
 #include "core/cancel.h"
@@ -53,6 +59,53 @@ TEST(ParallelTest, ARequestToStopInterrupts) {
                Interrupted);
   set_cancelled(false);
   EXPECT_EQ(done, 1);
+}
+
+TEST(ParallelTest, WorkMayBeSplitInsideOfWorkAndFromManyThreads) {
+  std::atomic<int64_t> done{0};
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 4; ++caller)
+    callers.emplace_back([&] {
+      for (int round = 0; round < 50; ++round)
+        parallel_for(4, 3, 1, [&](int64_t, int64_t, int) {
+          parallel_for(5, 2, 1, [&](int64_t begin, int64_t end, int) { done += end - begin; });
+        });
+    });
+  for (auto& caller : callers) caller.join();
+  EXPECT_EQ(done, 4 * 50 * 4 * 5);
+}
+
+TEST(ParallelTest, ThreadsAreUsedAgain) {
+  // Each of two threads waits for the other, so both work in every round.
+  std::set<std::thread::id> seen;
+  std::mutex mutex;
+  for (int round = 0; round < 20; ++round) {
+    std::barrier both(2);
+    parallel_for(2, 2, 1, [&](int64_t, int64_t, int) {
+      both.arrive_and_wait();
+      const std::lock_guard lock(mutex);
+      seen.insert(std::this_thread::get_id());
+    });
+  }
+  EXPECT_EQ(seen.size(), 2);
+}
+
+TEST(ParallelTest, AForkedChildHasThreadsOfItsOwn) {
+  const auto both_work = [] {
+    std::barrier both(2);
+    parallel_for(2, 2, 1, [&](int64_t, int64_t, int) { both.arrive_and_wait(); });
+  };
+  both_work();
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    alarm(20);  // ends the child where it waits for a thread that did not come along
+    both_work();
+    _exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 TEST(ParallelTest, ZeroThreadsMeansAllCores) {
