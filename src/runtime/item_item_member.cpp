@@ -2,19 +2,18 @@
 
 #include <algorithm>
 
+#include "runtime/item_sums.h"
 #include "runtime/member_support.h"
 
 namespace fewshop {
 
 struct ItemItemMember::State final : Workspace {
-  explicit State(size_t items) : sum(items, 0.0), rows_of(items, 0), is_touched(items, 0) {}
+  explicit State(size_t items) : rows_of(items, 0) {}
 
   std::span<const SupportRow> support;
-  std::vector<double> factor;       // [support rows]
-  std::vector<double> sum;          // [items] without the prior; 0 but for touched items
-  std::vector<int32_t> rows_of;     // [items] support rows of an item; 0 between calls
-  std::vector<uint8_t> is_touched;  // [items]
-  std::vector<int32_t> touched;
+  std::vector<double> factor;                              // [support rows]
+  ItemSums sums;                                           // without the prior
+  std::vector<int32_t> rows_of;                            // [items] support rows of an item; 0 between calls
   mutable std::vector<std::pair<float, int32_t>> scratch;  // of candidates; a workspace is one thread's own
 };
 
@@ -31,51 +30,65 @@ ItemItemMember::ItemItemMember(Parts parts) : parts_(std::move(parts)) {
 
 std::unique_ptr<Workspace> ItemItemMember::workspace() const { return std::make_unique<State>(parts_.prior.size()); }
 
+/// Asks for the weights of an item before they are needed: the rows of items lie far apart.
+void ItemItemMember::fetch(int32_t item) const {
+  constexpr int64_t kLine = 16,
+                    kMost = 8;  // numbers of a cache line; lines: from then on the processor runs ahead itself
+  if (!knows(item)) return;
+  const int64_t begin = parts_.weights.offsets[item];
+  const int64_t end = std::min(parts_.weights.offsets[item + 1], begin + kMost * kLine);
+  for (int64_t e = begin; e < end; e += kLine) {
+    __builtin_prefetch(parts_.weights.column.data() + e);
+    __builtin_prefetch(parts_.weights.value.data() + e);
+  }
+}
+
 void ItemItemMember::adapt(const TaskView& task, Workspace& workspace) const {
   auto& state = static_cast<State&>(workspace);
-  for (int32_t item : state.touched) {
-    state.sum[item] = 0;
-    state.is_touched[item] = 0;
-  }
-  state.touched.clear();
+  state.sums.clear();
   state.support = task.support;
   state.factor.assign(task.support.size(), 0.0);
 
   for (const auto& row : task.support)
     if (knows(row.item) && evidence(row) > 0) ++state.rows_of[row.item];
   for (size_t s = 0; s < task.support.size(); ++s) {
+    if (s + 1 < task.support.size()) fetch(task.support[s + 1].item);
     const auto& row = task.support[s];
     if (!knows(row.item) || !(evidence(row) > 0)) continue;
     const int32_t repeats = state.rows_of[row.item];
     const double factor = repeats == 1 ? evidence(row) : evidence(row) * std::pow(repeats, parts_.repeat_power - 1.0);
     state.factor[s] = factor;
-    for (int64_t e = parts_.weights.offsets[row.item]; e < parts_.weights.offsets[row.item + 1]; ++e) {
-      const int32_t item = parts_.weights.column[e];
-      if (!state.is_touched[item]) {
-        state.is_touched[item] = 1;
-        state.touched.push_back(item);
-      }
-      state.sum[item] += factor * parts_.weights.value[e];
-    }
+    for (int64_t e = parts_.weights.offsets[row.item]; e < parts_.weights.offsets[row.item + 1]; ++e)
+      state.sums.add(parts_.weights.column[e], factor * parts_.weights.value[e]);
   }
   for (const auto& row : task.support)
     if (knows(row.item)) state.rows_of[row.item] = 0;
 }
 
 float ItemItemMember::score_of(const State& state, int32_t item) const {
-  return knows(item) ? static_cast<float>(parts_.prior[item] + state.sum[item]) : 0.0f;
+  return knows(item) ? static_cast<float>(parts_.prior[item] + state.sums.of(item)) : 0.0f;
 }
 
 void ItemItemMember::score(const Workspace& workspace, std::span<const int32_t> items, std::span<float> score,
                            std::span<float> variance) const {
   const auto& state = static_cast<const State&>(workspace);
-  for (size_t i = 0; i < items.size(); ++i) score[i] = score_of(state, items[i]);
+  constexpr size_t kAhead = 8;  // priors lie far apart: fetched before they are needed
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (i + kAhead < items.size() && knows(items[i + kAhead])) {
+      __builtin_prefetch(&parts_.prior[items[i + kAhead]]);
+      state.sums.fetch(items[i + kAhead]);
+    }
+    score[i] = score_of(state, items[i]);
+  }
   std::fill(variance.begin(), variance.end(), 0.0f);
 }
 
 void ItemItemMember::score_all(const Workspace& workspace, std::span<float> score) const {
   const auto& state = static_cast<const State&>(workspace);
-  for (size_t i = 0; i < score.size(); ++i) score[i] = score_of(state, static_cast<int32_t>(i));
+  const size_t known = std::min(score.size(), parts_.prior.size());
+  std::copy_n(parts_.prior.begin(), known, score.begin());
+  std::fill(score.begin() + static_cast<std::ptrdiff_t>(known), score.end(), 0.0F);
+  for (const int32_t item : state.sums.items()) score[item] = score_of(state, item);
 }
 
 double ItemItemMember::explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const {
@@ -90,8 +103,12 @@ double ItemItemMember::explain(const Workspace& workspace, int32_t item, std::sp
 void ItemItemMember::candidates(const Workspace& workspace, int n, const ItemSet& excluded,
                                 std::vector<int32_t>& items) const {
   const auto& state = static_cast<const State&>(workspace);
-  const auto found = [&](int32_t item) { return state.sum[item] > 0 ? score_of(state, item) : 0.0f; };
-  append_best(state.touched, n, excluded, found, state.scratch, items);
+  const auto found = state.sums.items();
+  const auto sums = state.sums.sums();
+  const auto score = [&](size_t i) {
+    return sums[i] > 0 ? static_cast<float>(parts_.prior[found[i]] + sums[i]) : 0.0F;
+  };
+  append_best(found, n, excluded, score, state.scratch, items);
 }
 
 nlohmann::json ItemItemMember::facts() const {

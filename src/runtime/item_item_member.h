@@ -49,6 +49,7 @@ class ItemItemMember final : public Member {
   struct State;
   bool knows(int32_t item) const { return item >= 0 && static_cast<size_t>(item) < parts_.prior.size(); }
   float score_of(const State& state, int32_t item) const;
+  void fetch(int32_t item) const;
 
   Parts parts_;
 };

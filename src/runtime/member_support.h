@@ -1,9 +1,13 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bundle/tensor_file.h"
@@ -50,22 +54,40 @@ inline double evidence(const SupportRow& row) {
   return value > 0 && std::isfinite(value) ? value : 0;
 }
 
-/// Appends the n items of `found` with the highest positive evidence(item) that are not excluded, in no order; ties go
-/// to the smaller index.
+/// Leaves the n best of pairs (positive evidence, item), in no order: the highest evidence, ties to the smaller index.
+inline void keep_best(std::vector<std::pair<float, int32_t>>& pairs, size_t n) {
+  if (pairs.size() <= n) return;
+  if (n == 0) return pairs.clear();
+  // Positive numbers are ordered as their bits are. Pairs are counted by the first bits (an eighth of an octave), so
+  // that all but those of the one class in which the n-th best lies are sorted out without comparing them to one
+  // another.
+  constexpr int kShift = 20;
+  const auto class_of = [](float value) { return std::bit_cast<uint32_t>(value) >> kShift; };
+  std::array<uint32_t, (1U << 31 >> kShift)> count{};
+  for (const auto& pair : pairs) ++count[class_of(pair.first)];
+  size_t better = 0, last = count.size();
+  while (better < n) better += count[--last];
+  const auto end = std::partition(pairs.begin(), pairs.end(), [&](const auto& p) { return class_of(p.first) >= last; });
+  pairs.erase(end, pairs.end());
+  std::nth_element(
+      pairs.begin(), pairs.begin() + static_cast<std::ptrdiff_t>(n) - 1, pairs.end(),
+      [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
+  pairs.resize(n);
+}
+
+/// Appends the n items of `found` with the highest positive evidence that are not excluded, in no order; ties go to the
+/// smaller index. evidence(i) is that of found[i].
 /// `scratch` keeps its memory from call to call.
 template <class Evidence>
 void append_best(std::span<const int32_t> found, int n, const ItemSet& excluded, const Evidence& evidence,
                  std::vector<std::pair<float, int32_t>>& scratch, std::vector<int32_t>& items) {
   // Evidence lies all over memory: it is looked up once, not in every comparison.
   scratch.clear();
-  for (const int32_t item : found)
-    if (const float value = evidence(item); value > 0 && !excluded.contains(item)) scratch.emplace_back(value, item);
-  const auto count = std::min<std::ptrdiff_t>(std::max(n, 0), std::ssize(scratch));
-  if (count < std::ssize(scratch))
-    std::nth_element(scratch.begin(), scratch.begin() + count, scratch.end(), [](const auto& a, const auto& b) {
-      return a.first != b.first ? a.first > b.first : a.second < b.second;
-    });
-  for (std::ptrdiff_t i = 0; i < count; ++i) items.push_back(scratch[i].second);
+  for (size_t i = 0; i < found.size(); ++i)
+    if (const float value = evidence(i); value > 0 && !excluded.contains(found[i]))
+      scratch.emplace_back(value, found[i]);
+  keep_best(scratch, static_cast<size_t>(std::max(n, 0)));
+  for (const auto& [value, item] : scratch) items.push_back(item);
 }
 
 /// Appends the first n of `best_first` that are not excluded.

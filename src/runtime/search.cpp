@@ -8,6 +8,7 @@
 #include <cassert>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 
 namespace fewshop {
@@ -63,39 +64,49 @@ inline FloatLanes sums(const FloatLanes (&x)[8]) {
          __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
 }
 
-/// The dot products of the codes [pairs, 2] of Q queries with those of a block [pairs, 8, 2].
-template <int Q>
-inline void code_dots(const int16_t* const* queries, const int8_t* block, int pairs, FloatLanes* dots) {
+/// The dot products of the codes [pairs, 2] of Q queries with those of B blocks [B, pairs, 8, 2]: dots [B, Q].
+template <int Q, int B>
+inline void code_dots(const int16_t* const* queries, const int8_t* blocks, int pairs, FloatLanes* dots) {
+  const int64_t size = int64_t{pairs} * 2 * CodeRows::kRows;  // bytes of a block
 #ifdef __AVX2__
-  __m256i even[Q], odd[Q];
-  for (int q = 0; q < Q; ++q) even[q] = odd[q] = _mm256_setzero_si256();
-  const auto add = [&](int pair, __m256i* sums) {
-    const __m256i rows = _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(block + pair * 16)));
+  // Two sums in turns where there would be too few to keep the processor busy.
+  constexpr int kTurns = B * Q < 8 ? 2 : 1;
+  __m256i sums[kTurns][B * Q];
+  for (auto& turn : sums)
+    for (auto& sum : turn) sum = _mm256_setzero_si256();
+  const auto add = [&](int pair, __m256i* sum) {
+    __m256i rows[B];
+    for (int b = 0; b < B; ++b)
+      rows[b] = _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(blocks + b * size + pair * 16)));
     for (int q = 0; q < Q; ++q) {
       int32_t both;
       std::memcpy(&both, queries[q] + 2 * pair, sizeof(both));
-      sums[q] = _mm256_add_epi32(sums[q], _mm256_madd_epi16(rows, _mm256_set1_epi32(both)));
+      for (int b = 0; b < B; ++b)
+        sum[b * Q + q] = _mm256_add_epi32(sum[b * Q + q], _mm256_madd_epi16(rows[b], _mm256_set1_epi32(both)));
     }
   };
   int pair = 0;
   for (; pair + 4 <= pairs; pair += 4) {
-    __builtin_prefetch(block + pair * 16 + kPrefetch);
-    add(pair, even);
-    add(pair + 1, odd);
-    add(pair + 2, even);
-    add(pair + 3, odd);
+    for (int b = 0; b < B; ++b) __builtin_prefetch(blocks + b * size + pair * 16 + kPrefetch);
+    add(pair, sums[0]);
+    add(pair + 1, sums[kTurns - 1]);
+    add(pair + 2, sums[0]);
+    add(pair + 3, sums[kTurns - 1]);
   }
-  for (; pair < pairs; ++pair) add(pair, even);
-  for (int q = 0; q < Q; ++q) dots[q] = _mm256_cvtepi32_ps(_mm256_add_epi32(even[q], odd[q]));
+  for (; pair < pairs; ++pair) add(pair, sums[0]);
+  for (int i = 0; i < B * Q; ++i)
+    dots[i] = _mm256_cvtepi32_ps(kTurns == 2 ? _mm256_add_epi32(sums[0][i], sums[1][i]) : sums[0][i]);
 #else
-  for (int q = 0; q < Q; ++q) {
-    int32_t dot[8] = {};
-    for (int pair = 0; pair < pairs; ++pair) {
-      const int32_t first = queries[q][2 * pair], second = queries[q][2 * pair + 1];
-      for (int i = 0; i < 8; ++i) dot[i] += first * block[pair * 16 + 2 * i] + second * block[pair * 16 + 2 * i + 1];
+  for (int b = 0; b < B; ++b)
+    for (int q = 0; q < Q; ++q) {
+      const int8_t* const block = blocks + b * size;
+      int32_t dot[8] = {};
+      for (int pair = 0; pair < pairs; ++pair) {
+        const int32_t first = queries[q][2 * pair], second = queries[q][2 * pair + 1];
+        for (int i = 0; i < 8; ++i) dot[i] += first * block[pair * 16 + 2 * i] + second * block[pair * 16 + 2 * i + 1];
+      }
+      for (int i = 0; i < 8; ++i) dots[b * Q + q][i] = static_cast<float>(dot[i]);
     }
-    for (int i = 0; i < 8; ++i) dots[q][i] = static_cast<float>(dot[i]);
-  }
 #endif
 }
 
@@ -227,36 +238,45 @@ void ItemSearch::drop_impossible(size_t at_most, Buffers& buffers) const {
   auto& pool = buffers.pool_;
   const auto last = pool.begin() + static_cast<int64_t>(buffers.wanted_) - 1;
   std::nth_element(pool.begin(), last, pool.end(), [](const auto& a, const auto& b) { return a.low > b.low; });
-  buffers.threshold_ = last->low;
+  buffers.threshold_ = std::max(buffers.guess_, last->low);
   std::erase_if(pool, [&](const auto& possible) { return possible.high < buffers.threshold_; });
   if (pool.size() <= at_most) return;
   compute(buffers);
   std::nth_element(pool.begin(), last, pool.end(), Better{});
   pool.resize(buffers.wanted_);
-  buffers.threshold_ = last->high;
+  buffers.threshold_ = std::max(buffers.guess_, last->high);
 }
 
 /// What may be among the n best of a block whose scores without bias are `middle`, up to the slack times the rows'
 /// scales: only what may be above the threshold enters. `out`: rows that do not count, as bits. (Where rows come in
 /// the order of their items, what is equal to the threshold is ranked lower.)
 template <class Bounds, class Lanes>
-void ItemSearch::collect(const Bounds& bounds, int64_t block, unsigned out, const Lanes& middle,
-                         Buffers& buffers) const {
+inline __attribute__((always_inline)) void ItemSearch::collect(const Bounds& bounds, int64_t block, unsigned out,
+                                                               const Lanes& middle, Buffers& buffers) const {
   const Lanes error = all(buffers.slack_) * load(bounds.rows.scale() + block * kRows);
   const Lanes most = middle + (error + load(bounds.rows.upper_bias() + block * kRows));
-  const size_t room = 2 * buffers.wanted_ + 64;
-  for (unsigned bits = above(most, buffers.threshold_) & ~out; bits; bits &= bits - 1) {
+  const unsigned possible = above(most, buffers.threshold_) & ~out;
+  if (possible) [[unlikely]]
+    hold(bounds, block, possible, middle - error, most, buffers);
+}
+
+/// Takes the `possible` rows of a block into the pool, with their bounds; `least` is without bias.
+template <class Bounds, class Lanes>
+__attribute__((noinline)) void ItemSearch::hold(const Bounds& bounds, int64_t block, unsigned possible,
+                                                const Lanes& least, const Lanes& most, Buffers& buffers) const {
+  const size_t room = buffers.room();
+  for (unsigned bits = possible; bits; bits &= bits - 1) {
     const int lane = __builtin_ctz(bits);
     const int64_t item = bounds.item(block * kRows + lane);
     if (item < 0) continue;
-    Buffers::Possible possible{static_cast<int32_t>(item), -kInfinity, kInfinity};
+    Buffers::Possible one{static_cast<int32_t>(item), -kInfinity, kInfinity};
     if (std::isfinite(most[lane])) {
       const float bias = this->bias(item);
-      possible.high = most[lane];
-      possible.low = middle[lane] - error[lane] + (bias - 1e-6f * std::abs(bias) - 1e-36f);
-      if (!std::isfinite(possible.low)) possible.low = -kInfinity;
+      one.high = most[lane];
+      one.low = least[lane] + (bias - 1e-6f * std::abs(bias) - 1e-36f);
+      if (!std::isfinite(one.low)) one.low = -kInfinity;
     }
-    buffers.pool_.push_back(possible);
+    buffers.pool_.push_back(one);
     if (buffers.pool_.size() >= room) drop_impossible(buffers.wanted_ + (room - buffers.wanted_) / 2, buffers);
   }
 }
@@ -317,9 +337,9 @@ bool ItemSearch::begin(const float* query, int n, Buffers& buffers) const {
   buffers.pool_.clear();
   if (n <= 0 || count_ == 0) return false;
   buffers.wanted_ = static_cast<size_t>(std::min<int64_t>(n, count_));
-  buffers.threshold_ = -kInfinity;
+  buffers.guess_ = buffers.threshold_ = -kInfinity;
   buffers.query_.assign(query, query + d_);
-  buffers.pool_.reserve(2 * buffers.wanted_ + 64);
+  buffers.pool_.reserve(buffers.room());
 
   double sum = 0, largest = 0;
   for (int j = 0; j < d_; ++j) {
@@ -350,61 +370,131 @@ bool ItemSearch::begin(const float* query, int n, Buffers& buffers) const {
   return true;
 }
 
-/// The best of what was collected, by their scores.
-void ItemSearch::finish(Buffers& buffers, std::vector<Hit>& out) const {
+/// The best of what was collected, by their scores: the first of the pool, in order.
+void ItemSearch::finish(Buffers& buffers) const {
   auto& pool = buffers.pool_;
   if (pool.size() > buffers.wanted_) drop_impossible(pool.size(), buffers);
   compute(buffers);
-  const size_t found = std::min(buffers.wanted_, pool.size());
-  std::partial_sort(pool.begin(), pool.begin() + static_cast<int64_t>(found), pool.end(), Better{});
-  for (size_t i = 0; i < found; ++i) out.push_back({pool[i].item, pool[i].high});
+  // Few more than wanted are left: to sort all is faster than to keep the best of them in a heap.
+  std::sort(pool.begin(), pool.end(), Better{});
+  if (pool.size() > buffers.wanted_) pool.resize(buffers.wanted_);
+}
+
+void ItemSearch::put(const Buffers& buffers, std::vector<Hit>& out) {
+  for (const auto& best : buffers.pool_) out.push_back({best.item, best.high});
+}
+
+/// Whether the n best of a finished search are above what it did not look at.
+bool ItemSearch::guessed_right(const Buffers& buffers) const {
+  if (buffers.guess_ == -kInfinity) return true;
+  return buffers.pool_.size() == buffers.wanted_ && buffers.pool_.back().high > buffers.guess_;
 }
 
 void ItemSearch::find(const float* query, int n, const ItemSet& excluded, bool indexed, Buffers& buffers,
                       std::vector<Hit>& out) const {
   out.clear();
   if (!begin(query, n, buffers)) return;
-  const Everything everything{rows_, count_, excluded};
-  const auto scan_codes = [&](const auto& bounds) {
+  if (!indexed && rows_.with_codes()) {
+    const Query one{query, n, &excluded, &buffers, &out};
+    const Query* const only = &one;
+    read_all<1>({&only, 1});
+    return;
+  }
+  if (indexed) {
+    index_->read(query, buffers.cells_);
+    const Cells cells{index_->rows(), index_->items(), buffers.cells_.blocks, excluded, stale_};
     const int16_t* codes = buffers.codes_.data();
-    scan(bounds, buffers, [&](int64_t block) {
+    scan(cells, buffers, [&](int64_t block) {
       FloatLanes dots;
-      code_dots<1>(&codes, bounds.rows.block(block), rows_.pairs(), &dots);
-      return dots * all(buffers.scale_) * load(bounds.rows.scale() + block * kRows);
+      code_dots<1, 1>(&codes, cells.rows.block(block), rows_.pairs(), &dots);
+      return dots * all(buffers.scale_) * load(cells.rows.scale() + block * kRows);
     });
-  };
-  if (!rows_.with_codes()) {
-    scan(everything, buffers, [&](int64_t block) {
+    for (const int32_t item : fresh_)
+      if (!excluded.contains(item)) buffers.pool_.push_back({item, -kInfinity, kInfinity});
+  } else {
+    scan(Everything{rows_, count_, excluded}, buffers, [&](int64_t block) {
       const int64_t first = block * kRows;
       if (first + kRows > count_) return all(kInfinity);  // the last few: all possible
       return float_dots(query, row(first), stride_, d_);
     });
-  } else if (indexed) {
-    index_->read(query, buffers.cells_);
-    scan_codes(Cells{index_->rows(), index_->items(), buffers.cells_.blocks, excluded, stale_});
-    for (const int32_t item : fresh_)
-      if (!excluded.contains(item)) buffers.pool_.push_back({item, -kInfinity, kInfinity});
-  } else {
-    scan_codes(everything);
   }
-  finish(buffers, out);
+  finish(buffers);
+  put(buffers, out);
 }
 
-/// One pass over all codes for Q queries that have begun.
-template <int Q>
-void ItemSearch::scan_together(std::span<const Query* const> queries) const {
+/// Every `step`-th group of B blocks of codes for Q queries at once: use(q, block, rows that do not count, scores
+/// without bias) for each block of it.
+template <int Q, int B, class Use>
+void ItemSearch::estimate(std::span<const Query* const> queries, int64_t from, int64_t step, const Use& use) const {
   const int16_t* codes[Q];
   for (int q = 0; q < Q; ++q) codes[q] = queries[q]->buffers->codes_.data();
-  for (int64_t block = 0; block < rows_.blocks(); ++block) {
-    unsigned out[Q], nobody = kAllRows;
-    for (int q = 0; q < Q; ++q) nobody &= out[q] = Everything{rows_, count_, *queries[q]->excluded}.out(block);
-    if (nobody == kAllRows) continue;
-    FloatLanes dots[Q];
-    code_dots<Q>(codes, rows_.block(block), rows_.pairs(), dots);
-    const FloatLanes scale = load(rows_.scale() + block * kRows);
-    for (int q = 0; q < Q; ++q)
-      collect(Everything{rows_, count_, *queries[q]->excluded}, block, out[q],
-              dots[q] * all(queries[q]->buffers->scale_) * scale, *queries[q]->buffers);
+  int64_t block = from;
+  const auto group = [&]<int N>() {
+    unsigned out[N * Q], nobody = kAllRows;
+    for (int i = 0; i < N * Q; ++i)
+      nobody &= out[i] = Everything{rows_, count_, *queries[i % Q]->excluded}.out(block + i / Q);
+    if (nobody == kAllRows) return;
+    FloatLanes dots[N * Q];
+    code_dots<Q, N>(codes, rows_.block(block), rows_.pairs(), dots);
+    for (int i = 0; i < N * Q; ++i) {
+      const FloatLanes scale = load(rows_.scale() + (block + i / Q) * kRows);
+      use(i % Q, block + i / Q, out[i], dots[i] * all(queries[i % Q]->buffers->scale_) * scale);
+    }
+  };
+  for (; block + B <= rows_.blocks(); block += B * step) group.template operator()<B>();
+  if (step == 1)
+    for (; block < rows_.blocks(); ++block) group.template operator()<1>();
+}
+
+/// Where the scores of the best begin, from the best of every so many-th block: at the score above which twice as many
+/// as wanted should be (or more, where the best lie side by side). No guess where the sample would have to be large.
+template <int Q>
+void ItemSearch::guess(std::span<const Query* const> queries) const {
+  constexpr size_t kRank = 16;  // in the sample: few enough to be cheap, enough to be nearly always too low
+  constexpr int64_t kLeastStep = 16;
+  size_t fewest = queries[0]->buffers->wanted_;
+  for (const Query* query : queries) fewest = std::min(fewest, query->buffers->wanted_);
+  const auto step = static_cast<int64_t>(2 * fewest / kRank);
+  if (step < kLeastStep) return;
+  for (const Query* query : queries) query->buffers->sample_.clear();
+  estimate<Q, 1>(queries, step / 2, step, [&](int q, int64_t block, unsigned out, const FloatLanes& middle) {
+    const FloatLanes score = middle + load(rows_.upper_bias() + block * kRows);
+    float best = -kInfinity;
+    for (int lane = 0; lane < kRows; ++lane)
+      if (!(out >> lane & 1) && score[lane] > best) best = score[lane];
+    queries[q]->buffers->sample_.push_back(best);
+  });
+  for (const Query* query : queries) {
+    Buffers& buffers = *query->buffers;
+    const size_t rank = 2 * buffers.wanted_ / static_cast<size_t>(step);
+    if (buffers.sample_.size() < 2 * rank) continue;
+    const auto at = buffers.sample_.begin() + static_cast<int64_t>(rank) - 1;
+    std::nth_element(buffers.sample_.begin(), at, buffers.sample_.end(), std::greater<>());
+    if (std::isfinite(*at)) buffers.guess_ = buffers.threshold_ = *at;
+  }
+}
+
+template <int Q>
+void ItemSearch::collect_all(std::span<const Query* const> queries) const {
+  constexpr int kBlocks = Q <= 2 ? 2 : 1;  // side by side, as far as there are registers for their sums
+  estimate<Q, kBlocks>(queries, 0, 1, [&](int q, int64_t block, unsigned out, const FloatLanes& middle) {
+    collect(Everything{rows_, count_, *queries[q]->excluded}, block, out, middle, *queries[q]->buffers);
+  });
+}
+
+/// The answers of Q queries that have begun, from all codes, read once for all of them.
+template <int Q>
+void ItemSearch::read_all(std::span<const Query* const> queries) const {
+  guess<Q>(queries);
+  collect_all<Q>(queries);
+  for (const Query* query : queries) {
+    finish(*query->buffers);
+    if (!guessed_right(*query->buffers)) {
+      begin(query->vector, query->n, *query->buffers);
+      collect_all<1>({&query, 1});
+      finish(*query->buffers);
+    }
+    put(*query->buffers, *query->out);
   }
 }
 
@@ -423,12 +513,11 @@ int ItemSearch::top(std::span<const Query> queries) const {
   for (size_t i = 0; i < reading.size(); i += kTogether) {
     const auto group =
         std::span<const Query* const>(reading).subspan(i, std::min<size_t>(kTogether, reading.size() - i));
-    if (group.size() == 1) scan_together<1>(group);
-    if (group.size() == 2) scan_together<2>(group);
-    if (group.size() == 3) scan_together<3>(group);
-    if (group.size() == 4) scan_together<4>(group);
+    if (group.size() == 1) read_all<1>(group);
+    if (group.size() == 2) read_all<2>(group);
+    if (group.size() == 3) read_all<3>(group);
+    if (group.size() == 4) read_all<4>(group);
     if (group.size() > 1) shared += static_cast<int>(group.size());
-    for (const Query* query : group) finish(*query->buffers, *query->out);
   }
   return shared;
 }

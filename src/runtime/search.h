@@ -16,7 +16,8 @@ namespace fewshop {
 /// Every vector has a copy in 8 bits with a scale of its own. The scan reads only the copy: it gives every score up to
 /// a known error. What can still be among the n best when the scan ends, given what the others have at least, is
 /// ranked by the scores themselves. So the answer is that of the exact scan, for about a quarter of its memory traffic
-/// (docs/runtime.md).
+/// (docs/runtime.md). Where the n best are few of many, a sample of the rows tells beforehand about where their scores
+/// begin; a guess that turns out too high costs a second scan.
 ///
 /// Scores are computed in double and rounded once to float; equal scores are ranked by the smaller index. Scores beyond
 /// the range of float are cut to it; what is not a number counts as the least score.
@@ -48,6 +49,8 @@ class ItemSearch {
 
    private:
     friend class ItemSearch;
+    /// How many items are held before those that cannot be among the best are left out.
+    size_t room() const { return 3 * wanted_ + 64; }
     /// An item that may be among the best, and what its score is at least and at most; both are the score itself once
     /// that was computed.
     struct Possible {
@@ -59,8 +62,10 @@ class ItemSearch {
     float scale_ = 0;
     float slack_ = 0;  // a row's score is  bias + row_scale * (estimate +- slack_)
     size_t wanted_ = 0;
-    float threshold_ = 0;  // what the n-th best score so far is at least
+    float guess_ = 0;      // what the n-th best score is probably above
+    float threshold_ = 0;  // the guess or, once that is more, what the n-th best score so far is at least
     std::vector<Possible> pool_;
+    std::vector<float> sample_;  // best scores of some blocks, to guess from
     CellIndex::Scratch cells_;
   };
 
@@ -122,14 +127,25 @@ class ItemSearch {
   void find(const float* query, int n, const ItemSet& excluded, bool indexed, Buffers& buffers,
             std::vector<Hit>& out) const;
   bool begin(const float* query, int n, Buffers& buffers) const;
-  void finish(Buffers& buffers, std::vector<Hit>& out) const;
+  void finish(Buffers& buffers) const;
+  static void put(const Buffers& buffers, std::vector<Hit>& out);
+  bool guessed_right(const Buffers& buffers) const;
   void changed(int32_t item);
   template <class Bounds, class Estimate>
   void scan(const Bounds& bounds, Buffers& buffers, Estimate&& estimate) const;
   template <class Bounds, class Lanes>
   void collect(const Bounds& bounds, int64_t block, unsigned out, const Lanes& middle, Buffers& buffers) const;
+  template <class Bounds, class Lanes>
+  void hold(const Bounds& bounds, int64_t block, unsigned possible, const Lanes& least, const Lanes& most,
+            Buffers& buffers) const;
+  template <int Q, int B, class Use>
+  void estimate(std::span<const Query* const> queries, int64_t from, int64_t step, const Use& use) const;
   template <int Q>
-  void scan_together(std::span<const Query* const> queries) const;
+  void guess(std::span<const Query* const> queries) const;
+  template <int Q>
+  void collect_all(std::span<const Query* const> queries) const;
+  template <int Q>
+  void read_all(std::span<const Query* const> queries) const;
   void drop_impossible(size_t at_most, Buffers& buffers) const;
   void compute(Buffers& buffers) const;
   template <class Number>

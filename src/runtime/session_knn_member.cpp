@@ -4,13 +4,13 @@
 #include <array>
 #include <cstdlib>
 
+#include "runtime/item_sums.h"
 #include "runtime/member_support.h"
 
 namespace fewshop {
 
 struct SessionKnnMember::State final : Workspace {
-  State(size_t items, size_t sessions)
-      : sum(items, 0.0), is_touched(items, 0), last_row(items, -1), similarity(sessions, 0.0) {}
+  State(size_t items, size_t sessions) : last_row(items, -1), similarity(sessions, 0.0) {}
 
   struct Nearest {
     double similarity;
@@ -18,12 +18,11 @@ struct SessionKnnMember::State final : Workspace {
   };
 
   std::span<const SupportRow> support;
-  std::vector<double> weight;       // [support rows] w_s
-  std::vector<double> sum;          // [items] without prior and idf; 0 but for touched items
-  std::vector<uint8_t> is_touched;  // [items]
-  std::vector<int32_t> touched;
+  std::vector<double> weight;                              // [support rows] w_s
+  ItemSums sums;                                           // without prior and idf
   mutable std::vector<std::pair<float, int32_t>> scratch;  // of candidates; a workspace is one thread's own
   std::vector<int32_t> last_row;   // [items] last support row of an item, or -1; reset by the next adapt
+  std::vector<int32_t> asked;      // items of the support that have one
   std::vector<double> similarity;  // [sessions]; 0 between calls
   std::vector<int32_t> found;      // sessions with a similarity
   std::vector<Nearest> nearest;
@@ -81,6 +80,7 @@ void SessionKnnMember::weigh_support(State& state) const {
     if (s + 1 < support.size() && support[s].group != support[s + 1].group) ++groups_after;
     if (!knows(support[s].item) || !(evidence(support[s]) > 0) || state.last_row[support[s].item] >= 0) continue;
     state.last_row[support[s].item] = static_cast<int32_t>(s);
+    state.asked.push_back(support[s].item);
     state.weight[s] = evidence(support[s]) * std::exp(-static_cast<double>(parts_.recency_decay) * groups_after) *
                       parts_.idf[support[s].item];
   }
@@ -127,38 +127,22 @@ void SessionKnnMember::find_sessions(State& state) const {
 
 void SessionKnnMember::adapt(const TaskView& task, Workspace& workspace) const {
   auto& state = static_cast<State&>(workspace);
-  for (int32_t item : state.touched) {
-    state.sum[item] = 0;
-    state.is_touched[item] = 0;
-    state.last_row[item] = -1;
-  }
-  state.touched.clear();
+  for (const int32_t item : state.asked) state.last_row[item] = -1;
+  state.asked.clear();
+  state.sums.clear();
   state.nearest.clear();
   state.support = task.support;
   weigh_support(state);
-  // Marked first, so that the next call resets last_row of the support's items as well.
-  for (size_t s = 0; s < task.support.size(); ++s) {
-    const int32_t item = task.support[s].item;
-    if (knows(item) && state.last_row[item] == static_cast<int32_t>(s)) {
-      state.is_touched[item] = 1;
-      state.touched.push_back(item);
-    }
-  }
   find_sessions(state);
   for (const auto& entry : state.nearest) {
     for (int64_t e = parts_.session_begin[entry.session]; e < parts_.session_begin[entry.session + 1]; ++e) {
-      const int32_t item = parts_.session_item[e];
-      if (!state.is_touched[item]) {
-        state.is_touched[item] = 1;
-        state.touched.push_back(item);
-      }
-      state.sum[item] += entry.similarity * near(parts_.session_position[e] - entry.anchor);
+      state.sums.add(parts_.session_item[e], entry.similarity * near(parts_.session_position[e] - entry.anchor));
     }
   }
 }
 
 float SessionKnnMember::score_of(const State& state, int32_t item) const {
-  return knows(item) ? static_cast<float>(parts_.prior[item] + parts_.idf[item] * state.sum[item]) : 0.0f;
+  return knows(item) ? static_cast<float>(parts_.prior[item] + parts_.idf[item] * state.sums.of(item)) : 0.0f;
 }
 
 void SessionKnnMember::score(const Workspace& workspace, std::span<const int32_t> items, std::span<float> score,
@@ -170,7 +154,10 @@ void SessionKnnMember::score(const Workspace& workspace, std::span<const int32_t
 
 void SessionKnnMember::score_all(const Workspace& workspace, std::span<float> score) const {
   const auto& state = static_cast<const State&>(workspace);
-  for (size_t i = 0; i < score.size(); ++i) score[i] = score_of(state, static_cast<int32_t>(i));
+  const size_t known = std::min(score.size(), parts_.prior.size());
+  std::copy_n(parts_.prior.begin(), known, score.begin());
+  std::fill(score.begin() + static_cast<std::ptrdiff_t>(known), score.end(), 0.0F);
+  for (const int32_t item : state.sums.items()) score[item] = score_of(state, item);
 }
 
 double SessionKnnMember::explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const {
@@ -197,8 +184,13 @@ double SessionKnnMember::explain(const Workspace& workspace, int32_t item, std::
 void SessionKnnMember::candidates(const Workspace& workspace, int n, const ItemSet& excluded,
                                   std::vector<int32_t>& items) const {
   const auto& state = static_cast<const State&>(workspace);
-  const auto voted = [&](int32_t item) { return state.sum[item] > 0 ? score_of(state, item) : 0.0f; };
-  append_best(state.touched, n, excluded, voted, state.scratch, items);
+  const auto found = state.sums.items();
+  const auto sums = state.sums.sums();
+  const auto voted = [&](size_t i) {
+    const int32_t item = found[i];
+    return sums[i] > 0 ? static_cast<float>(parts_.prior[item] + parts_.idf[item] * sums[i]) : 0.0F;
+  };
+  append_best(found, n, excluded, voted, state.scratch, items);
 }
 
 void SessionKnnMember::save(TensorFile& file) const {

@@ -178,6 +178,28 @@ TEST(ItemSearch, WorstOrdersAreRankedTheSame) {
   }
 }
 
+TEST(ItemSearch, AGuessFromASampleNeverShows) {
+  // 300 of 20,000: the search guesses from every 37th block where the best begin. Where the best lie in those blocks
+  // only the guess is far too high, where they lie outside all of them far too low.
+  constexpr int64_t kItems = 20'000, kStep = 37, kBlock = 8;
+  for (const auto& best_in_sample : {true, false}) {
+    Random random(9);
+    Items items = random_items(kItems, 24, random);
+    for (int64_t i = 0; i < kItems; ++i)
+      if ((i / kBlock % kStep == kStep / 2) == best_in_sample && (best_in_sample || i % 50 == 0)) items.bias[i] += 100;
+    for (int n : {299, 300, 301, 540, 541, 700}) expect_equals_full_sort(items, random_query(24, random), n, {});
+    std::vector<int32_t> most;
+    for (int32_t i = 0; i < kItems; ++i)
+      if (i % 64 != 5) most.push_back(i);
+    expect_equals_full_sort(items, random_query(24, random), 300, most);
+  }
+  // All scores equal: the guess is what every item has.
+  Items alike(kItems, 3);
+  std::fill(alike.vectors.begin(), alike.vectors.end(), 0.5F);
+  Random random(3);
+  expect_equals_full_sort(alike, random_query(3, random), 300, {});
+}
+
 TEST(ItemSearch, ItemsThatComeLaterAreFound) {
   Random random(7);
   const Items all = random_items(1003, 20, random);
