@@ -66,7 +66,7 @@ struct ModelsSection {
   double retrain_hours = 0;
   int train_threads = 0;
   int index_from = 100'000;
-  int share_from = 1'000;
+  int share_from = 50'000;
 };
 template <class Visitor>
 void fields(ModelsSection& o, Visitor&& visit) {

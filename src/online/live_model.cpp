@@ -68,6 +68,8 @@ bool LiveModel::positive(const LiveRow& row) const { return ranking() && target(
 
 bool LiveModel::shares_from(int64_t items) const {
   const std::shared_lock lock(mutex_);
+  // With an index there is no pass to share, and four answers at once have less of the cache each.
+  if (vectors_ && vectors_->search().index()) return false;
   return ranking() && std::ssize(shop_item_) >= items;
 }
 

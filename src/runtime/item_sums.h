@@ -12,20 +12,22 @@ namespace fewshop {
 /// whatever the number of items is. Allocates only when there are more items than ever before.
 class ItemSums {
  public:
+  ItemSums() { grow(kFirst); }
+
   /// Without items again; the memory stays.
   void clear() {
     if (8 * items_.size() > slots_.size()) {
       std::fill(slots_.begin(), slots_.end(), Slot{});
     } else {
       // From the last to the first: every item is found, as what it stepped over came before it.
-      for (size_t i = items_.size(); i-- > 0;) slots_[find(items_[i])].at = kNone;
+      for (size_t i = items_.size(); i-- > 1;) slots_[find(items_[i])] = {};
     }
-    items_.clear();
-    sums_.clear();
+    items_.resize(1);
+    sums_.resize(1);
   }
 
   void add(int32_t item, double value) {
-    if (2 * (items_.size() + 1) > slots_.size()) grow();
+    if (kRoom * items_.size() > slots_.size()) grow(2 * slots_.size());
     Slot& slot = slots_[find(item)];
     if (slot.at == kNone) {
       slot = {item, static_cast<int32_t>(items_.size())};
@@ -37,23 +39,17 @@ class ItemSums {
   }
 
   /// 0 where nothing was added.
-  double of(int32_t item) const {
-    if (items_.empty()) return 0;
-    const Slot& slot = slots_[find(item)];
-    return slot.at == kNone ? 0 : sums_[slot.at];
-  }
-
+  double of(int32_t item) const { return sums_[slots_[find(item)].at]; }
   /// Asks for the memory that of(item) looks at first.
-  void fetch(int32_t item) const {
-    if (!items_.empty()) __builtin_prefetch(&slots_[first(item)]);
-  }
+  void fetch(int32_t item) const { __builtin_prefetch(&slots_[first(item)]); }
 
   /// In the order of their first values, and the sum of each.
-  std::span<const int32_t> items() const { return items_; }
-  std::span<const double> sums() const { return sums_; }
+  std::span<const int32_t> items() const { return std::span(items_).subspan(1); }
+  std::span<const double> sums() const { return std::span(sums_).subspan(1); }
 
  private:
-  static constexpr int32_t kNone = -1;
+  static constexpr int32_t kNone = 0;
+  static constexpr size_t kFirst = 256, kRoom = 4;  // slots to begin with; slots for an item, at least
   struct Slot {
     int32_t item = 0, at = kNone;  // its place in items_
   };
@@ -61,25 +57,24 @@ class ItemSums {
   /// Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4): numbers that follow one another lie apart.
   size_t first(int32_t item) const { return static_cast<uint32_t>(item) * 2654435769U >> shift_; }
 
-  /// Where the item is, or the free slot for it. At most half of the slots are taken.
+  /// Where the item is, or the free slot for it.
   size_t find(int32_t item) const {
     size_t slot = first(item);
-    while (slots_[slot].at != kNone && slots_[slot].item != item) slot = (slot + 1) & (slots_.size() - 1);
+    while ((slots_[slot].at != kNone) & (slots_[slot].item != item)) slot = (slot + 1) & (slots_.size() - 1);
     return slot;
   }
 
-  void grow() {
-    constexpr size_t kFirst = 256;
-    const size_t size = slots_.empty() ? kFirst : 2 * slots_.size();
+  void grow(size_t size) {
     slots_.assign(size, {});
     shift_ = 33 - std::bit_width(size);
-    for (size_t i = 0; i < items_.size(); ++i) slots_[find(items_[i])] = {items_[i], static_cast<int32_t>(i)};
+    for (size_t i = 1; i < items_.size(); ++i) slots_[find(items_[i])] = {items_[i], static_cast<int32_t>(i)};
   }
 
   std::vector<Slot> slots_;  // a power of two
   int shift_ = 0;
-  std::vector<int32_t> items_;
-  std::vector<double> sums_;
+  // Place 0 is nobody's: its sum is what items without one have.
+  std::vector<int32_t> items_{-1};
+  std::vector<double> sums_{0.0};
 };
 
 }  // namespace fewshop
