@@ -103,8 +103,8 @@ class LiveModel {
     std::unique_ptr<ModelSession> session_;
   };
 
-  /// Whether there are so many items, all of them read, that lists which are asked for at one time are better worked out
-  /// together.
+  /// Whether there are so many items, all of them read, that lists which are asked for at one time are better worked
+  /// out together.
   bool shares_from(int64_t items) const;
 
   /// Whether the search of item vectors wants an index: there are `from` items or more and none was tried, or so much
