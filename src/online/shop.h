@@ -118,7 +118,7 @@ class Shop {
     std::string default_scenario;                 // of lists; "" = the only ranking one
     std::map<std::string, double> retention;      // kind of event ("*" = others) -> days that its rows are kept
     int64_t index_from = 100'000;                 // items from which the search of a model is given an index
-    int64_t share_from = 50'000;                   // items from which lists that come at one time are made together
+    int64_t share_from = 50'000;                  // items from which lists that come at one time are made together
     std::string vfs;                              // tests: SQLite's
     std::function<Micros()> now;                  // tests; null = the system's clock
     std::function<void(const std::string&)> log;  // what an operator should know; null = nowhere
