@@ -1,74 +1,75 @@
 #include "core/helper_threads.h"
 
-#include <unistd.h>
+#include <pthread.h>
 
 #include <mutex>
-#include <system_error>
+#include <new>
 #include <thread>
-#include <vector>
+#include <utility>
 
 namespace fewshop {
-namespace {
 
-/// Threads do not live on in a forked child: it begins with none.
-struct Idle {
-  std::mutex mutex;
-  std::vector<HelperThread*> threads;
-  pid_t process = getpid();
+/// The threads that wait, the last one to have worked in front: it may still be awake.
+class IdleHelpers {
+ public:
+  static IdleHelpers& all() {
+    static auto* const idle = new IdleHelpers;  // never destroyed: threads wait until the process ends
+    return *idle;
+  }
+
+  HelperThread* take() {
+    const std::lock_guard lock(mutex_);
+    return first_ ? std::exchange(first_, first_->next_) : nullptr;
+  }
+  void give(HelperThread* helper) {
+    const std::lock_guard lock(mutex_);
+    helper->next_ = std::exchange(first_, helper);
+  }
+
+ private:
+  /// Threads do not live on in a forked child: it begins with none.
+  IdleHelpers() {
+    pthread_atfork([] { all().mutex_.lock(); }, [] { all().mutex_.unlock(); },
+                   [] {
+                     all().first_ = nullptr;
+                     all().mutex_.unlock();
+                   });
+  }
+
+  std::mutex mutex_;
+  HelperThread* first_ = nullptr;
 };
 
-Idle& idle() {
-  static auto* const all = new Idle;  // never destroyed: threads wait until the process ends
-  return *all;
-}
-
-}  // namespace
-
-HelperThread* HelperThread::borrow() {
-  {
-    Idle& all = idle();
-    const std::lock_guard lock(all.mutex);
-    if (all.process != getpid()) {
-      all.threads.clear();
-      all.process = getpid();
-    }
-    if (!all.threads.empty()) {
-      HelperThread* const found = all.threads.back();
-      all.threads.pop_back();
-      return found;
-    }
-  }
-  auto* const made = new HelperThread;
+HelperThread* HelperThread::borrow() noexcept {
+  if (HelperThread* const idle = IdleHelpers::all().take()) return idle;
+  auto* const made = new (std::nothrow) HelperThread;
+  if (!made) return nullptr;
   try {
     std::thread([made] { made->loop(); }).detach();
-  } catch (const std::system_error&) {
+  } catch (...) {
     delete made;
     return nullptr;
   }
   return made;
 }
 
-void HelperThread::start(const std::function<void()>& work) {
-  work_.store(&work, std::memory_order_release);
-  work_.notify_all();
+void HelperThread::start(const std::function<void()>& work) noexcept {
+  work_ = &work;
+  busy_ = 1;
+  busy_.notify_one();
 }
 
-void HelperThread::finish() {
-  for (const auto* work = work_.load(std::memory_order_acquire); work; work = work_.load(std::memory_order_acquire))
-    work_.wait(work, std::memory_order_acquire);
-  Idle& all = idle();
-  const std::lock_guard lock(all.mutex);
-  all.threads.push_back(this);
+void HelperThread::finish() noexcept {
+  while (busy_ != 0) busy_.wait(1);
+  IdleHelpers::all().give(this);
 }
 
 void HelperThread::loop() {
   while (true) {
-    work_.wait(nullptr, std::memory_order_acquire);
-    const auto* const work = work_.load(std::memory_order_acquire);
-    if (!work) continue;
-    (*work)();
-    work_.store(nullptr, std::memory_order_release);
-    work_.notify_all();
+    while (busy_ == 0) busy_.wait(0);
+    (*work_)();
+    busy_ = 0;
+    busy_.notify_one();
   }
 }
 

@@ -5,12 +5,43 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/cancel.h"
 #include "core/helper_threads.h"
 
 namespace fewshop {
+namespace {
+
+/// Threads at work beside the caller's; waits for them at the end of its life.
+class Helpers {
+ public:
+  explicit Helpers(size_t most) {
+    work_.reserve(most);
+    threads_.reserve(most);
+  }
+  Helpers(const Helpers&) = delete;
+  Helpers& operator=(const Helpers&) = delete;
+  ~Helpers() {
+    for (HelperThread* const thread : threads_) thread->finish();
+  }
+
+  /// False where there is no thread to do it.
+  bool start(std::function<void()> work) {
+    HelperThread* const thread = HelperThread::borrow();
+    if (!thread) return false;
+    thread->start(work_.emplace_back(std::move(work)));
+    threads_.push_back(thread);
+    return true;
+  }
+
+ private:
+  std::vector<std::function<void()>> work_;  // stays where it is
+  std::vector<HelperThread*> threads_;
+};
+
+}  // namespace
 
 int thread_count(int threads) {
   return threads > 0 ? threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
@@ -38,18 +69,12 @@ void parallel_for(int64_t count, int threads, int64_t chunk, const std::function
       stop = true;
     }
   };
-  std::vector<HelperThread*> helpers;
-  std::vector<std::function<void()>> tasks;
-  helpers.reserve(workers);
-  tasks.reserve(workers);
-  for (int worker = 1; worker < workers; ++worker) {
-    HelperThread* const helper = HelperThread::borrow();
-    if (!helper) break;  // the system has no more threads to give: those there do the work
-    helpers.push_back(helper);
-    helper->start(tasks.emplace_back([&work, worker] { work(worker); }));
+  {
+    Helpers helpers(workers - 1);
+    for (int worker = 1; worker < workers; ++worker)
+      if (!helpers.start([&work, worker] { work(worker); })) break;  // no more to be had: those there do the work
+    work(0);
   }
-  work(0);
-  for (HelperThread* const helper : helpers) helper->finish();
   if (error) std::rethrow_exception(error);
 }
 

@@ -76,8 +76,10 @@ void fields(ModelsSection& o, Visitor&& visit) {
   visit("train_threads", o.train_threads, Field{0, 1024, "threads of a training; 0 = all cores"});
   visit("index_from", o.index_from,
         Field{1000, 2e9, "items from which lists are searched through an index, where it finds 99 % of the best"});
-  visit("share_from", o.share_from,
-        Field{1, 2e9, "items from which lists that are asked for at one time are worked out together"});
+  visit(
+      "share_from", o.share_from,
+      Field{1, 2e9,
+            "items from which lists that are asked for at one time are worked out together, where no index is in use"});
 }
 
 struct RecommendSection {

@@ -32,8 +32,8 @@ std::unique_ptr<Workspace> ItemItemMember::workspace() const { return std::make_
 
 /// Asks for the weights of an item before they are needed: the rows of items lie far apart.
 void ItemItemMember::fetch(int32_t item) const {
-  constexpr int64_t kLine = 16,
-                    kMost = 8;  // numbers of a cache line; lines: from then on the processor runs ahead itself
+  constexpr int64_t kLine = 16;  // numbers of a cache line
+  constexpr int64_t kMost = 8;   // lines; after them the processor has seen where it goes
   if (!knows(item)) return;
   const int64_t begin = parts_.weights.offsets[item];
   const int64_t end = std::min(parts_.weights.offsets[item + 1], begin + kMost * kLine);
@@ -88,7 +88,8 @@ void ItemItemMember::score_all(const Workspace& workspace, std::span<float> scor
   const size_t known = std::min(score.size(), parts_.prior.size());
   std::copy_n(parts_.prior.begin(), known, score.begin());
   std::fill(score.begin() + static_cast<std::ptrdiff_t>(known), score.end(), 0.0F);
-  for (const int32_t item : state.sums.items()) score[item] = score_of(state, item);
+  for (const int32_t item : state.sums.items())
+    if (static_cast<size_t>(item) < known) score[item] = score_of(state, item);
 }
 
 double ItemItemMember::explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const {

@@ -69,11 +69,8 @@ template <int Q, int B>
 inline void code_dots(const int16_t* const* queries, const int8_t* blocks, int pairs, FloatLanes* dots) {
   const int64_t size = int64_t{pairs} * 2 * CodeRows::kRows;  // bytes of a block
 #ifdef __AVX2__
-  // Two sums in turns where there would be too few to keep the processor busy.
-  constexpr int kTurns = B * Q < 8 ? 2 : 1;
-  __m256i sums[kTurns][B * Q];
-  for (auto& turn : sums)
-    for (auto& sum : turn) sum = _mm256_setzero_si256();
+  __m256i even[B * Q], odd[B * Q];
+  for (int i = 0; i < B * Q; ++i) even[i] = odd[i] = _mm256_setzero_si256();
   const auto add = [&](int pair, __m256i* sum) {
     __m256i rows[B];
     for (int b = 0; b < B; ++b)
@@ -88,14 +85,13 @@ inline void code_dots(const int16_t* const* queries, const int8_t* blocks, int p
   int pair = 0;
   for (; pair + 4 <= pairs; pair += 4) {
     for (int b = 0; b < B; ++b) __builtin_prefetch(blocks + b * size + pair * 16 + kPrefetch);
-    add(pair, sums[0]);
-    add(pair + 1, sums[kTurns - 1]);
-    add(pair + 2, sums[0]);
-    add(pair + 3, sums[kTurns - 1]);
+    add(pair, even);
+    add(pair + 1, odd);
+    add(pair + 2, even);
+    add(pair + 3, odd);
   }
-  for (; pair < pairs; ++pair) add(pair, sums[0]);
-  for (int i = 0; i < B * Q; ++i)
-    dots[i] = _mm256_cvtepi32_ps(kTurns == 2 ? _mm256_add_epi32(sums[0][i], sums[1][i]) : sums[0][i]);
+  for (; pair < pairs; ++pair) add(pair, even);
+  for (int i = 0; i < B * Q; ++i) dots[i] = _mm256_cvtepi32_ps(_mm256_add_epi32(even[i], odd[i]));
 #else
   for (int b = 0; b < B; ++b)
     for (int q = 0; q < Q; ++q) {
@@ -281,13 +277,13 @@ __attribute__((noinline)) void ItemSearch::hold(const Bounds& bounds, int64_t bl
   }
 }
 
-/// Goes through blocks of rows and collects what may be among the n best. `estimate(block)` gives the scores of its
+/// Goes through blocks of rows and collects what may be among the n best. `middle(block)` gives the scores of its
 /// rows without their bias; `bounds` says which blocks and what stands in them.
-template <class Bounds, class Estimate>
-void ItemSearch::scan(const Bounds& bounds, Buffers& buffers, Estimate&& estimate) const {
+template <class Bounds, class Middle>
+void ItemSearch::scan(const Bounds& bounds, Buffers& buffers, Middle&& middle) const {
   bounds.each_block([&](int64_t block) {
     const unsigned out = bounds.out(block);
-    if (out != kAllRows) collect(bounds, block, out, estimate(block), buffers);
+    if (out != kAllRows) collect(bounds, block, out, middle(block), buffers);
   });
 }
 
@@ -375,9 +371,11 @@ void ItemSearch::finish(Buffers& buffers) const {
   auto& pool = buffers.pool_;
   if (pool.size() > buffers.wanted_) drop_impossible(pool.size(), buffers);
   compute(buffers);
-  // Few more than wanted are left: to sort all is faster than to keep the best of them in a heap.
+  if (pool.size() > buffers.wanted_) {
+    std::nth_element(pool.begin(), pool.begin() + static_cast<int64_t>(buffers.wanted_), pool.end(), Better{});
+    pool.resize(buffers.wanted_);
+  }
   std::sort(pool.begin(), pool.end(), Better{});
-  if (pool.size() > buffers.wanted_) pool.resize(buffers.wanted_);
 }
 
 void ItemSearch::put(const Buffers& buffers, std::vector<Hit>& out) {
@@ -450,7 +448,7 @@ void ItemSearch::estimate(std::span<const Query* const> queries, int64_t from, i
 /// as wanted should be (or more, where the best lie side by side). No guess where the sample would have to be large.
 template <int Q>
 void ItemSearch::guess(std::span<const Query* const> queries) const {
-  constexpr size_t kRank = 16;  // in the sample: few enough to be cheap, enough to be nearly always too low
+  constexpr size_t kRank = 16;  // in the sample: so the guess is too high for about one query in a hundred
   constexpr int64_t kLeastStep = 16;
   size_t fewest = queries[0]->buffers->wanted_;
   for (const Query* query : queries) fewest = std::min(fewest, query->buffers->wanted_);

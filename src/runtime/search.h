@@ -131,8 +131,8 @@ class ItemSearch {
   static void put(const Buffers& buffers, std::vector<Hit>& out);
   bool guessed_right(const Buffers& buffers) const;
   void changed(int32_t item);
-  template <class Bounds, class Estimate>
-  void scan(const Bounds& bounds, Buffers& buffers, Estimate&& estimate) const;
+  template <class Bounds, class Middle>
+  void scan(const Bounds& bounds, Buffers& buffers, Middle&& middle) const;
   template <class Bounds, class Lanes>
   void collect(const Bounds& bounds, int64_t block, unsigned out, const Lanes& middle, Buffers& buffers) const;
   template <class Bounds, class Lanes>

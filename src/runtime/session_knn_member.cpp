@@ -157,7 +157,8 @@ void SessionKnnMember::score_all(const Workspace& workspace, std::span<float> sc
   const size_t known = std::min(score.size(), parts_.prior.size());
   std::copy_n(parts_.prior.begin(), known, score.begin());
   std::fill(score.begin() + static_cast<std::ptrdiff_t>(known), score.end(), 0.0F);
-  for (const int32_t item : state.sums.items()) score[item] = score_of(state, item);
+  for (const int32_t item : state.sums.items())
+    if (static_cast<size_t>(item) < known) score[item] = score_of(state, item);
 }
 
 double SessionKnnMember::explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const {

@@ -63,8 +63,6 @@ class SessionKnnMember final : public Member {
   void weigh_support(State& state) const;
   /// Finds the nearest sessions: fills State::nearest.
   void find_sessions(State& state) const;
-  /// Adds the votes of one session to State::sum.
-  void vote(State& state, int32_t session) const;
   /// Position in the session of the support's most recent item that it has.
   int32_t anchor(const State& state, int32_t session) const;
 

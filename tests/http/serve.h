@@ -2,8 +2,11 @@
 
 #include <sys/resource.h>
 
+#include <chrono>
+#include <future>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "http/client.h"
@@ -61,5 +64,30 @@ class Serve {
 
 inline nlohmann::json body_of(const Answer& answer) { return nlohmann::json::parse(answer.body); }
 inline std::string code_of(const Answer& answer) { return body_of(answer).at("error").at("code"); }
+
+inline std::string simple(const std::string& target, const std::string& more = "") {
+  return "GET " + target + " HTTP/1.1\r\nHost: x\r\n" + more + "\r\n";
+}
+
+/// Waits half a minute for what another thread does.
+template <class F>
+bool eventually(F&& f) {
+  for (int i = 0; i < 3000; ++i) {
+    if (f()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+/// Open while it lives; ends a handler's waiting.
+class Gate {
+ public:
+  void open() { promise_.set_value(); }
+  void wait() { future_.wait(); }
+
+ private:
+  std::promise<void> promise_;
+  std::shared_future<void> future_ = promise_.get_future().share();
+};
 
 }  // namespace fewshop::http

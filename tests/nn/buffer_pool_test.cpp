@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <barrier>
 #include <cstdint>
 #include <cstring>
 #include <set>
@@ -18,6 +19,23 @@ TEST(BufferPoolTest, GivesTheSameMemoryAgain) {
   EXPECT_EQ(reinterpret_cast<uintptr_t>(first) % 64, 0U);
   EXPECT_EQ(pooled_buffer(kSize).get(), first);
   EXPECT_EQ(pooled_buffer(kSize + kSize / 8).get(), first) << "a little more is there already";
+}
+
+TEST(BufferPoolTest, AThreadGetsItsOwnBufferBack) {
+  std::barrier both(2);
+  auto mine = pooled_buffer(3 * kSize);
+  void* const own = mine.get();
+  std::thread other([&] {
+    auto buffer = pooled_buffer(3 * kSize);
+    both.arrive_and_wait();  // each has one
+    both.arrive_and_wait();  // the other thread gives its buffer back last
+    buffer.reset();
+  });
+  both.arrive_and_wait();
+  mine.reset();
+  both.arrive_and_wait();
+  other.join();
+  EXPECT_EQ(pooled_buffer(3 * kSize).get(), own);
 }
 
 TEST(BufferPoolTest, BuffersInUseAreDifferentMemory) {

@@ -150,6 +150,8 @@ TEST(ShopLists, AnIndexIsBuiltBehindTheAnswersAndFollowsTheItems) {
   ASSERT_TRUE(report());
   ASSERT_TRUE(report()->used) << "recall " << report()->recall << ", read " << report()->read;
   EXPECT_GE(report()->recall, 0.99);
+  EXPECT_FALSE(live.shop->shares(live.shop->models()[0]))
+      << "lists of 1,000 items and more, but nothing to read together";
   // Lists of the whole stack are (nearly) what they were when everything was read.
   int64_t same = 0, wanted = 0;
   ListRequest all;

@@ -200,6 +200,25 @@ TEST(ItemSearch, AGuessFromASampleNeverShows) {
   expect_equals_full_sort(alike, random_query(3, random), 300, {});
 }
 
+TEST(ItemSearch, AGuessAboveTheLastOfTheBestIsNoticed) {
+  // The sample knows of 68 items of 10 and more; 232 of the best 300 have 9, and the coarse codes of 285 items of 5 say
+  // that they might have more than the guess: the pool is full, but not of the best.
+  Items items(20'000, 2);
+  for (int64_t i = 0; i < items.count; ++i) {
+    float bias = 0;
+    if (i / 8 % 37 == 18) {
+      if (i % 8 == 0) bias = 10 + static_cast<float>(i) * 1e-4F;
+    } else if (i % 50 == 1) {
+      items.at(i, 1) = 2540;
+      bias = 5;
+    } else if (i % 50 == 2) {
+      bias = 9;
+    }
+    items.bias.push_back(bias);
+  }
+  expect_equals_full_sort(items, {1, 0}, 300, {});
+}
+
 TEST(ItemSearch, ItemsThatComeLaterAreFound) {
   Random random(7);
   const Items all = random_items(1003, 20, random);
