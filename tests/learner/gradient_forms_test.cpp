@@ -44,6 +44,7 @@ std::vector<double> values(const Predictive& p) {
   switch (p.family) {
     case Family::kGaussian:
       return {p.mean, p.variance};
+    case Family::kScores:
     case Family::kBernoulli:
     case Family::kPoisson:
       return {p.mean};
@@ -69,8 +70,8 @@ std::vector<double> values(const Distribution& d, int64_t t, int64_t q) {
 }
 
 TEST(GradientFormsTest, TheRuntimeFormIsTheTorchForm) {
-  for (const Family family : {Family::kGaussian, Family::kBernoulli, Family::kCategorical, Family::kOrdinal,
-                              Family::kPoisson, Family::kNegativeBinomial})
+  for (const Family family : {Family::kGaussian, Family::kScores, Family::kBernoulli, Family::kCategorical,
+                              Family::kOrdinal, Family::kPoisson, Family::kNegativeBinomial})
     for (const Case& c : cases()) {
       testing::EpisodeShape shape;
       shape.support = 7;
