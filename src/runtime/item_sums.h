@@ -49,7 +49,7 @@ class ItemSums {
 
  private:
   static constexpr int32_t kNone = 0;
-  static constexpr size_t kFirst = 256, kRoom = 4;  // slots to begin with; slots for an item, at least
+  static constexpr size_t kFirst = 256, kRoom = 2;  // slots to begin with; slots for an item, at least
   struct Slot {
     int32_t item = 0, at = kNone;  // its place in items_
   };

@@ -23,15 +23,6 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-template <class F>
-bool eventually(F&& f) {
-  for (int i = 0; i < 3000; ++i) {
-    if (f()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return false;
-}
-
 /// A connection that says what it is told to and reads nothing.
 class RawConnection {
  public:
