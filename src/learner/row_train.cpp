@@ -238,6 +238,7 @@ TrainResult train_rows(const TrainRequest& request) {
   const double cpu_start = process_cpu_seconds();
   const auto start = std::chrono::steady_clock::now();
   check_bundle_target(request.out);
+  reset_peak_resident();
   at::set_num_threads(1);
   RowTrainer trainer(request);
   json facts;
@@ -245,6 +246,7 @@ TrainResult train_rows(const TrainRequest& request) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const json run = {{"train_seconds", seconds},
                     {"train_cpu_seconds", process_cpu_seconds() - cpu_start},
+                    {"peak_bytes", peak_resident_bytes()},
                     {"threads", thread_count(request.threads)},
                     {"finished", format_time(system_time())}};
   json printed = report(run_row_model(*model, trainer.problem(), {.threads = request.threads, .timing = false}));
