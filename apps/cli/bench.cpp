@@ -75,6 +75,9 @@ class Bench {
     synthetic.fill(server_->shop());
     synthetic.write_model(folder_ + "/model");
     server_->shelf().publish(folder_ + "/model");
+    const nlohmann::json manifest = LiveModel::Access(*server_->shop().model("")).model().manifest();
+    say(fmt::format("  {:<34} {} of every member, recall {:.4f} over 200 other users", "candidates",
+                    manifest.at("candidate_depth").get<int>(), manifest.at("candidate_recall").get<double>()));
     index();
     if (!a_.only.empty()) say("bench: only what contains '" + a_.only + "'");
     warm();

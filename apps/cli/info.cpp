@@ -7,6 +7,7 @@
 #include "command.h"
 #include "core/error.h"
 #include "evaluate/text_report.h"
+#include "runtime/model.h"
 
 namespace fewshop::cli {
 namespace {
@@ -66,7 +67,8 @@ void print_info(const json& info) {
   if (manifest.contains("valid"))
     for (const auto& [metric, value] : manifest.at("valid").items()) line("validation", metric + " " + value.dump());
   if (manifest.contains("candidate_recall"))
-    line("candidates", fmt::format("hold {:.1f} % of the exact best 10 of held-out tasks",
+    line("candidates", fmt::format("{} of every member hold {:.1f} % of the exact best 10 of held-out tasks",
+                                   manifest.value("candidate_depth", Model::kDefaultDepth),
                                    100 * manifest.at("candidate_recall").get<double>()));
   if (manifest.contains("member_facts"))
     for (const auto& [member, facts] : manifest.at("member_facts").items())

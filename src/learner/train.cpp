@@ -324,8 +324,10 @@ TrainResult train(const TrainRequest& request) {
   Trainer trainer(request);
   json facts;
   const std::shared_ptr<fewshop::Model> model = trainer.train(facts);
-  if (const auto recall = candidate_recall(*model, trainer.problem(), {.threads = request.threads}))
-    model->set_fact("candidate_recall", *recall);
+  if (const auto candidates = candidate_recall(*model, trainer.problem(), {.threads = request.threads})) {
+    model->set_candidate_depth(candidates->depth);
+    model->set_fact("candidate_recall", candidates->recall);
+  }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const json run = {{"train_seconds", seconds},
                     {"train_cpu_seconds", process_cpu_seconds() - cpu_start},

@@ -8,6 +8,7 @@
 
 #include "core/cancel.h"
 #include "runtime/bayes_member.h"
+#include "runtime/candidate_depth.h"
 #include "runtime/item_item_member.h"
 #include "runtime/popularity_member.h"
 
@@ -152,7 +153,32 @@ void SyntheticShop::write_model(const std::string& folder) const {
   parts.gate.open.assign(size_t{2} * kItemCells, 1);
   std::fill_n(parts.gate.open.begin(), kItemCells, 0);
   parts.target_high = 1;
-  Model(std::move(parts)).save(folder, nlohmann::json::object(), nlohmann::json::object());
+  Model model(std::move(parts));
+  choose_depth(model);
+  model.save(folder, nlohmann::json::object(), nlohmann::json::object());
+}
+
+/// As training chooses it on held-out tasks: by users who are none of the shop's.
+void SyntheticShop::choose_depth(Model& model) const {
+  constexpr int kUsers = 200;
+  Random random(11);
+  const auto session = model.session();
+  DepthCounts counts;
+  for (int u = 0; u < kUsers; ++u) {
+    std::vector<SupportRow> support;
+    ItemSet seen;
+    for (int e = 0; e < size_.events; ++e) {
+      const int32_t item = skewed(random, size_.items);
+      support.push_back(
+          {.item = item, .target = 1, .age = static_cast<float>(size_.events - e) * kDay / kSecond, .group = e});
+      seen.set(item, true);
+    }
+    model.adapt({support, {}}, *session);
+    if (model.served_adapted(*session, -1)) counts.add(model, *session, seen);
+  }
+  const int depth = counts.choose();
+  model.set_candidate_depth(depth);
+  model.set_fact("candidate_recall", counts.recall(depth));
 }
 
 }  // namespace fewshop

@@ -25,6 +25,7 @@ class SyntheticShop {
   void write_model(const std::string& folder) const;
 
  private:
+  void choose_depth(Model& model) const;
   Size size_;
 };
 

@@ -11,7 +11,9 @@
 namespace fewshop {
 namespace {
 
-constexpr int kHeadCandidates = 500, kSparseCandidates = 500, kPopularCandidates = 200;
+constexpr int kFewItems = 700;  // no more than these are all ranked
+constexpr int kMostDepth = 1'000'000;
+constexpr const char* kDepthKey = "candidate_depth";
 constexpr float kHalfWidth95 = 1.959964F;
 
 }  // namespace
@@ -41,6 +43,12 @@ Model::Model(Parts parts) : p_(std::move(parts)) {
   for (const int m : p_.stack.members) needed_[m] = 1;
   if (p_.stack.empty() && learner_ >= 0) needed_[learner_] = 1;
   for (const int b : gate.baseline) needed_[b] = 1;
+
+  if (const auto depth = p_.manifest.find(kDepthKey); depth != p_.manifest.end()) {
+    require(depth->is_number_integer() && *depth >= 1 && *depth <= kMostDepth, "model: ", kDepthKey, " is ",
+            depth->dump(), ", expected 1 to ", kMostDepth);
+    depth_ = *depth;
+  }
 
   popular_.resize(items);
   std::iota(popular_.begin(), popular_.end(), 0);
@@ -270,14 +278,20 @@ std::pair<float, float> Model::interval(float score, float variance) {
   return {score - half, score + half};
 }
 
-/// Whether members are asked which items to rank; else all of them are.
 bool Model::seeks_candidates(const ItemSet& excluded) const {
   const auto items = std::ssize(p_.item_ids);
-  return ranking() && items - excluded.count(items) > kHeadCandidates + kPopularCandidates;
+  return ranking() && items - excluded.count(items) > kFewItems;
 }
 
-int Model::most_candidates(int member, int n) const {
-  return std::max(member == learner_ ? kHeadCandidates : kSparseCandidates, n);
+void Model::set_candidate_depth(int depth) {
+  require(depth >= 1 && depth <= kMostDepth, "model: ", kDepthKey, " is ", depth, ", expected 1 to ", kMostDepth);
+  depth_ = depth;
+  p_.manifest[kDepthKey] = depth;
+}
+
+int Model::depth_for(int n) const {
+  const int64_t in_proportion = (int64_t{depth_} * std::max(n, kMeasuredList) + kMeasuredList - 1) / kMeasuredList;
+  return std::max(n, static_cast<int>(std::min<int64_t>(in_proportion, std::max(depth_, kDefaultDepth))));
 }
 
 void Model::seek(std::span<const ListSought> lists) const {
@@ -288,13 +302,14 @@ void Model::seek(std::span<const ListSought> lists) const {
     for (const auto& [session, n, excluded] : lists) {
       if (!served_adapted(*session, -1) || !seeks_candidates(*excluded)) continue;
       member_scores(*session, static_cast<int>(m), {}, {}, {});
-      sought.push_back({session->workspaces[m].get(), most_candidates(static_cast<int>(m), n), excluded});
+      sought.push_back({session->workspaces[m].get(), depth_for(n), excluded});
     }
     p_.members[m]->seek(sought);
   }
 }
 
-void Model::candidates(ModelSession& session, int n, const ItemSet& excluded, std::vector<int32_t>& out) const {
+void Model::candidates(ModelSession& session, int n, int depth, const ItemSet& excluded,
+                       std::vector<int32_t>& out) const {
   out.clear();
   const auto items = std::ssize(p_.item_ids);
   if (!seeks_candidates(excluded)) {
@@ -304,9 +319,9 @@ void Model::candidates(ModelSession& session, int n, const ItemSet& excluded, st
   for (size_t m = 0; m < p_.members.size(); ++m) {
     if (!needed_[m]) continue;
     member_scores(session, static_cast<int>(m), {}, {}, {});
-    p_.members[m]->candidates(*session.workspaces[m], most_candidates(static_cast<int>(m), n), excluded, out);
+    p_.members[m]->candidates(*session.workspaces[m], depth, excluded, out);
   }
-  append_first(popular_, int64_t{kPopularCandidates} + n, excluded, out);
+  append_first(popular_, int64_t{depth} * 2 / 5 + n, excluded, out);
   auto& seen = session.seen;
   seen.clear();
   seen.reserve(items);

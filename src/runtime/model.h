@@ -94,10 +94,24 @@ class Model {
   /// The score of one method before clipping, as prior (returned) plus contribution [support rows].
   double explain(ModelSession& session, int method, int32_t item, std::span<double> contribution) const;
 
-  /// What the full stack ranks for a list of n, of the items that are not excluded: the best 500 of the learner's head,
-  /// the best 500 of every sparse member (n where n is more), the 200 + n most frequent; all of them where no more than
-  /// 700 are left or the problem is no ranking. Each once, in no order. docs/stack-and-gate.md.
-  void candidates(ModelSession& session, int n, const ItemSet& excluded, std::vector<int32_t>& out) const;
+  /// What the full stack ranks for a list of n, of the items that are not excluded: the best depth_for(n) of the
+  /// learner's head and of every sparse member, and the most frequent, 2/5 as many and n; all of them where
+  /// seeks_candidates() says so. Each once, in no order. docs/stack-and-gate.md.
+  void candidates(ModelSession& session, int n, const ItemSet& excluded, std::vector<int32_t>& out) const {
+    candidates(session, n, depth_for(n), excluded, out);
+  }
+  /// The same at another depth.
+  void candidates(ModelSession& session, int n, int depth, const ItemSet& excluded, std::vector<int32_t>& out) const;
+
+  static constexpr int kDefaultDepth = 500, kMeasuredList = 10;
+  /// How many items a member names for a list of kMeasuredList: chosen when training (candidate_depth.h), the default
+  /// where nothing was. Kept in the manifest.
+  int candidate_depth() const { return depth_; }
+  void set_candidate_depth(int depth);
+  /// The same for a list of n: in proportion where that is longer, up to the default, and n at least.
+  int depth_for(int n) const;
+  /// Whether members are asked which items to rank; else all of them are: 700 or fewer, or the problem is no ranking.
+  bool seeks_candidates(const ItemSet& excluded) const;
 
   /// The best n items by the served score, best first: of the candidates where the stack is served, of all items where
   /// a baseline is.
@@ -148,8 +162,6 @@ class Model {
  private:
   int member_index(const std::string& name) const;
   std::array<bool, kItemCells> served_cells(const ModelSession& session) const;
-  bool seeks_candidates(const ItemSet& excluded) const;
-  int most_candidates(int member, int n) const;
   int cell_of(int32_t item) const {
     return item_cell(item >= 0 && item < p_.item_counts.size() ? p_.item_counts[item] : 0);
   }
@@ -158,7 +170,7 @@ class Model {
                      std::span<float> variance) const;
 
   Parts p_;
-  int learner_ = -1;
+  int learner_ = -1, depth_ = kDefaultDepth;
   std::unordered_map<std::string, int32_t> item_index_;
   std::vector<uint8_t> needed_;   // [members] 1 = a served answer may need it
   std::vector<int32_t> popular_;  // items by falling training count
