@@ -24,7 +24,10 @@ struct BayesWorkspace : Workspace {
   ItemSearch::Buffers search;
   std::vector<ItemSearch::Hit> best;
   std::vector<int32_t> own;  // items of the support that may be an answer, ascending, each once
-  int sought = -1;           // >= 0: own and best are those of so many candidates already
+  // Of seek(): own and best are there already for candidates() of so many (-1: they are not).
+  int sought = -1;
+  size_t found = 0;              // how many of best and own to name
+  const ItemMix* mix = nullptr;  // by which they were ranked
 };
 
 /// In double and rounded once by the caller: a score may be far smaller than the terms of its sum, and has to be what
@@ -208,15 +211,19 @@ double BayesMember::explain(const Workspace& workspace, int32_t item, std::span<
 
 namespace {
 
+constexpr int kFewestPlain = 500;  // named where a mix was wanted and the index searches by the head alone
+
 /// The search for n candidates. It knows the head alone: items that the support adds to may rank lower or higher than
 /// it says, so as many more are sought.
-ItemSearch::Query query_of(BayesWorkspace& w, int n, const ItemSet& excluded) {
+ItemSearch::Query query_of(BayesWorkspace& w, int n, const ItemSet& excluded, const ItemMix* mix) {
+  w.found = static_cast<size_t>(n);
+  w.mix = mix;
   w.own.clear();
   for (const int32_t item : w.items)
     if (item >= 0 && !excluded.contains(item)) w.own.push_back(item);
   std::sort(w.own.begin(), w.own.end());
   w.own.erase(std::unique(w.own.begin(), w.own.end()), w.own.end());
-  return {w.posterior.weights().data(), n + static_cast<int>(w.own.size()), &excluded, &w.search, &w.best};
+  return {w.posterior.weights().data(), n + static_cast<int>(w.own.size()), &excluded, &w.search, &w.best, mix};
 }
 
 }  // namespace
@@ -225,7 +232,11 @@ void BayesMember::seek(std::span<const Sought> lists) const {
   std::vector<ItemSearch::Query> queries;
   for (const Sought& list : lists) {
     auto& w = static_cast<BayesWorkspace&>(*list.workspace);
-    queries.push_back(query_of(w, list.n, *list.excluded));
+    const int plain = std::max(list.n, kFewestPlain);
+    if (list.mix && !search_.uses_index(plain, *list.excluded))
+      queries.push_back(query_of(w, list.n, *list.excluded, list.mix));
+    else
+      queries.push_back(query_of(w, list.mix ? plain : list.n, *list.excluded, nullptr));
     w.sought = list.n;
   }
   search_.top(queries);
@@ -236,7 +247,7 @@ void BayesMember::candidates(const Workspace& workspace, int n, const ItemSet& e
   // The workspace is one thread's own; its buffers are scratch.
   auto& w = const_cast<BayesWorkspace&>(static_cast<const BayesWorkspace&>(workspace));
   if (w.sought != n) {
-    const ItemSearch::Query query = query_of(w, n, excluded);
+    const ItemSearch::Query query = query_of(w, n, excluded, nullptr);
     search_.top(query.vector, query.n, excluded, w.search, w.best);
   }
   w.sought = -1;
@@ -245,11 +256,14 @@ void BayesMember::candidates(const Workspace& workspace, int n, const ItemSet& e
     std::erase_if(w.best,
                   [&](const ItemSearch::Hit& hit) { return std::binary_search(w.own.begin(), w.own.end(), hit.item); });
     for (const int32_t item : w.own) w.best.push_back({item, 0});
-    for (auto& hit : w.best) hit.score = score_of(a_, w, hit.item);
+    for (auto& hit : w.best) {
+      const double score = head_score(a_, w, hit.item) + own_item_score(w, hit.item);
+      hit.score = to_float(w.mix ? w.mix->of(hit.item, score) : score);
+    }
     std::sort(w.best.begin(), w.best.end(), [](const ItemSearch::Hit& a, const ItemSearch::Hit& b) {
       return a.score > b.score || (a.score == b.score && a.item < b.item);
     });
-    if (w.best.size() > static_cast<size_t>(n)) w.best.resize(n);
+    if (w.best.size() > w.found) w.best.resize(w.found);
   }
   for (const auto& hit : w.best) out.push_back(hit.item);
 }

@@ -15,7 +15,7 @@ namespace fewshop {
 ///   model.set_candidate_depth(counts.choose());
 class DepthCounts {
  public:
-  static constexpr std::array kDepths = {100, 150, 200, 300, Model::kDefaultDepth, 1000};
+  static constexpr std::array kDepths = {50, 100, 200, Model::kDefaultDepth, 1000};
 
   /// Counts one adapted session for which the stack is served; `excluded` may not be an answer.
   void add(const Model& model, ModelSession& session, const ItemSet& excluded, int best = Model::kMeasuredList);

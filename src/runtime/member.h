@@ -3,11 +3,13 @@
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "feature/columns.h"
+#include "runtime/item_mix.h"
 #include "runtime/item_set.h"
 
 namespace fewshop {
@@ -59,6 +61,9 @@ class Member {
   /// Scores of all known items: score [items].
   virtual void score_all(const Workspace& workspace, std::span<float> score) const = 0;
 
+  /// The score of an item where that does not depend on the support at all; nothing where it may.
+  virtual std::optional<float> fixed_score(int32_t /*item*/) const { return {}; }
+
   /// The score of one item as prior (returned) plus contribution [support rows]: they add up to score() within 1e-6
   /// of the sum of their magnitudes.
   virtual double explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const = 0;
@@ -70,11 +75,13 @@ class Member {
                           std::vector<int32_t>& /*items*/) const {}
 
   /// What candidates() will be asked for next, of several adapted workspaces at once: a member whose search reads all
-  /// items can read them once for all.
+  /// items can read them once for all. With a mix (it has to live until then), the best by the mix are named, or more
+  /// than n by the member's own score where a search cannot go by the mix.
   struct Sought {
     Workspace* workspace;
     int n;
     const ItemSet* excluded;
+    const ItemMix* mix = nullptr;
   };
   virtual void seek(std::span<const Sought>) const {}
 

@@ -50,10 +50,28 @@ Model::Model(Parts parts) : p_(std::move(parts)) {
     depth_ = *depth;
   }
 
+  for (size_t m = 0; m < p_.stack.members.size(); ++m) {
+    if (p_.stack.members[m] == learner_) mix_own_ = static_cast<int>(m);
+    if (mix_fixed_ < 0 && items > 0 && p_.members[p_.stack.members[m]]->fixed_score(0))
+      mix_fixed_ = static_cast<int>(m);
+  }
+  for (size_t i = 0; i < items; ++i) put_mix(static_cast<int32_t>(i));
+
   popular_.resize(items);
   std::iota(popular_.begin(), popular_.end(), 0);
   std::stable_sort(popular_.begin(), popular_.end(),
                    [&](int32_t a, int32_t b) { return p_.item_counts[a] > p_.item_counts[b]; });
+}
+
+/// The row of an item, the last one so far, in what a search mixes.
+void Model::put_mix(int32_t item) {
+  static_assert(ItemMix::kCells >= kItemCells);
+  if (mix_own_ < 0) return;
+  const size_t room = (static_cast<size_t>(item) + 8) / 8 * 8;
+  mix_cells_.resize(room, 0);
+  mix_column_.resize(room, 0.0F);
+  mix_cells_[item] = static_cast<uint8_t>(cell_of(item));
+  if (mix_fixed_ >= 0) mix_column_[item] = p_.members[p_.stack.members[mix_fixed_]]->fixed_score(item).value_or(0);
 }
 
 int Model::member_index(const std::string& name) const {
@@ -75,6 +93,7 @@ int32_t Model::add_item(const std::string& id, std::span<const ColumnView> featu
   p_.item_counts.push_back(0);
   item_index_.emplace(id, index);
   popular_.push_back(index);
+  put_mix(index);
   return index;
 }
 
@@ -106,6 +125,7 @@ std::unique_ptr<ModelSession> Model::session() const {
 
 void Model::adapt(const TaskView& task, ModelSession& session) const {
   session.task = task;
+  session.sought = -1;
   session.support = 0;
   for (size_t s = 0; s < task.support.size(); ++s)
     session.support += s == 0 || task.support[s].group != task.support[s - 1].group;
@@ -294,18 +314,41 @@ int Model::depth_for(int n) const {
   return std::max(n, static_cast<int>(std::min<int64_t>(in_proportion, std::max(depth_, kDefaultDepth))));
 }
 
-void Model::seek(std::span<const ListSought> lists) const {
-  std::vector<Member::Sought> sought;
-  for (size_t m = 0; m < p_.members.size(); ++m) {
-    if (!needed_[m]) continue;
-    sought.clear();
-    for (const auto& [session, n, excluded] : lists) {
-      if (!served_adapted(*session, -1) || !seeks_candidates(*excluded)) continue;
-      member_scores(*session, static_cast<int>(m), {}, {}, {});
-      sought.push_back({session->workspaces[m].get(), depth_for(n), excluded});
-    }
-    p_.members[m]->seek(sought);
+/// How the stack ranks what the learner finds, at the session's support. By the learner's score alone where the stack
+/// weighs it below 0 anywhere, which no fit does.
+void Model::mix_of(ModelSession& session) const {
+  ItemMix& mix = session.mix;
+  session.mixed = mix_own_ >= 0;
+  if (!session.mixed) return;
+  mix.cells = mix_cells_.data();
+  mix.column = mix_column_.data();
+  const size_t members = p_.stack.members.size();
+  for (int cell = 0; cell < kItemCells; ++cell) {
+    const double* w = session.weights.data() + cell * (members + 1);
+    mix.own[cell] = static_cast<float>(w[mix_own_]);
+    mix.with[cell] = mix_fixed_ < 0 ? 0 : static_cast<float>(w[mix_fixed_]);
+    mix.plus[cell] = static_cast<float>(w[members]);
+    session.mixed = session.mixed && mix.own[cell] >= 0;
   }
+}
+
+void Model::seek(std::span<const ListSought> lists) const {
+  for (size_t m = 0; m < p_.members.size(); ++m)
+    if (needed_[m]) seek(lists, static_cast<int>(m), 0);
+  for (const ListSought& list : lists) list.session->sought = depth_for(list.n);
+}
+
+/// Of one member, at a depth (0: that of the list's length).
+void Model::seek(std::span<const ListSought> lists, int member, int depth) const {
+  std::vector<Member::Sought> sought;
+  for (const auto& [session, n, excluded] : lists) {
+    if (!served_adapted(*session, -1) || !seeks_candidates(*excluded)) continue;
+    member_scores(*session, member, {}, {}, {});
+    if (member == learner_) mix_of(*session);
+    sought.push_back({session->workspaces[member].get(), depth > 0 ? depth : depth_for(n), excluded,
+                      member == learner_ && session->mixed ? &session->mix : nullptr});
+  }
+  p_.members[member]->seek(sought);
 }
 
 void Model::candidates(ModelSession& session, int n, int depth, const ItemSet& excluded,
@@ -318,9 +361,13 @@ void Model::candidates(ModelSession& session, int n, int depth, const ItemSet& e
   }
   for (size_t m = 0; m < p_.members.size(); ++m) {
     if (!needed_[m]) continue;
-    member_scores(session, static_cast<int>(m), {}, {}, {});
+    const auto member = static_cast<int>(m);
+    member_scores(session, member, {}, {}, {});
+    const ListSought own{&session, n, &excluded};
+    if (member == learner_ && session.sought != depth) seek({&own, 1}, member, depth);
     p_.members[m]->candidates(*session.workspaces[m], depth, excluded, out);
   }
+  session.sought = -1;
   append_first(popular_, int64_t{depth} * 2 / 5 + n, excluded, out);
   auto& seen = session.seen;
   seen.clear();

@@ -166,14 +166,22 @@ class Model {
     return item_cell(item >= 0 && item < p_.item_counts.size() ? p_.item_counts[item] : 0);
   }
   bool ranking() const { return p_.scenario.problem == Problem::kRanking; }
+  void put_mix(int32_t item);
+  void mix_of(ModelSession& session) const;
+  void seek(std::span<const ListSought> lists, int member, int depth) const;
   void member_scores(ModelSession& session, int member, std::span<const int32_t> items, std::span<float> score,
                      std::span<float> variance) const;
 
   Parts p_;
   int learner_ = -1, depth_ = kDefaultDepth;
   std::unordered_map<std::string, int32_t> item_index_;
-  std::vector<uint8_t> needed_;   // [members] 1 = a served answer may need it
-  std::vector<int32_t> popular_;  // items by falling training count
+  std::vector<uint8_t> needed_;  // [members] 1 = a served answer may need it
+  // What the stack says of an item beside the learner's score and whatever depends on the support: for the search for
+  // the learner's candidates. Filled up to a multiple of 8.
+  std::vector<uint8_t> mix_cells_;     // [items]
+  std::vector<float> mix_column_;      // [items] scores of the stack's member mix_fixed_, 0 where there is none
+  int mix_own_ = -1, mix_fixed_ = -1;  // places in the stack
+  std::vector<int32_t> popular_;       // items by falling training count
 };
 
 /// The state of one task while it is answered. Its members are the model's business.
@@ -187,8 +195,11 @@ struct ModelSession {
   std::vector<float> buffer, buffer_variance;
   std::vector<double> terms;
   std::vector<int32_t> candidates;
-  ItemSet seen;      // candidates so far
-  ItemSet excluded;  // for callers that gather what may not be an answer
+  ItemMix mix;         // how the stack ranks the learner's candidates
+  bool mixed = false;  // false: by the learner's score alone
+  int sought = -1;     // >= 0: seek() has looked for candidates of this depth already
+  ItemSet seen;        // candidates so far
+  ItemSet excluded;    // for callers that gather what may not be an answer
   std::vector<float> scores, variances;
   std::vector<Model::Scored> found;
 };

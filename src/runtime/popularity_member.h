@@ -24,6 +24,7 @@ class PopularityMember final : public Member {
   void score(const Workspace& workspace, std::span<const int32_t> items, std::span<float> score,
              std::span<float> variance) const override;
   void score_all(const Workspace& workspace, std::span<float> score) const override;
+  std::optional<float> fixed_score(int32_t item) const override { return score_of(item); }
   double explain(const Workspace& workspace, int32_t item, std::span<double> contribution) const override;
   /// The most popular items that are not excluded, whatever the support.
   void candidates(const Workspace& workspace, int n, const ItemSet& excluded,

@@ -1,15 +1,12 @@
 #include "runtime/search.h"
 
-#ifdef __AVX2__
-#include <immintrin.h>
-#endif
-
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <cstring>
 #include <functional>
 #include <limits>
+
+#include "runtime/lanes.h"
 
 namespace fewshop {
 namespace {
@@ -17,7 +14,6 @@ namespace {
 constexpr float kMost = std::numeric_limits<float>::max();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr int kCodeMax = CodeRows::kCodeMax;
-constexpr int kPrefetch = 4096;  // bytes ahead; what the processor fetches by itself ends at a page
 
 /// Better first; equal scores by the smaller index.
 struct Better {
@@ -30,100 +26,11 @@ struct Better {
 /// Whether float arithmetic can carry the bounds; where not, every score is computed.
 float usable(double x) { return x == 0 || (x > 1e-30 && x < 1e30) ? static_cast<float>(x) : kInfinity; }
 
-using FloatLanes = float __attribute__((vector_size(32), may_alias));
+using lanes::FloatLanes;
 
-inline FloatLanes load(const float* p) {
-  FloatLanes x;
-  std::memcpy(&x, p, sizeof(x));
-  return x;
-}
-
-inline FloatLanes all(float x) { return FloatLanes{x, x, x, x, x, x, x, x}; }
-
-/// A bit for every lane that is not below or equal to the threshold; what is not a number counts as above.
-inline unsigned above(FloatLanes x, float threshold) {
-#ifdef __AVX__
-  return static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_set1_ps(threshold), _CMP_NLE_UQ)));
-#else
-  unsigned bits = 0;
-  for (int i = 0; i < 8; ++i) bits |= static_cast<unsigned>(!(x[i] <= threshold)) << i;
-  return bits;
-#endif
-}
-
-inline FloatLanes add_neighbours(FloatLanes a, FloatLanes b) {
-  return __builtin_shufflevector(a, b, 0, 2, 8, 10, 4, 6, 12, 14) +
-         __builtin_shufflevector(a, b, 1, 3, 9, 11, 5, 7, 13, 15);
-}
-
-/// The sums of eight vectors.
-inline FloatLanes sums(const FloatLanes (&x)[8]) {
-  const FloatLanes a = add_neighbours(add_neighbours(x[0], x[1]), add_neighbours(x[2], x[3]));
-  const FloatLanes b = add_neighbours(add_neighbours(x[4], x[5]), add_neighbours(x[6], x[7]));
-  return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) +
-         __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
-}
-
-/// The dot products of the codes [pairs, 2] of Q queries with those of B blocks [B, pairs, 8, 2]: dots [B, Q].
-template <int Q, int B>
-inline void code_dots(const int16_t* const* queries, const int8_t* blocks, int pairs, FloatLanes* dots) {
-  const int64_t size = int64_t{pairs} * 2 * CodeRows::kRows;  // bytes of a block
-#ifdef __AVX2__
-  __m256i even[B * Q], odd[B * Q];
-  for (int i = 0; i < B * Q; ++i) even[i] = odd[i] = _mm256_setzero_si256();
-  const auto add = [&](int pair, __m256i* sum) {
-    __m256i rows[B];
-    for (int b = 0; b < B; ++b)
-      rows[b] = _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(blocks + b * size + pair * 16)));
-    for (int q = 0; q < Q; ++q) {
-      int32_t both;
-      std::memcpy(&both, queries[q] + 2 * pair, sizeof(both));
-      for (int b = 0; b < B; ++b)
-        sum[b * Q + q] = _mm256_add_epi32(sum[b * Q + q], _mm256_madd_epi16(rows[b], _mm256_set1_epi32(both)));
-    }
-  };
-  int pair = 0;
-  for (; pair + 4 <= pairs; pair += 4) {
-    for (int b = 0; b < B; ++b) __builtin_prefetch(blocks + b * size + pair * 16 + kPrefetch);
-    add(pair, even);
-    add(pair + 1, odd);
-    add(pair + 2, even);
-    add(pair + 3, odd);
-  }
-  for (; pair < pairs; ++pair) add(pair, even);
-  for (int i = 0; i < B * Q; ++i) dots[i] = _mm256_cvtepi32_ps(_mm256_add_epi32(even[i], odd[i]));
-#else
-  for (int b = 0; b < B; ++b)
-    for (int q = 0; q < Q; ++q) {
-      const int8_t* const block = blocks + b * size;
-      int32_t dot[8] = {};
-      for (int pair = 0; pair < pairs; ++pair) {
-        const int32_t first = queries[q][2 * pair], second = queries[q][2 * pair + 1];
-        for (int i = 0; i < 8; ++i) dot[i] += first * block[pair * 16 + 2 * i] + second * block[pair * 16 + 2 * i + 1];
-      }
-      for (int i = 0; i < 8; ++i) dots[b * Q + q][i] = static_cast<float>(dot[i]);
-    }
-#endif
-}
-
-/// query . row in float for eight rows, read one after the other: memory is fetched ahead best in that order.
-inline FloatLanes float_dots(const float* query, const float* rows, int64_t stride, int d) {
-  FloatLanes dot[8];
-  for (int i = 0; i < 8; ++i) {
-    const float* row = rows + i * stride;
-    FloatLanes s0{}, s1{}, s2{}, s3{};
-    int j = 0;
-    for (; j + 32 <= d; j += 32) {
-      s0 += load(query + j) * load(row + j);
-      s1 += load(query + j + 8) * load(row + j + 8);
-      s2 += load(query + j + 16) * load(row + j + 16);
-      s3 += load(query + j + 24) * load(row + j + 24);
-    }
-    for (; j + 8 <= d; j += 8) s0 += load(query + j) * load(row + j);
-    for (int lane = 0; j < d; ++j, ++lane) s0[lane] += query[j] * row[j];
-    dot[i] = (s0 + s1) + (s2 + s3);
-  }
-  return sums(dot);
+/// As scores are told: in the range of float, and what is not a number as the least.
+float rounded(double score) {
+  return std::isnan(score) ? -kMost : static_cast<float>(std::clamp<double>(score, -kMost, kMost));
 }
 
 }  // namespace
@@ -189,14 +96,14 @@ void ItemSearch::install(std::shared_ptr<const CellIndex> index) {
 
 /// Whether the index answers as well as was measured. Beside it so much may have changed that scoring that takes as
 /// long as reading everything.
-bool ItemSearch::indexed(int n, const ItemSet& excluded) const {
+bool ItemSearch::uses_index(int n, const ItemSet& excluded) const {
   return index_ && n <= 2 * index_->wanted() &&
          std::ssize(fresh_) <= 4 * kMostFresh * static_cast<double>(count_) + 100 &&
          excluded.count(count_) <= count_ / 2;
 }
 
 template <class Number>
-float ItemSearch::exact(const Number* query, int64_t item) const {
+double ItemSearch::exact(const Number* query, int64_t item) const {
   // Four sums in a fixed order: the compiler may make vectors of them, and every caller gets the same bits.
   const float* v = row(item);
   double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
@@ -208,11 +115,10 @@ float ItemSearch::exact(const Number* query, int64_t item) const {
     s3 += double{query[j + 3]} * v[j + 3];
   }
   for (; j < d_; ++j) s0 += double{query[j]} * v[j];
-  const double score = (bias_ ? bias_[item] : 0.0) + ((s0 + s1) + (s2 + s3));
-  return std::isnan(score) ? -kMost : static_cast<float>(std::clamp<double>(score, -kMost, kMost));
+  return (bias_ ? bias_[item] : 0.0) + ((s0 + s1) + (s2 + s3));
 }
 
-float ItemSearch::score(const float* query, int32_t item) const { return exact(query, item); }
+float ItemSearch::score(const float* query, int32_t item) const { return rounded(exact(query, item)); }
 
 /// Replaces the bounds of all possible items by their scores.
 void ItemSearch::compute(Buffers& buffers) const {
@@ -224,7 +130,9 @@ void ItemSearch::compute(Buffers& buffers) const {
       for (int j = 0; j < d_; j += 16) __builtin_prefetch(next + j);
     }
     auto& [item, low, high] = pool[i];
-    if (low != high) low = high = exact(buffers.query_.data(), item);
+    if (low == high) continue;
+    const double score = exact(buffers.query_.data(), item);
+    low = high = rounded(buffers.mix_ ? buffers.mix_->of(item, score) : score);
   }
 }
 
@@ -243,15 +151,33 @@ void ItemSearch::drop_impossible(size_t at_most, Buffers& buffers) const {
   buffers.threshold_ = std::max(buffers.guess_, last->high);
 }
 
+namespace {
+
+constexpr float kMixRounding = 5e-7F;  // what float arithmetic may lose of a mix, in parts of its terms' magnitudes
+
+/// The mix of eight rows of which the score is at most `most` and the sum of its terms' magnitudes `terms`, rounded up.
+inline FloatLanes most_of_mix(const ItemMix& mix, int64_t block, FloatLanes most, FloatLanes terms) {
+  const uint8_t* cells = mix.cells + block * CodeRows::kRows;
+  const FloatLanes own = lanes::lookup(mix.own, cells), plus = lanes::lookup(mix.plus, cells);
+  const FloatLanes with = lanes::lookup(mix.with, cells) * lanes::load(mix.column + block * CodeRows::kRows);
+  return own * most + (with + plus) +
+         lanes::all(kMixRounding) * (own * terms + (lanes::magnitude(with) + lanes::magnitude(plus)));
+}
+
+}  // namespace
+
 /// What may be among the n best of a block whose scores without bias are `middle`, up to the slack times the rows'
 /// scales: only what may be above the threshold enters. `out`: rows that do not count, as bits. (Where rows come in
 /// the order of their items, what is equal to the threshold is ranked lower.)
 template <class Bounds, class Lanes>
 inline __attribute__((always_inline)) void ItemSearch::collect(const Bounds& bounds, int64_t block, unsigned out,
                                                                const Lanes& middle, Buffers& buffers) const {
-  const Lanes error = all(buffers.slack_) * load(bounds.rows.scale() + block * kRows);
-  const Lanes most = middle + (error + load(bounds.rows.upper_bias() + block * kRows));
-  const unsigned possible = above(most, buffers.threshold_) & ~out;
+  const Lanes error = lanes::all(buffers.slack_) * lanes::load(bounds.rows.scale() + block * kRows);
+  const Lanes bias = lanes::load(bounds.rows.upper_bias() + block * kRows);
+  Lanes most = middle + (error + bias);
+  if (buffers.mix_)
+    most = most_of_mix(*buffers.mix_, block, most, lanes::magnitude(middle) + (error + lanes::magnitude(bias)));
+  const unsigned possible = lanes::above(most, buffers.threshold_) & ~out;
   if (possible) [[unlikely]]
     hold(bounds, block, possible, middle - error, most, buffers);
 }
@@ -270,6 +196,13 @@ __attribute__((noinline)) void ItemSearch::hold(const Bounds& bounds, int64_t bl
       const float bias = this->bias(item);
       one.high = most[lane];
       one.low = least[lane] + (bias - 1e-6f * std::abs(bias) - 1e-36f);
+      if (const ItemMix* mix = buffers.mix_) {
+        const uint8_t cell = mix->cells[item];
+        const double with = static_cast<double>(mix->with[cell]) * mix->column[item];
+        const double terms = mix->own[cell] * (static_cast<double>(std::abs(least[lane])) + std::abs(bias)) +
+                             std::abs(with) + std::abs(mix->plus[cell]);
+        one.low = static_cast<float>(mix->of(item, one.low) - kMixRounding * terms);
+      }
       if (!std::isfinite(one.low)) one.low = -kInfinity;
     }
     buffers.pool_.push_back(one);
@@ -329,8 +262,9 @@ struct Cells {
 }  // namespace
 
 /// Puts the query in the form in which the scan reads it; false where there is nothing to find.
-bool ItemSearch::begin(const float* query, int n, Buffers& buffers) const {
+bool ItemSearch::begin(const float* query, int n, const ItemMix* mix, Buffers& buffers) const {
   buffers.pool_.clear();
+  buffers.mix_ = mix;
   if (n <= 0 || count_ == 0) return false;
   buffers.wanted_ = static_cast<size_t>(std::min<int64_t>(n, count_));
   buffers.guess_ = buffers.threshold_ = -kInfinity;
@@ -388,36 +322,36 @@ bool ItemSearch::guessed_right(const Buffers& buffers) const {
   return buffers.pool_.size() == buffers.wanted_ && buffers.pool_.back().high > buffers.guess_;
 }
 
-void ItemSearch::find(const float* query, int n, const ItemSet& excluded, bool indexed, Buffers& buffers,
-                      std::vector<Hit>& out) const {
-  out.clear();
-  if (!begin(query, n, buffers)) return;
+void ItemSearch::find(const Query& query, bool indexed) const {
+  const ItemSet& excluded = *query.excluded;
+  Buffers& buffers = *query.buffers;
+  query.out->clear();
+  if (!begin(query.vector, query.n, query.mix, buffers)) return;
   if (!indexed && rows_.with_codes()) {
-    const Query one{query, n, &excluded, &buffers, &out};
-    const Query* const only = &one;
+    const Query* const only = &query;
     read_all<1>({&only, 1});
     return;
   }
   if (indexed) {
-    index_->read(query, buffers.cells_);
+    index_->read(query.vector, buffers.cells_);
     const Cells cells{index_->rows(), index_->items(), buffers.cells_.blocks, excluded, stale_};
     const int16_t* codes = buffers.codes_.data();
     scan(cells, buffers, [&](int64_t block) {
       FloatLanes dots;
-      code_dots<1, 1>(&codes, cells.rows.block(block), rows_.pairs(), &dots);
-      return dots * all(buffers.scale_) * load(cells.rows.scale() + block * kRows);
+      lanes::code_dots<1, 1>(&codes, cells.rows.block(block), rows_.pairs(), &dots);
+      return dots * lanes::all(buffers.scale_) * lanes::load(cells.rows.scale() + block * kRows);
     });
     for (const int32_t item : fresh_)
       if (!excluded.contains(item)) buffers.pool_.push_back({item, -kInfinity, kInfinity});
   } else {
     scan(Everything{rows_, count_, excluded}, buffers, [&](int64_t block) {
       const int64_t first = block * kRows;
-      if (first + kRows > count_) return all(kInfinity);  // the last few: all possible
-      return float_dots(query, row(first), stride_, d_);
+      if (first + kRows > count_) return lanes::all(kInfinity);  // the last few: all possible
+      return lanes::float_dots(query.vector, row(first), stride_, d_);
     });
   }
   finish(buffers);
-  put(buffers, out);
+  put(buffers, *query.out);
 }
 
 /// Every `step`-th group of B blocks of codes for Q queries at once: use(q, block, rows that do not count, scores
@@ -433,10 +367,10 @@ void ItemSearch::estimate(std::span<const Query* const> queries, int64_t from, i
       nobody &= out[i] = Everything{rows_, count_, *queries[i % Q]->excluded}.out(block + i / Q);
     if (nobody == kAllRows) return;
     FloatLanes dots[N * Q];
-    code_dots<Q, N>(codes, rows_.block(block), rows_.pairs(), dots);
+    lanes::code_dots<Q, N>(codes, rows_.block(block), rows_.pairs(), dots);
     for (int i = 0; i < N * Q; ++i) {
-      const FloatLanes scale = load(rows_.scale() + (block + i / Q) * kRows);
-      use(i % Q, block + i / Q, out[i], dots[i] * all(queries[i % Q]->buffers->scale_) * scale);
+      const FloatLanes scale = lanes::load(rows_.scale() + (block + i / Q) * kRows);
+      use(i % Q, block + i / Q, out[i], dots[i] * lanes::all(queries[i % Q]->buffers->scale_) * scale);
     }
   };
   for (; block + B <= rows_.blocks(); block += B * step) group.template operator()<B>();
@@ -456,7 +390,8 @@ void ItemSearch::guess(std::span<const Query* const> queries) const {
   if (step < kLeastStep) return;
   for (const Query* query : queries) query->buffers->sample_.clear();
   estimate<Q, 1>(queries, step / 2, step, [&](int q, int64_t block, unsigned out, const FloatLanes& middle) {
-    const FloatLanes score = middle + load(rows_.upper_bias() + block * kRows);
+    FloatLanes score = middle + lanes::load(rows_.upper_bias() + block * kRows);
+    if (const ItemMix* mix = queries[q]->mix) score = most_of_mix(*mix, block, score, FloatLanes{});
     float best = -kInfinity;
     for (int lane = 0; lane < kRows; ++lane)
       if (!(out >> lane & 1) && score[lane] > best) best = score[lane];
@@ -488,7 +423,7 @@ void ItemSearch::read_all(std::span<const Query* const> queries) const {
   for (const Query* query : queries) {
     finish(*query->buffers);
     if (!guessed_right(*query->buffers)) {
-      begin(query->vector, query->n, *query->buffers);
+      begin(query->vector, query->n, query->mix, *query->buffers);
       collect_all<1>({&query, 1});
       finish(*query->buffers);
     }
@@ -499,12 +434,12 @@ void ItemSearch::read_all(std::span<const Query* const> queries) const {
 int ItemSearch::top(std::span<const Query> queries) const {
   std::vector<const Query*> reading;
   for (const Query& query : queries) {
-    const bool index = indexed(query.n, *query.excluded);
+    const bool index = !query.mix && uses_index(query.n, *query.excluded);
     if (!index && rows_.with_codes()) {
       query.out->clear();
-      if (begin(query.vector, query.n, *query.buffers)) reading.push_back(&query);
+      if (begin(query.vector, query.n, query.mix, *query.buffers)) reading.push_back(&query);
     } else {
-      find(query.vector, query.n, *query.excluded, index, *query.buffers, *query.out);
+      find(query, index);
     }
   }
   int shared = 0;

@@ -7,6 +7,7 @@
 
 #include "runtime/cell_index.h"
 #include "runtime/code_rows.h"
+#include "runtime/item_mix.h"
 #include "runtime/item_set.h"
 
 namespace fewshop {
@@ -59,6 +60,7 @@ class ItemSearch {
     };
     std::vector<double> query_;   // [d]
     std::vector<int16_t> codes_;  // [d, padded to an even number] the query in 16 bits:  query ~ scale_ * codes_
+    const ItemMix* mix_ = nullptr;
     float scale_ = 0;
     float slack_ = 0;  // a row's score is  bias + row_scale * (estimate +- slack_)
     size_t wanted_ = 0;
@@ -76,6 +78,7 @@ class ItemSearch {
     const ItemSet* excluded;
     Buffers* buffers;
     std::vector<Hit>* out;
+    const ItemMix* mix = nullptr;  // ranks by this mix of the score; such a query reads everything
   };
   static constexpr int kTogether = 4;  // queries that share one pass
 
@@ -105,17 +108,20 @@ class ItemSearch {
   /// The n best items (fewer where there are fewer), best first.
   ///   query [d]; excluded: items to leave out. Blocks of which none is left are not read.
   void top(const float* query, int n, const ItemSet& excluded, Buffers& buffers, std::vector<Hit>& out) const {
-    find(query, n, excluded, indexed(n, excluded), buffers, out);
+    find({query, n, &excluded, &buffers, &out}, uses_index(n, excluded));
   }
   /// The same for several queries, each with its own buffers. Those that read everything share their passes over the
   /// codes. Returns how many did.
   int top(std::span<const Query> queries) const;
   /// The same without the index.
   void exact_top(const float* query, int n, const ItemSet& excluded, Buffers& buffers, std::vector<Hit>& out) const {
-    find(query, n, excluded, false, buffers, out);
+    find({query, n, &excluded, &buffers, &out}, false);
   }
 
-  /// The score by which items are ranked.
+  /// Whether a search without a mix uses the index.
+  bool uses_index(int n, const ItemSet& excluded) const;
+
+  /// The score by which items are ranked where there is no mix.
   float score(const float* query, int32_t item) const;
 
  private:
@@ -123,10 +129,8 @@ class ItemSearch {
   static constexpr unsigned kAllRows = (1U << kRows) - 1;
   static constexpr double kMostFresh = 0.005;  // share of the items that may be scored beside the index
 
-  bool indexed(int n, const ItemSet& excluded) const;
-  void find(const float* query, int n, const ItemSet& excluded, bool indexed, Buffers& buffers,
-            std::vector<Hit>& out) const;
-  bool begin(const float* query, int n, Buffers& buffers) const;
+  void find(const Query& query, bool indexed) const;
+  bool begin(const float* query, int n, const ItemMix* mix, Buffers& buffers) const;
   void finish(Buffers& buffers) const;
   static void put(const Buffers& buffers, std::vector<Hit>& out);
   bool guessed_right(const Buffers& buffers) const;
@@ -149,7 +153,7 @@ class ItemSearch {
   void drop_impossible(size_t at_most, Buffers& buffers) const;
   void compute(Buffers& buffers) const;
   template <class Number>
-  float exact(const Number* query, int64_t item) const;
+  double exact(const Number* query, int64_t item) const;
   const float* row(int64_t item) const { return vectors_ + item * stride_; }
   float bias(int64_t item) const { return bias_ ? bias_[item] : 0.0F; }
 

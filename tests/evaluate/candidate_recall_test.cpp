@@ -37,37 +37,52 @@ Model model_of(const LoadedProblem& problem, bool rising, int frequent, bool ope
   return Model(std::move(parts));
 }
 
+double recall(const Model& model, const LoadedProblem& problem, const CandidateRecallOptions& options = {}) {
+  return candidate_recall(model, problem, options).value().recall;
+}
+
 TEST(CandidateRecallTest, IsTheShareOfTheBestTenAmongTheCandidates) {
   const LoadedProblem problem = problem_of(1000);
-  EXPECT_EQ(candidate_recall(model_of(problem, true, 0), problem), 0);
-  EXPECT_EQ(candidate_recall(model_of(problem, true, 4), problem), 0.4);
-  EXPECT_EQ(candidate_recall(model_of(problem, true, 4), problem, {.best = 8}), 0.5);
-  EXPECT_EQ(candidate_recall(model_of(problem, false, 0), problem), 1);
+  EXPECT_EQ(recall(model_of(problem, true, 0), problem), 0);
+  EXPECT_EQ(recall(model_of(problem, true, 4), problem), 0.4);
+  EXPECT_EQ(recall(model_of(problem, true, 4), problem, {.best = 8}), 0.5);
+  EXPECT_EQ(recall(model_of(problem, false, 0), problem), 1);
 }
 
 TEST(CandidateRecallTest, IsOneWhereEverythingIsACandidate) {
   for (const int items : {6, 700}) {
     const LoadedProblem problem = problem_of(items);
-    EXPECT_EQ(candidate_recall(model_of(problem, true, 0), problem), 1);
+    EXPECT_EQ(recall(model_of(problem, true, 0), problem), 1);
   }
   const LoadedProblem larger = problem_of(710);  // 700 or fewer may be answers where a few are seen already
-  EXPECT_EQ(candidate_recall(model_of(larger, true, 0), larger), 0);
+  EXPECT_EQ(recall(model_of(larger, true, 0), larger), 0);
 }
 
 TEST(CandidateRecallTest, NumberOfThreadsChangesNothing) {
   const LoadedProblem problem = problem_of(1000);
   const Model model = model_of(problem, true, 3);
-  EXPECT_EQ(candidate_recall(model, problem, {.threads = 1}), candidate_recall(model, problem, {.threads = 3}));
+  EXPECT_EQ(recall(model, problem, {.threads = 1}), recall(model, problem, {.threads = 3}));
 }
 
 TEST(CandidateRecallTest, IsNothingWhereNoStackIsServed) {
   LoadedProblem problem = problem_of(1000);
-  EXPECT_EQ(candidate_recall(model_of(problem, true, 0, false), problem), std::nullopt);
+  EXPECT_FALSE(candidate_recall(model_of(problem, true, 0, false), problem));
   const Model model = model_of(problem, true, 0);
   problem.partition.valid.clear();
-  EXPECT_EQ(candidate_recall(model, problem), std::nullopt);
+  EXPECT_FALSE(candidate_recall(model, problem));
   problem = small_problem(Problem::kRating);
-  EXPECT_EQ(candidate_recall(small_model(Problem::kRating, problem.data.item_ids, 0, true), problem), std::nullopt);
+  EXPECT_FALSE(candidate_recall(small_model(Problem::kRating, problem.data.item_ids, 0, true), problem));
+}
+
+TEST(CandidateRecallTest, TheDepthIsChosenByTheTasks) {
+  // 300 tasks that want the ten highest numbers: the most frequent ten, or four of them and the six least frequent.
+  LoadedProblem problem = problem_of(1000);
+  const auto once = problem.partition.valid;
+  EXPECT_EQ(candidate_recall(model_of(problem, true, 10), problem)->depth, 500) << "too few tasks to tell";
+  while (problem.partition.valid.size() < 300)
+    problem.partition.valid.insert(problem.partition.valid.end(), once.begin(), once.end());
+  EXPECT_EQ(candidate_recall(model_of(problem, true, 10), problem)->depth, 100);
+  EXPECT_EQ(candidate_recall(model_of(problem, true, 4), problem)->depth, 1000);
 }
 
 }  // namespace

@@ -36,9 +36,10 @@ std::vector<int32_t> some_items(Random& random, int32_t items, int count) {
   return {chosen.begin(), chosen.end()};
 }
 
-TEST(Recommend, RanksWhatTheMembersName) {
-  // The documented union, put together from the members' own answers.
+/// The documented union, put together from the members' own answers.
+void expect_what_the_members_name(int depth, int depth_of_twelve) {
   const auto model = testing::small_model();
+  model->set_candidate_depth(depth);
   const auto session = model->session();
   const auto items = static_cast<int32_t>(model->item_ids().size());
   const auto& counts = model->item_counts();
@@ -52,15 +53,15 @@ TEST(Recommend, RanksWhatTheMembersName) {
       const auto workspace = member->workspace();
       member->adapt({support, {}}, *workspace);
       std::vector<int32_t> best;
-      member->candidates(*workspace, 500, excluded, best);
-      EXPECT_LE(best.size(), 500u);
+      member->candidates(*workspace, depth_of_twelve, excluded, best);
+      EXPECT_LE(best.size(), static_cast<size_t>(depth_of_twelve));
       named.insert(best.begin(), best.end());
     }
     std::vector<int32_t> popular(items);
     std::iota(popular.begin(), popular.end(), 0);
     std::stable_sort(popular.begin(), popular.end(), [&](int32_t a, int32_t b) { return counts[a] > counts[b]; });
     std::erase_if(popular, [&](int32_t item) { return excluded.contains(item); });
-    named.insert(popular.begin(), popular.begin() + 200 + kWanted);
+    named.insert(popular.begin(), popular.begin() + 2 * depth_of_twelve / 5 + kWanted);
 
     model->adapt({support, {}}, *session);
     ASSERT_TRUE(model->served_adapted(*session, -1));
@@ -82,6 +83,10 @@ TEST(Recommend, RanksWhatTheMembersName) {
     }
   }
 }
+
+TEST(Recommend, RanksWhatTheMembersName) { expect_what_the_members_name(500, 500); }
+
+TEST(Recommend, RanksWhatTheMembersNameAtTheDepthOfTheModel) { expect_what_the_members_name(61, 74); }
 
 TEST(Recommend, TheLearnersCandidatesAreTheBestOfItsHeadExactly) {
   const auto model = testing::small_model({.items = 5000, .d = 24});

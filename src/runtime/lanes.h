@@ -1,0 +1,128 @@
+#pragma once
+
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+#include "runtime/code_rows.h"
+
+/// Eight numbers at a time: what the search does for the eight rows of a block (code_rows.h).
+namespace fewshop::lanes {
+
+constexpr int kPrefetch = 4096;  // bytes ahead; what the processor fetches by itself ends at a page
+
+using FloatLanes = float __attribute__((vector_size(32), may_alias));
+
+inline FloatLanes load(const float* p) {
+  FloatLanes x;
+  std::memcpy(&x, p, sizeof(x));
+  return x;
+}
+
+inline FloatLanes all(float x) { return FloatLanes{x, x, x, x, x, x, x, x}; }
+
+/// A bit for every lane that is not below or equal to the threshold; what is not a number counts as above.
+inline unsigned above(FloatLanes x, float threshold) {
+#ifdef __AVX__
+  return static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_set1_ps(threshold), _CMP_NLE_UQ)));
+#else
+  unsigned bits = 0;
+  for (int i = 0; i < 8; ++i) bits |= static_cast<unsigned>(!(x[i] <= threshold)) << i;
+  return bits;
+#endif
+}
+
+inline FloatLanes add_neighbours(FloatLanes a, FloatLanes b) {
+  return __builtin_shufflevector(a, b, 0, 2, 8, 10, 4, 6, 12, 14) +
+         __builtin_shufflevector(a, b, 1, 3, 9, 11, 5, 7, 13, 15);
+}
+
+/// The sums of eight vectors.
+inline FloatLanes sums(const FloatLanes (&x)[8]) {
+  const FloatLanes a = add_neighbours(add_neighbours(x[0], x[1]), add_neighbours(x[2], x[3]));
+  const FloatLanes b = add_neighbours(add_neighbours(x[4], x[5]), add_neighbours(x[6], x[7]));
+  return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) +
+         __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+}
+
+/// The dot products of the codes [pairs, 2] of Q queries with those of B blocks [B, pairs, 8, 2]: dots [B, Q].
+template <int Q, int B>
+inline void code_dots(const int16_t* const* queries, const int8_t* blocks, int pairs, FloatLanes* dots) {
+  const int64_t size = int64_t{pairs} * 2 * CodeRows::kRows;  // bytes of a block
+#ifdef __AVX2__
+  __m256i even[B * Q], odd[B * Q];
+  for (int i = 0; i < B * Q; ++i) even[i] = odd[i] = _mm256_setzero_si256();
+  const auto add = [&](int pair, __m256i* sum) {
+    __m256i rows[B];
+    for (int b = 0; b < B; ++b)
+      rows[b] = _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(blocks + b * size + pair * 16)));
+    for (int q = 0; q < Q; ++q) {
+      int32_t both;
+      std::memcpy(&both, queries[q] + 2 * pair, sizeof(both));
+      for (int b = 0; b < B; ++b)
+        sum[b * Q + q] = _mm256_add_epi32(sum[b * Q + q], _mm256_madd_epi16(rows[b], _mm256_set1_epi32(both)));
+    }
+  };
+  int pair = 0;
+  for (; pair + 4 <= pairs; pair += 4) {
+    for (int b = 0; b < B; ++b) __builtin_prefetch(blocks + b * size + pair * 16 + kPrefetch);
+    add(pair, even);
+    add(pair + 1, odd);
+    add(pair + 2, even);
+    add(pair + 3, odd);
+  }
+  for (; pair < pairs; ++pair) add(pair, even);
+  for (int i = 0; i < B * Q; ++i) dots[i] = _mm256_cvtepi32_ps(_mm256_add_epi32(even[i], odd[i]));
+#else
+  for (int b = 0; b < B; ++b)
+    for (int q = 0; q < Q; ++q) {
+      const int8_t* const block = blocks + b * size;
+      int32_t dot[8] = {};
+      for (int pair = 0; pair < pairs; ++pair) {
+        const int32_t first = queries[q][2 * pair], second = queries[q][2 * pair + 1];
+        for (int i = 0; i < 8; ++i) dot[i] += first * block[pair * 16 + 2 * i] + second * block[pair * 16 + 2 * i + 1];
+      }
+      for (int i = 0; i < 8; ++i) dots[b * Q + q][i] = static_cast<float>(dot[i]);
+    }
+#endif
+}
+
+/// query . row in float for eight rows, read one after the other: memory is fetched ahead best in that order.
+inline FloatLanes float_dots(const float* query, const float* rows, int64_t stride, int d) {
+  FloatLanes dot[8];
+  for (int i = 0; i < 8; ++i) {
+    const float* row = rows + i * stride;
+    FloatLanes s0{}, s1{}, s2{}, s3{};
+    int j = 0;
+    for (; j + 32 <= d; j += 32) {
+      s0 += load(query + j) * load(row + j);
+      s1 += load(query + j + 8) * load(row + j + 8);
+      s2 += load(query + j + 16) * load(row + j + 16);
+      s3 += load(query + j + 24) * load(row + j + 24);
+    }
+    for (; j + 8 <= d; j += 8) s0 += load(query + j) * load(row + j);
+    for (int lane = 0; j < d; ++j, ++lane) s0[lane] += query[j] * row[j];
+    dot[i] = (s0 + s1) + (s2 + s3);
+  }
+  return sums(dot);
+}
+
+/// table[cells[i]] for eight cells below 8.
+inline FloatLanes lookup(const std::array<float, 8>& table, const uint8_t* cells) {
+#ifdef __AVX2__
+  const __m256i at = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(cells)));
+  return _mm256_permutevar8x32_ps(_mm256_loadu_ps(table.data()), at);
+#else
+  FloatLanes x;
+  for (int i = 0; i < 8; ++i) x[i] = table[cells[i]];
+  return x;
+#endif
+}
+
+inline FloatLanes magnitude(FloatLanes x) { return x < 0 ? -x : x; }
+
+}  // namespace fewshop::lanes
