@@ -23,7 +23,7 @@ void CodeRows::Free::operator()(void* p) const { ::operator delete[](p, kLargePa
 
 void CodeRows::clear(int d) {
   d_ = d;
-  pairs_ = (d + 1) / 2;
+  quads_ = (d + 3) / 4;
   rows_ = 0;
   capacity_ = 0;
   codes_.reset();
@@ -48,13 +48,13 @@ void CodeRows::resize(int64_t rows) {
   if (!with_codes_ || blocks() <= capacity_) return;
   const int64_t capacity = capacity_ == 0 ? blocks() : std::max(blocks(), capacity_ + capacity_ / 2);
   const auto bytes = static_cast<size_t>(capacity * block_bytes());
-  std::unique_ptr<int8_t[], Free> codes(static_cast<int8_t*>(::operator new[](bytes, kLargePage)));
+  std::unique_ptr<uint8_t[], Free> codes(static_cast<uint8_t*>(::operator new[](bytes, kLargePage)));
 #ifdef __linux__
   // Finding small pages takes a third of a long scan's time. A request only: where it is refused, nothing is lost.
   madvise(codes.get(), bytes, MADV_HUGEPAGE);
 #endif
   if (capacity_ > 0) std::memcpy(codes.get(), codes_.get(), capacity_ * block_bytes());
-  std::memset(codes.get() + capacity_ * block_bytes(), 0, (capacity - capacity_) * block_bytes());
+  std::memset(codes.get() + capacity_ * block_bytes(), kZero, (capacity - capacity_) * block_bytes());
   codes_ = std::move(codes);
   capacity_ = capacity;
 }
@@ -73,25 +73,25 @@ void CodeRows::put(int64_t row, const float* v, float bias) {
   upper_bias_[row] = finite && upper <= kMost ? static_cast<float>(upper) : kInfinity;
   if (!finite) scale_[row] = 1;
   if (!with_codes_ || !finite) return;
-  int8_t* codes = codes_.get() + row / kRows * block_bytes() + row % kRows * 2;
+  uint8_t* codes = codes_of(row);
   for (int j = 0; j < d_; ++j) {
     const double code = std::clamp(std::nearbyint(static_cast<double>(v[j]) / scale), -127.0, 127.0);
-    codes[j / 2 * 2 * kRows + j % 2] = static_cast<int8_t>(code);
+    codes[place(j)] = static_cast<uint8_t>(kZero + static_cast<int>(code));
   }
 }
 
 void CodeRows::put(int64_t row, const CodeRows& other, int64_t from) {
   scale_[row] = other.scale_[from];
   upper_bias_[row] = other.upper_bias_[from];
-  int8_t* codes = codes_.get() + row / kRows * block_bytes() + row % kRows * 2;
-  const int8_t* source = other.block(from / kRows) + from % kRows * 2;
-  for (int pair = 0; pair < pairs_; ++pair) std::memcpy(codes + pair * 2 * kRows, source + pair * 2 * kRows, 2);
+  uint8_t* codes = codes_of(row);
+  const uint8_t* source = other.codes_of(from);
+  for (int quad = 0; quad < quads_; ++quad) std::memcpy(codes + quad * 4 * kRows, source + quad * 4 * kRows, 4);
 }
 
 void CodeRows::decode(int64_t row, float* out) const {
-  const int8_t* codes = block(row / kRows) + row % kRows * 2;
+  const uint8_t* codes = codes_of(row);
   const float scale = std::isfinite(upper_bias_[row]) ? scale_[row] : 0;
-  for (int j = 0; j < d_; ++j) out[j] = scale * static_cast<float>(codes[j / 2 * 2 * kRows + j % 2]);
+  for (int j = 0; j < d_; ++j) out[j] = scale * static_cast<float>(codes[place(j)] - kZero);
 }
 
 }  // namespace fewshop

@@ -13,8 +13,6 @@
 /// Eight numbers at a time: what the search does for the eight rows of a block (code_rows.h).
 namespace fewshop::lanes {
 
-constexpr int kPrefetch = 4096;  // bytes ahead; what the processor fetches by itself ends at a page
-
 using FloatLanes = float __attribute__((vector_size(32), may_alias));
 
 inline FloatLanes load(const float* p) {
@@ -47,48 +45,6 @@ inline FloatLanes sums(const FloatLanes (&x)[8]) {
   const FloatLanes b = add_neighbours(add_neighbours(x[4], x[5]), add_neighbours(x[6], x[7]));
   return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) +
          __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
-}
-
-/// The dot products of the codes [pairs, 2] of Q queries with those of B blocks [B, pairs, 8, 2]: dots [B, Q].
-template <int Q, int B>
-inline void code_dots(const int16_t* const* queries, const int8_t* blocks, int pairs, FloatLanes* dots) {
-  const int64_t size = int64_t{pairs} * 2 * CodeRows::kRows;  // bytes of a block
-#ifdef __AVX2__
-  __m256i even[B * Q], odd[B * Q];
-  for (int i = 0; i < B * Q; ++i) even[i] = odd[i] = _mm256_setzero_si256();
-  const auto add = [&](int pair, __m256i* sum) {
-    __m256i rows[B];
-    for (int b = 0; b < B; ++b)
-      rows[b] = _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(blocks + b * size + pair * 16)));
-    for (int q = 0; q < Q; ++q) {
-      int32_t both;
-      std::memcpy(&both, queries[q] + 2 * pair, sizeof(both));
-      for (int b = 0; b < B; ++b)
-        sum[b * Q + q] = _mm256_add_epi32(sum[b * Q + q], _mm256_madd_epi16(rows[b], _mm256_set1_epi32(both)));
-    }
-  };
-  int pair = 0;
-  for (; pair + 4 <= pairs; pair += 4) {
-    for (int b = 0; b < B; ++b) __builtin_prefetch(blocks + b * size + pair * 16 + kPrefetch);
-    add(pair, even);
-    add(pair + 1, odd);
-    add(pair + 2, even);
-    add(pair + 3, odd);
-  }
-  for (; pair < pairs; ++pair) add(pair, even);
-  for (int i = 0; i < B * Q; ++i) dots[i] = _mm256_cvtepi32_ps(_mm256_add_epi32(even[i], odd[i]));
-#else
-  for (int b = 0; b < B; ++b)
-    for (int q = 0; q < Q; ++q) {
-      const int8_t* const block = blocks + b * size;
-      int32_t dot[8] = {};
-      for (int pair = 0; pair < pairs; ++pair) {
-        const int32_t first = queries[q][2 * pair], second = queries[q][2 * pair + 1];
-        for (int i = 0; i < 8; ++i) dot[i] += first * block[pair * 16 + 2 * i] + second * block[pair * 16 + 2 * i + 1];
-      }
-      for (int i = 0; i < 8; ++i) dots[b * Q + q][i] = static_cast<float>(dot[i]);
-    }
-#endif
 }
 
 /// query . row in float for eight rows, read one after the other: memory is fetched ahead best in that order.

@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 
+#include "runtime/code_dots.h"
 #include "runtime/lanes.h"
 
 namespace fewshop {
@@ -210,16 +211,6 @@ __attribute__((noinline)) void ItemSearch::hold(const Bounds& bounds, int64_t bl
   }
 }
 
-/// Goes through blocks of rows and collects what may be among the n best. `middle(block)` gives the scores of its
-/// rows without their bias; `bounds` says which blocks and what stands in them.
-template <class Bounds, class Middle>
-void ItemSearch::scan(const Bounds& bounds, Buffers& buffers, Middle&& middle) const {
-  bounds.each_block([&](int64_t block) {
-    const unsigned out = bounds.out(block);
-    if (out != kAllRows) collect(bounds, block, out, middle(block), buffers);
-  });
-}
-
 namespace {
 
 /// All rows, in the order of their items.
@@ -228,10 +219,6 @@ struct Everything {
   int64_t count;
   const ItemSet& excluded;
 
-  template <class Use>
-  void each_block(Use&& use) const {
-    for (int64_t block = 0; block < rows.blocks(); ++block) use(block);
-  }
   unsigned out(int64_t block) const {
     static_assert(64 % CodeRows::kRows == 0);
     const int64_t first = block * CodeRows::kRows;
@@ -244,15 +231,8 @@ struct Everything {
 struct Cells {
   const CodeRows& rows;
   std::span<const int32_t> items;
-  std::span<const std::pair<int64_t, int64_t>> blocks;
   const ItemSet &excluded, &stale;
 
-  template <class Use>
-  void each_block(Use&& use) const {
-    for (const auto& [first, end] : blocks)
-      for (int64_t block = first; block < end; ++block) use(block);
-  }
-  unsigned out(int64_t) const { return 0; }
   int64_t item(int64_t row) const {
     const int32_t item = items[row];
     return item < 0 || excluded.contains(item) || stale.contains(item) ? -1 : item;
@@ -282,19 +262,20 @@ bool ItemSearch::begin(const float* query, int n, const ItemMix* mix, Buffers& b
     buffers.slack_ = usable(rounding);
     return true;
   }
-  // Codes of the query in 16 bits, smaller where the sum over d could leave 32 bits.
-  const int pairs = rows_.pairs();
-  const double most = std::min(32767.0, std::floor(2147483647.0 / (kCodeMax * 2.0 * pairs)));
+  const CodeDots& dots = CodeDots::best();
+  // Smaller codes where the sums over d could leave 32 bits.
+  const double most = std::min<double>(dots.largest, std::floor(2147483647.0 / (383.0 * 4 * rows_.quads())));
   const float scale = buffers.scale_ = usable(largest / most);
   double lost = 0;
-  buffers.codes_.assign(static_cast<size_t>(pairs) * 2, 0);
+  buffers.codes_.assign(static_cast<size_t>(rows_.quads()) * 4, 0);
   if (scale > 0 && scale < kInfinity) {
     for (int j = 0; j < d_; ++j) {
       const double code = std::clamp(std::nearbyint(buffers.query_[j] / scale), -most, most);
-      buffers.codes_[j] = static_cast<int16_t>(code);
+      buffers.codes_[j] = static_cast<int8_t>(code);
       lost += std::abs(buffers.query_[j] - scale * code);
     }
   }
+  buffers.start_ = CodeDots::start_of(buffers.codes_.data(), static_cast<int>(buffers.codes_.size()));
   // query . v = row_scale (scale codes . row_codes + lost . row_codes) + query . (v - row_scale row_codes)
   buffers.slack_ = usable(1.0001 * (0.5 * sum + kCodeMax * lost) + rounding);
   return true;
@@ -327,60 +308,99 @@ void ItemSearch::find(const Query& query, bool indexed) const {
   Buffers& buffers = *query.buffers;
   query.out->clear();
   if (!begin(query.vector, query.n, query.mix, buffers)) return;
+  const Query* const only = &query;
   if (!indexed && rows_.with_codes()) {
-    const Query* const only = &query;
-    read_all<1>({&only, 1});
+    read_all({&only, 1});
     return;
   }
   if (indexed) {
     index_->read(query.vector, buffers.cells_);
-    const Cells cells{index_->rows(), index_->items(), buffers.cells_.blocks, excluded, stale_};
-    const int16_t* codes = buffers.codes_.data();
-    scan(cells, buffers, [&](int64_t block) {
-      FloatLanes dots;
-      lanes::code_dots<1, 1>(&codes, cells.rows.block(block), rows_.pairs(), &dots);
-      return dots * lanes::all(buffers.scale_) * lanes::load(cells.rows.scale() + block * kRows);
-    });
+    const Cells cells{index_->rows(), index_->items(), excluded, stale_};
+    const auto blocks = [&](const auto& visit) {
+      for (const auto& [first, end] : buffers.cells_.blocks)
+        for (int64_t block = first; block < end; ++block) visit(block);
+    };
+    estimate(
+        cells.rows, {&only, 1}, blocks, [](int, int64_t) { return 0U; },
+        [&](int, int64_t block, unsigned out, const FloatLanes& middle) {
+          collect(cells, block, out, middle, buffers);
+        });
     for (const int32_t item : fresh_)
       if (!excluded.contains(item)) buffers.pool_.push_back({item, -kInfinity, kInfinity});
   } else {
-    scan(Everything{rows_, count_, excluded}, buffers, [&](int64_t block) {
+    const Everything all{rows_, count_, excluded};
+    for (int64_t block = 0; block < rows_.blocks(); ++block) {
+      const unsigned out = all.out(block);
+      if (out == kAllRows) continue;
       const int64_t first = block * kRows;
-      if (first + kRows > count_) return lanes::all(kInfinity);  // the last few: all possible
-      return lanes::float_dots(query.vector, row(first), stride_, d_);
-    });
+      const bool whole = first + kRows <= count_;  // the last few: all possible
+      collect(all, block, out, whole ? lanes::float_dots(query.vector, row(first), stride_, d_) : lanes::all(kInfinity),
+              buffers);
+    }
   }
   finish(buffers);
   put(buffers, *query.out);
 }
 
-/// Every `step`-th group of B blocks of codes for Q queries at once: use(q, block, rows that do not count, scores
-/// without bias) for each block of it.
-template <int Q, int B, class Use>
-void ItemSearch::estimate(std::span<const Query* const> queries, int64_t from, int64_t step, const Use& use) const {
-  const int16_t* codes[Q];
-  for (int q = 0; q < Q; ++q) codes[q] = queries[q]->buffers->codes_.data();
-  int64_t block = from;
-  const auto group = [&]<int N>() {
-    unsigned out[N * Q], nobody = kAllRows;
-    for (int i = 0; i < N * Q; ++i)
-      nobody &= out[i] = Everything{rows_, count_, *queries[i % Q]->excluded}.out(block + i / Q);
-    if (nobody == kAllRows) return;
-    FloatLanes dots[N * Q];
-    lanes::code_dots<Q, N>(codes, rows_.block(block), rows_.pairs(), dots);
-    for (int i = 0; i < N * Q; ++i) {
-      const FloatLanes scale = lanes::load(rows_.scale() + (block + i / Q) * kRows);
-      use(i % Q, block + i / Q, out[i], dots[i] * lanes::all(queries[i % Q]->buffers->scale_) * scale);
+/// The scores without bias of some blocks of codes for up to four queries: use(q, block, rows that do not count,
+/// scores).
+///   blocks(visit) calls visit(block) for each; out_of(q, block): its rows that do not count. Where none of a block
+///   counts for anybody, it is not read.
+template <class Blocks, class Out, class Use>
+void ItemSearch::estimate(const CodeRows& rows, std::span<const Query* const> queries, const Blocks& blocks,
+                          const Out& out_of, const Use& use) const {
+  constexpr int kChunk = 32;  // blocks; their dots stay in the nearest cache
+  const auto asked = static_cast<int>(queries.size());
+  const auto dots_of = CodeDots::best().function[asked - 1];
+  const int8_t* codes[CodeDots::kQueries];
+  int32_t start[CodeDots::kQueries];
+  for (int q = 0; q < asked; ++q) {
+    codes[q] = queries[q]->buffers->codes_.data();
+    start[q] = queries[q]->buffers->start_;
+  }
+  const uint8_t* at[kChunk];
+  int64_t number[kChunk];
+  unsigned out[kChunk][CodeDots::kQueries];
+  alignas(32) float dots[kChunk * CodeDots::kQueries * kRows];
+  int count = 0;
+  const auto finish_chunk = [&] {
+    dots_of(codes, start, at, count, rows.quads(), dots);
+    for (int q = 0; q < asked; ++q) {
+      const FloatLanes scale = lanes::all(queries[q]->buffers->scale_);
+      for (int i = 0; i < count; ++i) {
+        const FloatLanes row_scale = lanes::load(rows.scale() + number[i] * kRows);
+        use(q, number[i], out[i][q], lanes::load(dots + (i * asked + q) * kRows) * scale * row_scale);
+      }
     }
+    count = 0;
   };
-  for (; block + B <= rows_.blocks(); block += B * step) group.template operator()<B>();
-  if (step == 1)
-    for (; block < rows_.blocks(); ++block) group.template operator()<1>();
+  blocks([&](int64_t block) {
+    unsigned nobody = kAllRows;
+    for (int q = 0; q < asked; ++q) nobody &= out[count][q] = out_of(q, block);
+    if (nobody == kAllRows) return;
+    at[count] = rows.block(block);
+    number[count] = block;
+    if (++count == kChunk) finish_chunk();
+  });
+  if (count > 0) finish_chunk();
+}
+
+/// The same of every `step`-th block of all rows.
+template <class Use>
+void ItemSearch::estimate_all(std::span<const Query* const> queries, int64_t from, int64_t step, const Use& use) const {
+  estimate(
+      rows_, queries,
+      [&](const auto& visit) {
+        for (int64_t block = from; block < rows_.blocks(); block += step) visit(block);
+      },
+      [&](int q, int64_t block) {
+        return Everything{rows_, count_, *queries[q]->excluded}.out(block);
+      },
+      use);
 }
 
 /// Where the scores of the best begin, from the best of every so many-th block: at the score above which twice as many
 /// as wanted should be (or more, where the best lie side by side). No guess where the sample would have to be large.
-template <int Q>
 void ItemSearch::guess(std::span<const Query* const> queries) const {
   constexpr size_t kRank = 16;  // in the sample: so the guess is too high for about one query in a hundred
   constexpr int64_t kLeastStep = 16;
@@ -389,7 +409,7 @@ void ItemSearch::guess(std::span<const Query* const> queries) const {
   const auto step = static_cast<int64_t>(2 * fewest / kRank);
   if (step < kLeastStep) return;
   for (const Query* query : queries) query->buffers->sample_.clear();
-  estimate<Q, 1>(queries, step / 2, step, [&](int q, int64_t block, unsigned out, const FloatLanes& middle) {
+  estimate_all(queries, step / 2, step, [&](int q, int64_t block, unsigned out, const FloatLanes& middle) {
     FloatLanes score = middle + lanes::load(rows_.upper_bias() + block * kRows);
     if (const ItemMix* mix = queries[q]->mix) score = most_of_mix(*mix, block, score, FloatLanes{});
     float best = -kInfinity;
@@ -407,24 +427,21 @@ void ItemSearch::guess(std::span<const Query* const> queries) const {
   }
 }
 
-template <int Q>
 void ItemSearch::collect_all(std::span<const Query* const> queries) const {
-  constexpr int kBlocks = Q <= 2 ? 2 : 1;  // side by side, as far as there are registers for their sums
-  estimate<Q, kBlocks>(queries, 0, 1, [&](int q, int64_t block, unsigned out, const FloatLanes& middle) {
+  estimate_all(queries, 0, 1, [&](int q, int64_t block, unsigned out, const FloatLanes& middle) {
     collect(Everything{rows_, count_, *queries[q]->excluded}, block, out, middle, *queries[q]->buffers);
   });
 }
 
-/// The answers of Q queries that have begun, from all codes, read once for all of them.
-template <int Q>
+/// The answers of up to four queries that have begun, from all codes, read once for all of them.
 void ItemSearch::read_all(std::span<const Query* const> queries) const {
-  guess<Q>(queries);
-  collect_all<Q>(queries);
+  guess(queries);
+  collect_all(queries);
   for (const Query* query : queries) {
     finish(*query->buffers);
     if (!guessed_right(*query->buffers)) {
       begin(query->vector, query->n, query->mix, *query->buffers);
-      collect_all<1>({&query, 1});
+      collect_all({&query, 1});
       finish(*query->buffers);
     }
     put(*query->buffers, *query->out);
@@ -446,10 +463,7 @@ int ItemSearch::top(std::span<const Query> queries) const {
   for (size_t i = 0; i < reading.size(); i += kTogether) {
     const auto group =
         std::span<const Query* const>(reading).subspan(i, std::min<size_t>(kTogether, reading.size() - i));
-    if (group.size() == 1) read_all<1>(group);
-    if (group.size() == 2) read_all<2>(group);
-    if (group.size() == 3) read_all<3>(group);
-    if (group.size() == 4) read_all<4>(group);
+    read_all(group);
     if (group.size() > 1) shared += static_cast<int>(group.size());
   }
   return shared;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/cell_index.h"
+#include "runtime/code_dots.h"
 #include "runtime/code_rows.h"
 #include "runtime/item_mix.h"
 #include "runtime/item_set.h"
@@ -58,8 +59,9 @@ class ItemSearch {
       int32_t item;
       float low, high;
     };
-    std::vector<double> query_;   // [d]
-    std::vector<int16_t> codes_;  // [d, padded to an even number] the query in 16 bits:  query ~ scale_ * codes_
+    std::vector<double> query_;  // [d]
+    std::vector<int8_t> codes_;  // [quads * 4] the query in 8 bits:  query ~ scale_ * codes_
+    int32_t start_ = 0;          // CodeDots::start_of
     const ItemMix* mix_ = nullptr;
     float scale_ = 0;
     float slack_ = 0;  // a row's score is  bias + row_scale * (estimate +- slack_)
@@ -80,7 +82,7 @@ class ItemSearch {
     std::vector<Hit>* out;
     const ItemMix* mix = nullptr;  // ranks by this mix of the score; such a query reads everything
   };
-  static constexpr int kTogether = 4;  // queries that share one pass
+  static constexpr int kTogether = CodeDots::kQueries;  // that share one pass
 
   /// `codes` false: no 8-bit copy; the scan then reads the vectors themselves.
   explicit ItemSearch(bool codes = true) : rows_(codes) {}
@@ -135,20 +137,18 @@ class ItemSearch {
   static void put(const Buffers& buffers, std::vector<Hit>& out);
   bool guessed_right(const Buffers& buffers) const;
   void changed(int32_t item);
-  template <class Bounds, class Middle>
-  void scan(const Bounds& bounds, Buffers& buffers, Middle&& middle) const;
   template <class Bounds, class Lanes>
   void collect(const Bounds& bounds, int64_t block, unsigned out, const Lanes& middle, Buffers& buffers) const;
   template <class Bounds, class Lanes>
   void hold(const Bounds& bounds, int64_t block, unsigned possible, const Lanes& least, const Lanes& most,
             Buffers& buffers) const;
-  template <int Q, int B, class Use>
-  void estimate(std::span<const Query* const> queries, int64_t from, int64_t step, const Use& use) const;
-  template <int Q>
+  template <class Blocks, class Out, class Use>
+  void estimate(const CodeRows& rows, std::span<const Query* const> queries, const Blocks& blocks, const Out& out_of,
+                const Use& use) const;
+  template <class Use>
+  void estimate_all(std::span<const Query* const> queries, int64_t from, int64_t step, const Use& use) const;
   void guess(std::span<const Query* const> queries) const;
-  template <int Q>
   void collect_all(std::span<const Query* const> queries) const;
-  template <int Q>
   void read_all(std::span<const Query* const> queries) const;
   void drop_impossible(size_t at_most, Buffers& buffers) const;
   void compute(Buffers& buffers) const;

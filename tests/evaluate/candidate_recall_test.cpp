@@ -81,7 +81,7 @@ TEST(CandidateRecallTest, TheDepthIsChosenByTheTasks) {
   EXPECT_EQ(candidate_recall(model_of(problem, true, 10), problem)->depth, 500) << "too few tasks to tell";
   while (problem.partition.valid.size() < 300)
     problem.partition.valid.insert(problem.partition.valid.end(), once.begin(), once.end());
-  EXPECT_EQ(candidate_recall(model_of(problem, true, 10), problem)->depth, 100);
+  EXPECT_EQ(candidate_recall(model_of(problem, true, 10), problem)->depth, 50);
   EXPECT_EQ(candidate_recall(model_of(problem, true, 4), problem)->depth, 1000);
 }
 

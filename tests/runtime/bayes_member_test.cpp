@@ -79,6 +79,43 @@ TEST(BayesMemberRepeatTest, WhatIsBoughtAgainIsACandidate) {
   }
 }
 
+TEST(BayesMemberRepeatTest, WhatIsBoughtAgainIsRankedByTheMixToo) {
+  BayesMember::Arrays arrays = random_arrays(true, 4);
+  arrays.repeat = {1, 2, -3};
+  const BayesMember member(std::move(arrays));
+  const auto workspace = member.workspace();
+  Random random(12);
+  constexpr size_t kRoom = (kItems + 7) / 8 * 8;
+  std::vector<uint8_t> cells(kRoom);
+  std::vector<float> column(kRoom);
+  for (size_t i = 0; i < kRoom; ++i) cells[i] = i % 5, column[i] = static_cast<float>(random.normal());
+  const ItemMix mix{
+      .cells = cells.data(), .column = column.data(), .own = {1, 0.5F, 0, 2, 1}, .with = {1, 2, 3, 1, 0}, .plus = {3}};
+  for (int draw = 0; draw < 50; ++draw) {
+    const auto support = random_support(random, kItems, 1 + draw % 12, true);
+    const auto all = testing::all_scores(member, support, kItems, *workspace);
+    const auto excluded = ItemSet::of(std::vector<int32_t>{draw, draw + 1});
+    std::vector<std::pair<double, int32_t>> best;
+    for (int32_t item = 0; item < kItems; ++item)
+      if (!excluded.contains(item)) best.emplace_back(-mix.of(item, all[item]), item);
+    std::sort(best.begin(), best.end());
+    const Member::Sought sought{workspace.get(), 7, &excluded, &mix};
+    member.seek({&sought, 1});
+    std::vector<int32_t> found;
+    member.candidates(*workspace, 7, excluded, found);
+    std::sort(found.begin(), found.end());
+    std::vector<int32_t> expected;
+    for (int i = 0; i < 7; ++i) expected.push_back(best[i].second);
+    std::sort(expected.begin(), expected.end());
+    EXPECT_EQ(found, expected) << draw;
+    // The mix was that of one question.
+    found.clear();
+    member.candidates(*workspace, 7, excluded, found);
+    for (const int32_t item : found)
+      EXPECT_LE(std::count_if(all.begin(), all.begin() + kItems, [&](float x) { return x > all[item] + 1e-5F; }), 9);
+  }
+}
+
 // Of an item that training has not seen, the part that its features do not tell is not known.
 TEST(BayesMemberUnlearnedTest, TheirVarianceHasTheSquareOfTheHeadInIt) {
   BayesMember::Arrays arrays = random_arrays(true, 6);

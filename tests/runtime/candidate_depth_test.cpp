@@ -10,7 +10,7 @@
 namespace fewshop {
 namespace {
 
-constexpr int kItems = 3000;
+constexpr int kLateItems = 3000;
 
 /// Scores items by their number. Names the ten best, 2999 to 2990, behind so many others (low numbers) as the target of
 /// its first support row says; the second row's: the same for 2990 alone.
@@ -32,14 +32,14 @@ class NamesLate : public PlainMember {
     int32_t other = 1000;
     for (int place = 0; place < n; ++place) {
       int32_t item = other++;
-      if (place >= places.most && place < places.most + 9) item = kItems - 1 - (place - places.most);
-      if (place == places.last) item = kItems - 10;
+      if (place >= places.most && place < places.most + 9) item = kLateItems - 1 - (place - places.most);
+      if (place == places.last) item = kLateItems - 10;
       if (!excluded.contains(item)) items.push_back(item);
     }
   }
 };
 
-Model late_model(int items = kItems) {
+Model late_model(int items = kLateItems) {
   Model::Parts parts;
   parts.scenario.problem = Problem::kRanking;
   for (int i = 0; i < items; ++i) parts.item_ids.push_back("item-" + std::to_string(i));
@@ -67,7 +67,7 @@ void count(const Model& model, int lists, int most, int last, DepthCounts& count
 
 TEST(CandidateDepthTest, IsTheSmallestThatFindsTheBest) {
   const Model model = late_model();
-  for (const auto& [behind, depth] : {std::pair{50, 100}, {91, 150}, {190, 200}, {250, 300}, {490, 500}, {600, 1000}}) {
+  for (const auto& [behind, depth] : {std::pair{40, 50}, {41, 100}, {150, 200}, {450, 500}, {495, 1000}, {900, 1000}}) {
     DepthCounts counts;
     count(model, 100, behind, behind + 9, counts);
     EXPECT_EQ(counts.choose(), depth) << behind;
@@ -79,16 +79,16 @@ TEST(CandidateDepthTest, IsTheSmallestThatFindsTheBest) {
 TEST(CandidateDepthTest, MissesTwoInAThousandAtMost) {
   const Model model = late_model();
   DepthCounts counts;
-  count(model, 98, 100, 120, counts);
-  count(model, 2, 100, 200, counts);
-  EXPECT_EQ(counts.recall(150), 0.998);
-  EXPECT_EQ(counts.choose(), 150);
+  count(model, 98, 60, 80, counts);
+  count(model, 2, 60, 100, counts);
+  EXPECT_EQ(counts.recall(100), 0.998);
+  EXPECT_EQ(counts.choose(), 100);
   DepthCounts further;
-  count(model, 1, 100, 200, further);
+  count(model, 1, 60, 100, further);
   counts.add(further);
   EXPECT_EQ(counts.wanted(), 1010);
-  EXPECT_EQ(counts.recall(150), 1007.0 / 1010);
-  EXPECT_EQ(counts.choose(), 300);
+  EXPECT_EQ(counts.recall(100), 1007.0 / 1010);
+  EXPECT_EQ(counts.choose(), 200);
 }
 
 TEST(CandidateDepthTest, IsTheLargestWhereNoneFindsTheBest) {
@@ -106,7 +106,7 @@ TEST(CandidateDepthTest, IsTheDefaultWhereTooLittleIsKnown) {
   count(model, 99, 10, 20, counts);
   EXPECT_EQ(counts.choose(), 500);
   count(model, 1, 10, 20, counts);
-  EXPECT_EQ(counts.choose(), 100);
+  EXPECT_EQ(counts.choose(), 50);
   // Where everything is a candidate, nothing is learnt of the time when the shop will have grown.
   DepthCounts small;
   count(late_model(700), 200, 10, 20, small);
@@ -118,7 +118,7 @@ TEST(CandidateDepthTest, IsTheDefaultWhereTooLittleIsKnown) {
 TEST(CandidateDepthTest, WhatIsExcludedTakesNobodysPlace) {
   const Model model = late_model();
   ItemSet excluded;
-  for (int32_t item = 2990; item < kItems; ++item) excluded.set(item, true);
+  for (int32_t item = 2990; item < kLateItems; ++item) excluded.set(item, true);
   DepthCounts counts;
   count(model, 100, 10, 20, counts, excluded);
   EXPECT_EQ(counts.wanted(), 1000);

@@ -36,6 +36,32 @@ std::vector<int32_t> some_items(Random& random, int32_t items, int count) {
   return {chosen.begin(), chosen.end()};
 }
 
+/// The best of the learner's head as the stack weighs it with popularity.
+std::vector<int32_t> best_by_head_and_popularity(const Model& model, std::span<const SupportRow> support,
+                                                 const ItemSet& excluded, size_t n) {
+  const auto& members = model.parts().members;
+  const size_t items = model.item_ids().size();
+  std::vector<float> head(items), popularity(items);
+  for (const auto& [member, score] : {std::pair{0, &head}, {1, &popularity}}) {
+    const auto workspace = members[member]->workspace();
+    members[member]->adapt({support, {}}, *workspace);
+    members[member]->score_all(*workspace, *score);
+  }
+  int groups = 0;
+  for (size_t s = 0; s < support.size(); ++s) groups += s == 0 || support[s].group != support[s - 1].group;
+  std::vector<double> weights(members.size() + 1), mix(items);
+  std::vector<int32_t> order;
+  for (int32_t item = 0; item < std::ssize(mix); ++item) {
+    model.parts().stack.weights(groups, item_cell(model.item_counts()[item]), weights);
+    EXPECT_GT(weights[0], 0);
+    mix[item] = weights[0] * head[item] + weights[1] * popularity[item] + weights.back();
+    if (!excluded.contains(item)) order.push_back(item);
+  }
+  std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return mix[a] > mix[b]; });
+  order.resize(std::min(n, order.size()));
+  return order;
+}
+
 /// The documented union, put together from the members' own answers.
 void expect_what_the_members_name(int depth, int depth_of_twelve) {
   const auto model = testing::small_model();
@@ -49,7 +75,8 @@ void expect_what_the_members_name(int depth, int depth_of_twelve) {
     const auto excluded = ItemSet::of(some_items(random, items, 3 * (draw % 5)));
     constexpr int kWanted = 12;
     std::set<int32_t> named;
-    for (const auto& member : model->parts().members) {
+    const auto members = std::span(model->parts().members);
+    for (const auto& member : members.subspan(1)) {
       const auto workspace = member->workspace();
       member->adapt({support, {}}, *workspace);
       std::vector<int32_t> best;
@@ -57,6 +84,8 @@ void expect_what_the_members_name(int depth, int depth_of_twelve) {
       EXPECT_LE(best.size(), static_cast<size_t>(depth_of_twelve));
       named.insert(best.begin(), best.end());
     }
+    const auto best = best_by_head_and_popularity(*model, support, excluded, depth_of_twelve);
+    named.insert(best.begin(), best.end());
     std::vector<int32_t> popular(items);
     std::iota(popular.begin(), popular.end(), 0);
     std::stable_sort(popular.begin(), popular.end(), [&](int32_t a, int32_t b) { return counts[a] > counts[b]; });
@@ -105,6 +134,54 @@ TEST(Recommend, TheLearnersCandidatesAreTheBestOfItsHeadExactly) {
     ASSERT_EQ(std::set<int32_t>(found.begin(), found.end()).size(), 500U);
     for (const int32_t item : found) EXPECT_GE(score[item], sorted[499] - 1e-5F) << item;
   }
+}
+
+TEST(Recommend, WhereAnIndexSearchesByTheHeadAloneMoreIsNamed) {
+  constexpr int kItems = 20'000;
+  const auto model = testing::small_model({.items = kItems, .d = 16, .centres = 100});
+  model->set_candidate_depth(50);
+  auto& bayes = dynamic_cast<BayesMember&>(*model->parts().members[0]);
+  const auto workspace = bayes.workspace();
+  Random random(3);
+  std::vector<float> queries;
+  for (int q = 0; q < 60; ++q) {
+    bayes.adapt({testing::random_support(random, kItems, 8, true), {}}, *workspace);
+    const auto head = bayes.head(*workspace);
+    queries.insert(queries.end(), head.begin(), head.end());
+  }
+  ItemSearch::Buffers buffers;
+  std::vector<ItemSearch::Hit> hits;
+  const auto exact = [&](std::span<const float> query, std::vector<int32_t>& best) {
+    bayes.search().exact_top(query.data(), 500, {}, buffers, hits);
+    best.clear();
+    for (const auto& hit : hits) best.push_back(hit.item);
+  };
+  CellIndex::Report report;
+  auto index = CellIndex::build(
+      bayes.search().codes(), queries, exact, {}, Random(5), [] { return false; }, report);
+  ASSERT_TRUE(index) << "reads " << report.read;
+  const auto session = model->session();
+  const auto support = testing::random_support(random, kItems, 8, true);
+  const auto candidates = [&] {
+    model->adapt({support, {}}, *session);
+    std::vector<int32_t> found;
+    model->candidates(*session, 10, {}, found);
+    std::sort(found.begin(), found.end());
+    return found;
+  };
+  const auto by_mix = candidates();
+  bayes.search().install(index);
+  const auto by_head = candidates();
+  // 500 of the head, of which the index finds nine in ten.
+  bayes.adapt({support, {}}, *workspace);
+  std::vector<int32_t> best;
+  exact(bayes.head(*workspace), best);
+  const auto named = std::count_if(
+      best.begin(), best.end(), [&](int32_t item) { return std::binary_search(by_head.begin(), by_head.end(), item); });
+  EXPECT_GE(named, 425);
+  EXPECT_LT(by_mix.size(), 250U);
+  bayes.search().install(nullptr);
+  EXPECT_EQ(candidates(), by_mix);
 }
 
 TEST(Recommend, UnderAFilterTheBestThatPassAreFoundHoweverFewPass) {

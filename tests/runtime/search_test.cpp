@@ -334,6 +334,130 @@ TEST(ItemSearch, FourQueriesOverAllItemsShareAPass) {
   }
 }
 
+/// A mix over `items` as a stack of random weights has it; some cells do not weigh the search's score at all.
+struct RandomMix {
+  RandomMix(const Items& items, Random& random) {
+    const auto room = static_cast<size_t>(items.count + 7) / 8 * 8;
+    const double scale = std::exp(3 * random.normal());
+    for (size_t i = 0; i < room; ++i) {
+      cells.push_back(static_cast<uint8_t>(random.below(ItemMix::kCells)));
+      column.push_back(static_cast<float>(scale * random.normal()));
+    }
+    mix.cells = cells.data();
+    mix.column = column.data();
+    for (int cell = 0; cell < ItemMix::kCells; ++cell) {
+      mix.own[cell] = random.below(4) == 0 ? 0 : static_cast<float>(std::exp(random.normal()));
+      mix.with[cell] = static_cast<float>(random.normal());
+      mix.plus[cell] = static_cast<float>(random.normal());
+    }
+  }
+  std::vector<uint8_t> cells;
+  std::vector<float> column;
+  ItemMix mix;
+};
+
+TEST(ItemSearch, AMixIsRankedExactly) {
+  EXPECT_TRUE(rc::check("mixes", [] {
+    Random random(*rc::gen::arbitrary<uint32_t>());
+    const int64_t count = *rc::gen::inRange(1, 900);
+    const int d = *rc::gen::inRange(1, 131);
+    const Items items = random_items(count, d, random, std::exp(2 * random.normal()), *rc::gen::arbitrary<bool>());
+    ItemSearch search(*rc::gen::arbitrary<bool>());
+    search.assign(items.vectors.data(), items.stride, items.count, items.d, items.bias_or_null());
+    const size_t queries = *rc::gen::inRange(1, 7);
+    std::vector<RandomMix> mixes;
+    std::vector<std::vector<float>> vectors;
+    std::vector<ItemSet> excluded(queries);
+    std::vector<ItemSearch::Buffers> buffers(queries);
+    std::vector<std::vector<ItemSearch::Hit>> found(queries);
+    std::vector<ItemSearch::Query> asked;
+    for (size_t q = 0; q < queries; ++q) {
+      mixes.emplace_back(items, random);
+      vectors.push_back(random_query(d, random));
+      for (int64_t i = 0; i < count; ++i)
+        if (random.below(5) == 0) excluded[q].set(i, true);
+    }
+    for (size_t q = 0; q < queries; ++q)
+      asked.push_back({vectors[q].data(), static_cast<int>(random.below(200)), &excluded[q], &buffers[q], &found[q],
+                       q % 3 == 2 ? nullptr : &mixes[q].mix});
+    search.top(asked);
+    for (size_t q = 0; q < queries; ++q) {
+      const ItemMix& mix = mixes[q].mix;
+      std::vector<ItemSearch::Hit> all;
+      for (int32_t item = 0; item < count; ++item) {
+        if (excluded[q].contains(item)) continue;
+        float score = search.score(vectors[q].data(), item);
+        if (asked[q].mix) {
+          // In long double: the search may differ by what it rounds.
+          const auto exact = definition(items, vectors[q], item).first;
+          const uint8_t cell = mix.cells[item];
+          score = static_cast<float>(mix.own[cell] * exact +
+                                     (static_cast<long double>(mix.with[cell]) * mix.column[item] + mix.plus[cell]));
+        }
+        all.push_back({item, score});
+      }
+      std::sort(all.begin(), all.end(),
+                [](const auto& a, const auto& b) { return a.score != b.score ? a.score > b.score : a.item < b.item; });
+      all.resize(std::min<size_t>(all.size(), asked[q].n));
+      RC_ASSERT(found[q].size() == all.size());
+      for (size_t i = 0; i < all.size(); ++i) {
+        const float tolerance = 2e-7F * std::abs(all[i].score) + 1e-30F;
+        RC_ASSERT(std::abs(found[q][i].score - all[i].score) <= tolerance);
+      }
+    }
+  }));
+}
+
+TEST(ItemSearch, AMixOfManyItemsIsFoundWithAGuess) {
+  Random random(6);
+  const Items items = random_items(20'000, 24, random);
+  ItemSearch search;
+  search.assign(items.vectors.data(), items.stride, items.count, items.d, items.bias_or_null());
+  const RandomMix mix(items, random);
+  const auto query = random_query(24, random);
+  std::vector<std::pair<double, int32_t>> all;
+  for (int32_t item = 0; item < items.count; ++item)
+    all.emplace_back(-mix.mix.of(item, static_cast<double>(definition(items, query, item).first)), item);
+  std::sort(all.begin(), all.end());
+  for (const int n : {1, 10, 50, 300, 700}) {
+    ItemSearch::Buffers buffers;
+    std::vector<ItemSearch::Hit> found;
+    const ItemSet none;
+    const ItemSearch::Query asked{query.data(), n, &none, &buffers, &found, &mix.mix};
+    search.top({&asked, 1});
+    ASSERT_EQ(std::ssize(found), n);
+    for (int i = 0; i < n; ++i) EXPECT_EQ(found[i].item, all[i].second) << "place " << i << " of " << n;
+  }
+}
+
+TEST(ItemSearch, AMixOfNumbersBeyondFloatIsRankedAllTheSame) {
+  Random random(8);
+  Items items = random_items(600, 8, random);
+  for (int64_t i = 0; i < 600; i += 50) items.at(i, 3) = 1e38F;
+  items.at(77, 0) = std::numeric_limits<float>::quiet_NaN();
+  RandomMix mix(items, random);
+  mix.mix.own = {1, 0, 1e-3F, 1e30F, 1, 0, 2, 1};
+  for (const bool codes : {true, false}) {
+    ItemSearch search(codes);
+    search.assign(items.vectors.data(), items.stride, items.count, items.d, items.bias_or_null());
+    const auto query = random_query(8, random, 1e3);
+    std::vector<ItemSearch::Hit> found;
+    ItemSearch::Buffers buffers;
+    const ItemSet none;
+    const ItemSearch::Query asked{query.data(), 20, &none, &buffers, &found, &mix.mix};
+    search.top({&asked, 1});
+    ASSERT_EQ(found.size(), 20U);
+    std::vector<double> all;
+    for (int32_t item = 0; item < 600; ++item) {
+      const auto score = static_cast<double>(definition(items, query, item).first);
+      constexpr double kMost = std::numeric_limits<float>::max();
+      all.push_back(item == 77 ? -kMost : std::clamp(mix.mix.of(item, score), -kMost, kMost));
+    }
+    std::sort(all.begin(), all.end(), std::greater<>());
+    for (size_t i = 0; i < 20; ++i) EXPECT_FLOAT_EQ(found[i].score, static_cast<float>(all[i])) << i;
+  }
+}
+
 TEST(ItemSearch, NothingIsFoundWhereThereIsNothing) {
   ItemSearch search;
   search.assign(nullptr, 4, 0, 4, nullptr);
