@@ -1,6 +1,7 @@
 #include "runtime/bayes_member.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -229,17 +230,21 @@ ItemSearch::Query query_of(BayesWorkspace& w, int n, const ItemSet& excluded, co
 }  // namespace
 
 void BayesMember::seek(std::span<const Sought> lists) const {
-  std::vector<ItemSearch::Query> queries;
-  for (const Sought& list : lists) {
-    auto& w = static_cast<BayesWorkspace&>(*list.workspace);
-    const int plain = std::max(list.n, kFewestPlain);
-    if (list.mix && !search_.uses_index(plain, *list.excluded))
-      queries.push_back(query_of(w, list.n, *list.excluded, list.mix));
-    else
-      queries.push_back(query_of(w, list.mix ? plain : list.n, *list.excluded, nullptr));
-    w.sought = list.n;
+  std::array<ItemSearch::Query, ItemSearch::kTogether> queries;
+  for (size_t begin = 0; begin < lists.size(); begin += queries.size()) {
+    const auto group = lists.subspan(begin, std::min(queries.size(), lists.size() - begin));
+    for (size_t i = 0; i < group.size(); ++i) {
+      const Sought& list = group[i];
+      auto& w = static_cast<BayesWorkspace&>(*list.workspace);
+      const int plain = std::max(list.n, kFewestPlain);
+      if (list.mix && !search_.uses_index(plain, *list.excluded))
+        queries[i] = query_of(w, list.n, *list.excluded, list.mix);
+      else
+        queries[i] = query_of(w, list.mix ? plain : list.n, *list.excluded, nullptr);
+      w.sought = list.n;
+    }
+    search_.top(std::span(queries).first(group.size()));
   }
-  search_.top(queries);
 }
 
 void BayesMember::candidates(const Workspace& workspace, int n, const ItemSet& excluded,

@@ -332,23 +332,27 @@ void Model::mix_of(ModelSession& session) const {
   }
 }
 
-void Model::seek(std::span<const ListSought> lists) const {
-  for (size_t m = 0; m < p_.members.size(); ++m)
-    if (needed_[m]) seek(lists, static_cast<int>(m), 0);
-  for (const ListSought& list : lists) list.session->sought = depth_for(list.n);
+/// What a member is asked for, of a session that it has adapted.
+Member::Sought Model::sought_of(ModelSession& session, int member, int depth, const ItemSet& excluded) const {
+  if (member == learner_) mix_of(session);
+  return {session.workspaces[member].get(), depth, &excluded,
+          member == learner_ && session.mixed ? &session.mix : nullptr};
 }
 
-/// Of one member, at a depth (0: that of the list's length).
-void Model::seek(std::span<const ListSought> lists, int member, int depth) const {
+void Model::seek(std::span<const ListSought> lists) const {
   std::vector<Member::Sought> sought;
-  for (const auto& [session, n, excluded] : lists) {
-    if (!served_adapted(*session, -1) || !seeks_candidates(*excluded)) continue;
-    member_scores(*session, member, {}, {}, {});
-    if (member == learner_) mix_of(*session);
-    sought.push_back({session->workspaces[member].get(), depth > 0 ? depth : depth_for(n), excluded,
-                      member == learner_ && session->mixed ? &session->mix : nullptr});
+  for (size_t m = 0; m < p_.members.size(); ++m) {
+    if (!needed_[m]) continue;
+    const auto member = static_cast<int>(m);
+    sought.clear();
+    for (const auto& [session, n, excluded] : lists) {
+      if (!served_adapted(*session, -1) || !seeks_candidates(*excluded)) continue;
+      member_scores(*session, member, {}, {}, {});
+      sought.push_back(sought_of(*session, member, depth_for(n), *excluded));
+      session->sought = depth_for(n);
+    }
+    p_.members[m]->seek(sought);
   }
-  p_.members[member]->seek(sought);
 }
 
 void Model::candidates(ModelSession& session, int n, int depth, const ItemSet& excluded,
@@ -363,8 +367,10 @@ void Model::candidates(ModelSession& session, int n, int depth, const ItemSet& e
     if (!needed_[m]) continue;
     const auto member = static_cast<int>(m);
     member_scores(session, member, {}, {}, {});
-    const ListSought own{&session, n, &excluded};
-    if (member == learner_ && session.sought != depth) seek({&own, 1}, member, depth);
+    if (member == learner_ && session.sought != depth) {
+      const Member::Sought sought = sought_of(session, member, depth, excluded);
+      p_.members[m]->seek({&sought, 1});
+    }
     p_.members[m]->candidates(*session.workspaces[m], depth, excluded, out);
   }
   session.sought = -1;

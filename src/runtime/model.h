@@ -168,7 +168,7 @@ class Model {
   bool ranking() const { return p_.scenario.problem == Problem::kRanking; }
   void put_mix(int32_t item);
   void mix_of(ModelSession& session) const;
-  void seek(std::span<const ListSought> lists, int member, int depth) const;
+  Member::Sought sought_of(ModelSession& session, int member, int depth, const ItemSet& excluded) const;
   void member_scores(ModelSession& session, int member, std::span<const int32_t> items, std::span<float> score,
                      std::span<float> variance) const;
 

@@ -1,6 +1,7 @@
 #include "runtime/search.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cmath>
 #include <functional>
@@ -449,23 +450,25 @@ void ItemSearch::read_all(std::span<const Query* const> queries) const {
 }
 
 int ItemSearch::top(std::span<const Query> queries) const {
-  std::vector<const Query*> reading;
+  std::array<const Query*, kTogether> reading;
+  size_t count = 0;
+  int shared = 0;
+  const auto read = [&] {
+    if (count > 0) read_all(std::span(reading).first(count));
+    if (count > 1) shared += static_cast<int>(count);
+    count = 0;
+  };
   for (const Query& query : queries) {
     const bool index = !query.mix && uses_index(query.n, *query.excluded);
-    if (!index && rows_.with_codes()) {
-      query.out->clear();
-      if (begin(query.vector, query.n, query.mix, *query.buffers)) reading.push_back(&query);
-    } else {
+    if (index || !rows_.with_codes()) {
       find(query, index);
+      continue;
     }
+    query.out->clear();
+    if (begin(query.vector, query.n, query.mix, *query.buffers)) reading[count++] = &query;
+    if (count == reading.size()) read();
   }
-  int shared = 0;
-  for (size_t i = 0; i < reading.size(); i += kTogether) {
-    const auto group =
-        std::span<const Query* const>(reading).subspan(i, std::min<size_t>(kTogether, reading.size() - i));
-    read_all(group);
-    if (group.size() > 1) shared += static_cast<int>(group.size());
-  }
+  read();
   return shared;
 }
 

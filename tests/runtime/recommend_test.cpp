@@ -158,7 +158,7 @@ TEST(Recommend, WhereAnIndexSearchesByTheHeadAloneMoreIsNamed) {
   };
   CellIndex::Report report;
   auto index = CellIndex::build(
-      bayes.search().codes(), queries, exact, {}, Random(5), [] { return false; }, report);
+      bayes.search().codes(), queries, exact, {.least_recall = 0.9}, Random(5), [] { return false; }, report);
   ASSERT_TRUE(index) << "reads " << report.read;
   const auto session = model->session();
   const auto support = testing::random_support(random, kItems, 8, true);
