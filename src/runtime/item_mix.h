@@ -15,6 +15,7 @@ struct ItemMix {
   static constexpr int kCells = 8;
   const uint8_t* cells = nullptr;  // [items, filled up to a multiple of 8] below kCells
   const float* column = nullptr;   // [the same]
+  float largest = 0;               // magnitude in the column
   // [cells] finite; own is not negative
   std::array<float, kCells> own{}, with{}, plus{};
 

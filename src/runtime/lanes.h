@@ -79,6 +79,4 @@ inline FloatLanes lookup(const std::array<float, 8>& table, const uint8_t* cells
 #endif
 }
 
-inline FloatLanes magnitude(FloatLanes x) { return x < 0 ? -x : x; }
-
 }  // namespace fewshop::lanes

@@ -71,7 +71,9 @@ void Model::put_mix(int32_t item) {
   mix_cells_.resize(room, 0);
   mix_column_.resize(room, 0.0F);
   mix_cells_[item] = static_cast<uint8_t>(cell_of(item));
-  if (mix_fixed_ >= 0) mix_column_[item] = p_.members[p_.stack.members[mix_fixed_]]->fixed_score(item).value_or(0);
+  if (mix_fixed_ < 0) return;
+  mix_column_[item] = p_.members[p_.stack.members[mix_fixed_]]->fixed_score(item).value_or(0);
+  mix_largest_ = std::max(mix_largest_, std::abs(mix_column_[item]));
 }
 
 int Model::member_index(const std::string& name) const {
@@ -322,6 +324,7 @@ void Model::mix_of(ModelSession& session) const {
   if (!session.mixed) return;
   mix.cells = mix_cells_.data();
   mix.column = mix_column_.data();
+  mix.largest = mix_largest_;
   const size_t members = p_.stack.members.size();
   for (int cell = 0; cell < kItemCells; ++cell) {
     const double* w = session.weights.data() + cell * (members + 1);

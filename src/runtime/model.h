@@ -180,6 +180,7 @@ class Model {
   // the learner's candidates. Filled up to a multiple of 8.
   std::vector<uint8_t> mix_cells_;     // [items]
   std::vector<float> mix_column_;      // [items] scores of the stack's member mix_fixed_, 0 where there is none
+  float mix_largest_ = 0;              // magnitude in the column
   int mix_own_ = -1, mix_fixed_ = -1;  // places in the stack
   std::vector<int32_t> popular_;       // items by falling training count
 };

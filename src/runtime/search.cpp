@@ -16,6 +16,7 @@ namespace {
 constexpr float kMost = std::numeric_limits<float>::max();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr int kCodeMax = CodeRows::kCodeMax;
+constexpr float kRounding = 1e-6F;  // what float arithmetic may lose of a bound, in parts of its terms' magnitudes
 
 /// Better first; equal scores by the smaller index.
 struct Better {
@@ -155,33 +156,36 @@ void ItemSearch::drop_impossible(size_t at_most, Buffers& buffers) const {
 
 namespace {
 
-constexpr float kMixRounding = 5e-7F;  // what float arithmetic may lose of a mix, in parts of its terms' magnitudes
-
-/// The mix of eight rows of which the score is at most `most` and the sum of its terms' magnitudes `terms`, rounded up.
-inline FloatLanes most_of_mix(const ItemMix& mix, int64_t block, FloatLanes most, FloatLanes terms) {
+/// The most that rows of a block have in the mix, of what they have without it at most.
+inline FloatLanes most_of_mix(const ItemMix& mix, const std::array<float, ItemMix::kCells>& plus, int64_t block,
+                              FloatLanes most) {
   const uint8_t* cells = mix.cells + block * CodeRows::kRows;
-  const FloatLanes own = lanes::lookup(mix.own, cells), plus = lanes::lookup(mix.plus, cells);
-  const FloatLanes with = lanes::lookup(mix.with, cells) * lanes::load(mix.column + block * CodeRows::kRows);
-  return own * most + (with + plus) +
-         lanes::all(kMixRounding) * (own * terms + (lanes::magnitude(with) + lanes::magnitude(plus)));
+  const FloatLanes column = lanes::load(mix.column + block * CodeRows::kRows);
+  return lanes::lookup(mix.own, cells) * most + (lanes::lookup(mix.with, cells) * column + lanes::lookup(plus, cells));
 }
 
 }  // namespace
 
-/// What may be among the n best of a block whose scores without bias are `middle`, up to the slack times the rows'
-/// scales: only what may be above the threshold enters. `out`: rows that do not count, as bits. (Where rows come in
-/// the order of their items, what is equal to the threshold is ranked lower.)
-template <class Bounds, class Lanes>
+/// What may be among the n best of a block whose scores without bias are `most` at most and least() at least: only what
+/// may be above the threshold enters. `out`: rows that do not count, as bits. (Where rows come in the order of their
+/// items, what is equal to the threshold is ranked lower.)
+template <class Bounds, class Lanes, class Least>
 inline __attribute__((always_inline)) void ItemSearch::collect(const Bounds& bounds, int64_t block, unsigned out,
-                                                               const Lanes& middle, Buffers& buffers) const {
-  const Lanes error = lanes::all(buffers.slack_) * lanes::load(bounds.rows.scale() + block * kRows);
-  const Lanes bias = lanes::load(bounds.rows.upper_bias() + block * kRows);
-  Lanes most = middle + (error + bias);
-  if (buffers.mix_)
-    most = most_of_mix(*buffers.mix_, block, most, lanes::magnitude(middle) + (error + lanes::magnitude(bias)));
+                                                               Lanes most, const Least& least, Buffers& buffers) const {
+  most += lanes::load(bounds.rows.upper_bias() + block * kRows);
+  if (buffers.mix_) most = most_of_mix(*buffers.mix_, buffers.plus_, block, most);
   const unsigned possible = lanes::above(most, buffers.threshold_) & ~out;
   if (possible) [[unlikely]]
-    hold(bounds, block, possible, middle - error, most, buffers);
+    hold(bounds, block, possible, least(), most, buffers);
+}
+
+/// The same of a block of codes, from its dots in units of the rows' scales.
+template <class Bounds, class Lanes>
+inline __attribute__((always_inline)) void ItemSearch::collect_codes(const Bounds& bounds, int64_t block, unsigned out,
+                                                                     const Lanes& dots, Buffers& buffers) const {
+  const Lanes scale = lanes::load(bounds.rows.scale() + block * kRows), slack = lanes::all(buffers.slack_);
+  collect(
+      bounds, block, out, scale * (dots + slack), [&] { return scale * (dots - slack); }, buffers);
 }
 
 /// Takes the `possible` rows of a block into the pool, with their bounds; `least` is without bias.
@@ -203,7 +207,7 @@ __attribute__((noinline)) void ItemSearch::hold(const Bounds& bounds, int64_t bl
         const double with = static_cast<double>(mix->with[cell]) * mix->column[item];
         const double terms = mix->own[cell] * (static_cast<double>(std::abs(least[lane])) + std::abs(bias)) +
                              std::abs(with) + std::abs(mix->plus[cell]);
-        one.low = static_cast<float>(mix->of(item, one.low) - kMixRounding * terms);
+        one.low = static_cast<float>(mix->of(item, one.low) - kRounding * terms);
       }
       if (!std::isfinite(one.low)) one.low = -kInfinity;
     }
@@ -257,8 +261,13 @@ bool ItemSearch::begin(const float* query, int n, const ItemMix* mix, Buffers& b
     sum += std::abs(buffers.query_[j]);
     largest = std::max(largest, std::abs(buffers.query_[j]));
   }
-  // |v_j| <= 127.5 row_scale, so |query . v| <= 127.5 sum row_scale: what float arithmetic may lose of it.
-  const double rounding = 127.5 * sum * (d_ + 16) * 0x1p-23;
+  // |v_j| <= 127.5 row_scale, so |query . v| <= 127.5 sum row_scale: what float arithmetic may lose of it. (Of biases,
+  // CodeRows::upper_bias has it.)
+  const double rounding = 127.5 * sum * ((d_ + 16) * 0x1p-23 + kRounding);
+  if (mix)
+    for (int cell = 0; cell < ItemMix::kCells; ++cell)
+      buffers.plus_[cell] =
+          mix->plus[cell] + kRounding * (std::abs(mix->plus[cell]) + std::abs(mix->with[cell]) * mix->largest);
   if (!rows_.with_codes()) {
     buffers.slack_ = usable(rounding);
     return true;
@@ -323,8 +332,8 @@ void ItemSearch::find(const Query& query, bool indexed) const {
     };
     estimate(
         cells.rows, {&only, 1}, blocks, [](int, int64_t) { return 0U; },
-        [&](int, int64_t block, unsigned out, const FloatLanes& middle) {
-          collect(cells, block, out, middle, buffers);
+        [&](int, int64_t block, unsigned out, const FloatLanes& dots) {
+          collect_codes(cells, block, out, dots, buffers);
         });
     for (const int32_t item : fresh_)
       if (!excluded.contains(item)) buffers.pool_.push_back({item, -kInfinity, kInfinity});
@@ -335,16 +344,19 @@ void ItemSearch::find(const Query& query, bool indexed) const {
       if (out == kAllRows) continue;
       const int64_t first = block * kRows;
       const bool whole = first + kRows <= count_;  // the last few: all possible
-      collect(all, block, out, whole ? lanes::float_dots(query.vector, row(first), stride_, d_) : lanes::all(kInfinity),
-              buffers);
+      const FloatLanes middle =
+          whole ? lanes::float_dots(query.vector, row(first), stride_, d_) : lanes::all(kInfinity);
+      const FloatLanes error = lanes::all(buffers.slack_) * lanes::load(rows_.scale() + first);
+      collect(
+          all, block, out, middle + error, [&] { return middle - error; }, buffers);
     }
   }
   finish(buffers);
   put(buffers, *query.out);
 }
 
-/// The scores without bias of some blocks of codes for up to four queries: use(q, block, rows that do not count,
-/// scores).
+/// The dots of some blocks of codes with up to four queries, in units of the rows' scales: use(q, block, rows that do
+/// not count, dots).
 ///   blocks(visit) calls visit(block) for each; out_of(q, block): its rows that do not count. Where none of a block
 ///   counts for anybody, it is not read.
 template <class Blocks, class Out, class Use>
@@ -369,8 +381,7 @@ void ItemSearch::estimate(const CodeRows& rows, std::span<const Query* const> qu
     for (int q = 0; q < asked; ++q) {
       const FloatLanes scale = lanes::all(queries[q]->buffers->scale_);
       for (int i = 0; i < count; ++i) {
-        const FloatLanes row_scale = lanes::load(rows.scale() + number[i] * kRows);
-        use(q, number[i], out[i][q], lanes::load(dots + (i * asked + q) * kRows) * scale * row_scale);
+        use(q, number[i], out[i][q], lanes::load(dots + (i * asked + q) * kRows) * scale);
       }
     }
     count = 0;
@@ -410,9 +421,10 @@ void ItemSearch::guess(std::span<const Query* const> queries) const {
   const auto step = static_cast<int64_t>(2 * fewest / kRank);
   if (step < kLeastStep) return;
   for (const Query* query : queries) query->buffers->sample_.clear();
-  estimate_all(queries, step / 2, step, [&](int q, int64_t block, unsigned out, const FloatLanes& middle) {
-    FloatLanes score = middle + lanes::load(rows_.upper_bias() + block * kRows);
-    if (const ItemMix* mix = queries[q]->mix) score = most_of_mix(*mix, block, score, FloatLanes{});
+  estimate_all(queries, step / 2, step, [&](int q, int64_t block, unsigned out, const FloatLanes& dots) {
+    FloatLanes score =
+        dots * lanes::load(rows_.scale() + block * kRows) + lanes::load(rows_.upper_bias() + block * kRows);
+    if (const ItemMix* mix = queries[q]->mix) score = most_of_mix(*mix, mix->plus, block, score);
     float best = -kInfinity;
     for (int lane = 0; lane < kRows; ++lane)
       if (!(out >> lane & 1) && score[lane] > best) best = score[lane];
@@ -429,8 +441,8 @@ void ItemSearch::guess(std::span<const Query* const> queries) const {
 }
 
 void ItemSearch::collect_all(std::span<const Query* const> queries) const {
-  estimate_all(queries, 0, 1, [&](int q, int64_t block, unsigned out, const FloatLanes& middle) {
-    collect(Everything{rows_, count_, *queries[q]->excluded}, block, out, middle, *queries[q]->buffers);
+  estimate_all(queries, 0, 1, [&](int q, int64_t block, unsigned out, const FloatLanes& dots) {
+    collect_codes(Everything{rows_, count_, *queries[q]->excluded}, block, out, dots, *queries[q]->buffers);
   });
 }
 

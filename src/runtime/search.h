@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -63,6 +64,7 @@ class ItemSearch {
     std::vector<int8_t> codes_;  // [quads * 4] the query in 8 bits:  query ~ scale_ * codes_
     int32_t start_ = 0;          // CodeDots::start_of
     const ItemMix* mix_ = nullptr;
+    std::array<float, ItemMix::kCells> plus_{};  // the mix's, and what float arithmetic may lose of it
     float scale_ = 0;
     float slack_ = 0;  // a row's score is  bias + row_scale * (estimate +- slack_)
     size_t wanted_ = 0;
@@ -137,8 +139,11 @@ class ItemSearch {
   static void put(const Buffers& buffers, std::vector<Hit>& out);
   bool guessed_right(const Buffers& buffers) const;
   void changed(int32_t item);
+  template <class Bounds, class Lanes, class Least>
+  void collect(const Bounds& bounds, int64_t block, unsigned out, Lanes most, const Least& least,
+               Buffers& buffers) const;
   template <class Bounds, class Lanes>
-  void collect(const Bounds& bounds, int64_t block, unsigned out, const Lanes& middle, Buffers& buffers) const;
+  void collect_codes(const Bounds& bounds, int64_t block, unsigned out, const Lanes& dots, Buffers& buffers) const;
   template <class Bounds, class Lanes>
   void hold(const Bounds& bounds, int64_t block, unsigned possible, const Lanes& least, const Lanes& most,
             Buffers& buffers) const;

@@ -89,8 +89,12 @@ TEST(BayesMemberRepeatTest, WhatIsBoughtAgainIsRankedByTheMixToo) {
   std::vector<uint8_t> cells(kRoom);
   std::vector<float> column(kRoom);
   for (size_t i = 0; i < kRoom; ++i) cells[i] = i % 5, column[i] = static_cast<float>(random.normal());
-  const ItemMix mix{
-      .cells = cells.data(), .column = column.data(), .own = {1, 0.5F, 0, 2, 1}, .with = {1, 2, 3, 1, 0}, .plus = {3}};
+  const ItemMix mix{.cells = cells.data(),
+                    .column = column.data(),
+                    .largest = 10,
+                    .own = {1, 0.5F, 0, 2, 1},
+                    .with = {1, 2, 3, 1, 0},
+                    .plus = {3}};
   for (int draw = 0; draw < 50; ++draw) {
     const auto support = random_support(random, kItems, 1 + draw % 12, true);
     const auto all = testing::all_scores(member, support, kItems, *workspace);

@@ -345,6 +345,7 @@ struct RandomMix {
     }
     mix.cells = cells.data();
     mix.column = column.data();
+    for (const float x : column) mix.largest = std::max(mix.largest, std::abs(x));
     for (int cell = 0; cell < ItemMix::kCells; ++cell) {
       mix.own[cell] = random.below(4) == 0 ? 0 : static_cast<float>(std::exp(random.normal()));
       mix.with[cell] = static_cast<float>(random.normal());
