@@ -27,7 +27,6 @@ struct BayesWorkspace : Workspace {
   std::vector<int32_t> own;  // items of the support that may be an answer, ascending, each once
   // Of seek(): own and best are there already for candidates() of so many (-1: they are not).
   int sought = -1;
-  size_t found = 0;              // how many of best and own to name
   const ItemMix* mix = nullptr;  // by which they were ranked
 };
 
@@ -212,12 +211,9 @@ double BayesMember::explain(const Workspace& workspace, int32_t item, std::span<
 
 namespace {
 
-constexpr int kFewestPlain = 500;  // named where a mix was wanted and the index searches by the head alone
-
 /// The search for n candidates. It knows the head alone: items that the support adds to may rank lower or higher than
 /// it says, so as many more are sought.
 ItemSearch::Query query_of(BayesWorkspace& w, int n, const ItemSet& excluded, const ItemMix* mix) {
-  w.found = static_cast<size_t>(n);
   w.mix = mix;
   w.own.clear();
   for (const int32_t item : w.items)
@@ -236,11 +232,7 @@ void BayesMember::seek(std::span<const Sought> lists) const {
     for (size_t i = 0; i < group.size(); ++i) {
       const Sought& list = group[i];
       auto& w = static_cast<BayesWorkspace&>(*list.workspace);
-      const int plain = std::max(list.n, kFewestPlain);
-      if (list.mix && !search_.uses_index(plain, *list.excluded))
-        queries[i] = query_of(w, list.n, *list.excluded, list.mix);
-      else
-        queries[i] = query_of(w, list.mix ? plain : list.n, *list.excluded, nullptr);
+      queries[i] = query_of(w, list.n, *list.excluded, list.mix);
       w.sought = list.n;
     }
     search_.top(std::span(queries).first(group.size()));
@@ -268,7 +260,7 @@ void BayesMember::candidates(const Workspace& workspace, int n, const ItemSet& e
     std::sort(w.best.begin(), w.best.end(), [](const ItemSearch::Hit& a, const ItemSearch::Hit& b) {
       return a.score > b.score || (a.score == b.score && a.item < b.item);
     });
-    if (w.best.size() > w.found) w.best.resize(w.found);
+    if (w.best.size() > static_cast<size_t>(n)) w.best.resize(n);
   }
   for (const auto& hit : w.best) out.push_back(hit.item);
 }

@@ -75,8 +75,7 @@ class Member {
                           std::vector<int32_t>& /*items*/) const {}
 
   /// What candidates() will be asked for next, of several adapted workspaces at once: a member whose search reads all
-  /// items can read them once for all. With a mix (it has to live until then), the best by the mix are named, or more
-  /// than n by the member's own score where a search cannot go by the mix.
+  /// items can read them once for all. With a mix (it has to live until then) the best by the mix are named.
   struct Sought {
     Workspace* workspace;
     int n;
@@ -84,6 +83,8 @@ class Member {
     const ItemMix* mix = nullptr;
   };
   virtual void seek(std::span<const Sought>) const {}
+  /// Whether n candidates are looked for in an index, which knows the member's own score only and no mix.
+  virtual bool searches_index(int /*n*/, const ItemSet& /*excluded*/) const { return false; }
 
   /// Makes an item that came after training known, from its encoded features; its index is the next free one. Members
   /// that know items only by their training rows treat it as unseen.

@@ -316,6 +316,11 @@ int Model::depth_for(int n) const {
   return std::max(n, static_cast<int>(std::min<int64_t>(in_proportion, std::max(depth_, kDefaultDepth))));
 }
 
+int Model::depth_for(int n, const ItemSet& excluded) const {
+  const int depth = depth_for(n), plain = std::max(depth, kDefaultDepth);
+  return learner_ >= 0 && p_.members[learner_]->searches_index(plain, excluded) ? plain : depth;
+}
+
 /// How the stack ranks what the learner finds, at the session's support. By the learner's score alone where the stack
 /// weighs it below 0 anywhere, which no fit does.
 void Model::mix_of(ModelSession& session) const {
@@ -337,9 +342,9 @@ void Model::mix_of(ModelSession& session) const {
 
 /// What a member is asked for, of a session that it has adapted.
 Member::Sought Model::sought_of(ModelSession& session, int member, int depth, const ItemSet& excluded) const {
-  if (member == learner_) mix_of(session);
-  return {session.workspaces[member].get(), depth, &excluded,
-          member == learner_ && session.mixed ? &session.mix : nullptr};
+  const bool mixes = member == learner_ && !p_.members[member]->searches_index(depth, excluded);
+  if (mixes) mix_of(session);
+  return {session.workspaces[member].get(), depth, &excluded, mixes && session.mixed ? &session.mix : nullptr};
 }
 
 void Model::seek(std::span<const ListSought> lists) const {
@@ -351,8 +356,8 @@ void Model::seek(std::span<const ListSought> lists) const {
     for (const auto& [session, n, excluded] : lists) {
       if (!served_adapted(*session, -1) || !seeks_candidates(*excluded)) continue;
       member_scores(*session, member, {}, {}, {});
-      sought.push_back(sought_of(*session, member, depth_for(n), *excluded));
-      session->sought = depth_for(n);
+      session->sought = depth_for(n, *excluded);
+      sought.push_back(sought_of(*session, member, session->sought, *excluded));
     }
     p_.members[m]->seek(sought);
   }

@@ -94,11 +94,11 @@ class Model {
   /// The score of one method before clipping, as prior (returned) plus contribution [support rows].
   double explain(ModelSession& session, int method, int32_t item, std::span<double> contribution) const;
 
-  /// What the full stack ranks for a list of n, of the items that are not excluded: the best depth_for(n) of the
-  /// learner's head and of every sparse member, and the most frequent, 2/5 as many and n; all of them where
+  /// What the full stack ranks for a list of n, of the items that are not excluded: the best depth_for(n, excluded) of
+  /// the learner's head and of every sparse member, and the most frequent, 2/5 as many and n; all of them where
   /// seeks_candidates() says so. Each once, in no order. docs/stack-and-gate.md.
   void candidates(ModelSession& session, int n, const ItemSet& excluded, std::vector<int32_t>& out) const {
-    candidates(session, n, depth_for(n), excluded, out);
+    candidates(session, n, depth_for(n, excluded), excluded, out);
   }
   /// The same at another depth.
   void candidates(ModelSession& session, int n, int depth, const ItemSet& excluded, std::vector<int32_t>& out) const;
@@ -110,6 +110,9 @@ class Model {
   void set_candidate_depth(int depth);
   /// The same for a list of n: in proportion where that is longer, up to the default, and n at least.
   int depth_for(int n) const;
+  /// The same, and the default at least where the learner's search goes through an index, which ranks by the learner's
+  /// score alone.
+  int depth_for(int n, const ItemSet& excluded) const;
   /// Whether members are asked which items to rank; else all of them are: 700 or fewer, or the problem is no ranking.
   bool seeks_candidates(const ItemSet& excluded) const;
 
