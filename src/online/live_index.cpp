@@ -12,6 +12,9 @@ namespace {
 constexpr int64_t kQueries = 384;  // that an index is chosen and measured by
 constexpr int kDrawnRows = 20;     // most rows of a task that is drawn
 constexpr uint64_t kSeed = 20261;  // the same items and users give the same index
+// The best so many are looked for, by which the index is measured: what lists of forty ask the learner for. Twice as
+// many may be asked for (ItemSearch::uses_index).
+constexpr int kListsOfTen = 4, kFewestWanted = 100;
 
 /// Supports of items drawn by how often training saw them.
 class Drawn {
@@ -25,6 +28,7 @@ class Drawn {
     for (SupportRow& row : rows) {
       const auto at = std::upper_bound(sums_.begin(), sums_.end(), random.uniform() * sums_.back());
       row = {.item = static_cast<int32_t>(std::min<int64_t>(at - sums_.begin(), std::ssize(sums_) - 1)), .target = 1};
+      row.group = static_cast<int32_t>(&row - rows.data());
     }
     return rows;
   }
@@ -50,18 +54,29 @@ std::optional<CellIndex::Report> LiveModel::index_report() const {
   return report_;
 }
 
-/// The heads [kQueries, d] of the users, then of tasks that are drawn.
-std::vector<float> LiveModel::index_queries(std::span<const std::vector<LiveRow>> users, Micros now) const {
+/// What an index is chosen and measured by: heads of the users, then of tasks that are drawn.
+struct LiveModel::IndexQueries {
+  std::vector<float> heads;    // [kQueries, d]
+  std::vector<ItemMix> mixes;  // [kQueries] by which each ranks; empty where the model's search ranks by the head alone
+};
+
+LiveModel::IndexQueries LiveModel::index_queries(std::span<const std::vector<LiveRow>> users, Micros now) const {
   const BayesMember& vectors = *vectors_;
   const auto workspace = vectors.workspace();
-  std::vector<float> queries;
+  IndexQueries queries;
   Random random(kSeed);
+  const Access access(*this);
+  ItemMix mix;
+  const bool mixed = model_->mix_at(1, mix);
   const auto add = [&](std::span<const SupportRow> support) {
     vectors.adapt({support, {}}, *workspace);
     const auto head = vectors.head(*workspace);
-    queries.insert(queries.end(), head.begin(), head.end());
+    queries.heads.insert(queries.heads.end(), head.begin(), head.end());
+    if (!mixed) return;
+    if (!model_->mix_at(Model::groups_of(support), mix))
+      for (float& own : mix.own) own = std::max(own, 0.0F);  // such questions are not asked of an index
+    queries.mixes.push_back(mix);
   };
-  const Access access(*this);
   std::vector<ArrivedRow> arrived;
   int64_t count = 0;
   for (const auto& rows : users) {
@@ -79,7 +94,9 @@ std::vector<float> LiveModel::index_queries(std::span<const std::vector<LiveRow>
   const size_t d = vectors.arrays().head;
   for (int64_t i = kQueries; i > 1; --i) {
     const auto j = static_cast<int64_t>(random.below(i));
-    std::swap_ranges(queries.begin() + (i - 1) * d, queries.begin() + i * d, queries.begin() + j * d);
+    const auto head = queries.heads.begin();
+    std::swap_ranges(head + (i - 1) * d, head + i * d, head + j * d);
+    if (mixed) std::swap(queries.mixes[i - 1], queries.mixes[j]);
   }
   return queries;
 }
@@ -87,29 +104,54 @@ std::vector<float> LiveModel::index_queries(std::span<const std::vector<LiveRow>
 void LiveModel::build_index(std::span<const std::vector<LiveRow>> users, Micros now,
                             const std::function<bool()>& stopped) {
   BayesMember& vectors = *vectors_;
-  const std::vector<float> queries = index_queries(users, now);
+  IndexQueries queries = index_queries(users, now);
   {
     const std::unique_lock lock(mutex_);
     vectors.search().begin_index();
   }
   CodeRows codes;
+  std::vector<uint8_t> cells;
+  std::vector<float> column;
+  ItemMix typical;
+  CellIndex::Options options;
   {
     const std::shared_lock lock(mutex_);
     codes = vectors.search().codes().copy();
+    if (!queries.mixes.empty()) {
+      // Of the first query: its mix is as good as any other as to what is like what.
+      typical = queries.mixes.front();
+      ItemMix present;
+      model_->mix_at(1, present);
+      cells.assign(present.cells, present.cells + codes.rows());
+      column.assign(present.column, present.column + codes.rows());
+    }
   }
-  CellIndex::Options options;
+  if (!queries.mixes.empty()) {
+    typical.cells = cells.data();
+    typical.column = column.data();
+    options.mix = &typical;
+    options.wanted = std::clamp(kListsOfTen * model_->candidate_depth(), kFewestWanted, options.wanted);
+  }
   ItemSearch::Buffers buffers;
   std::vector<ItemSearch::Hit> hits;
   const auto exact = [&](std::span<const float> query, std::vector<int32_t>& best) {
     {
       const std::shared_lock lock(mutex_);
-      vectors.search().exact_top(query.data(), options.wanted, {}, buffers, hits);
+      ItemMix present, *mix = nullptr;
+      if (options.mix) {
+        mix = &queries.mixes[(query.data() - queries.heads.data()) / query.size()];
+        model_->mix_at(1, present);  // arrays grow when items come
+        mix->cells = present.cells;
+        mix->column = present.column;
+        mix->largest = present.largest;
+      }
+      vectors.search().exact_top(query.data(), options.wanted, {}, buffers, hits, mix);
     }
     best.clear();
     for (const auto& hit : hits) best.push_back(hit.item);
   };
   CellIndex::Report report;
-  auto index = CellIndex::build(codes, queries, exact, options, Random(kSeed), stopped, report);
+  auto index = CellIndex::build(codes, queries.heads, exact, options, Random(kSeed), stopped, report);
   if (stopped()) return;
   {
     const std::unique_lock lock(mutex_);

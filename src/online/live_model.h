@@ -131,7 +131,8 @@ class LiveModel {
   };
 
   std::unique_ptr<ModelSession> take_session() const;
-  std::vector<float> index_queries(std::span<const std::vector<LiveRow>> users, Micros now) const;
+  struct IndexQueries;
+  IndexQueries index_queries(std::span<const std::vector<LiveRow>> users, Micros now) const;
   void put_item_locked(int32_t item, const std::string& id, const ColumnValues& columns, bool shown);
   std::shared_ptr<const ItemSet> passing(const std::shared_ptr<const ItemSet>& filter) const;
   std::optional<float> target(const LiveRow& row) const;

@@ -165,6 +165,7 @@ void SyntheticShop::choose_depth(Model& model) const {
   const auto session = model.session();
   DepthCounts counts;
   for (int u = 0; u < kUsers; ++u) {
+    check_cancelled();
     std::vector<SupportRow> support;
     ItemSet seen;
     for (int e = 0; e < size_.events; ++e) {

@@ -92,6 +92,7 @@ BayesMember::BayesMember(Arrays arrays) : a_(std::move(arrays)) {
   fits(d, a_.ranking ? a_.raw : a_.raw + 1, "head");
   for (const auto* inputs : {&a_.item_inputs, &a_.description_inputs})
     require(inputs->front() == 0 && std::is_sorted(inputs->begin(), inputs->end()), "bayes: inputs are not in order");
+  require(!a_.ranking || a_.offset == 0, "bayes: ranks have no offset, got ", a_.offset);
   search_.assign(a_.vectors.data(), a_.head, items(), a_.head, a_.bias.data());
 }
 

@@ -59,7 +59,7 @@ class BayesMember : public Member {
   void candidates(const Workspace& workspace, int n, const ItemSet& excluded,
                   std::vector<int32_t>& items) const override;
   void seek(std::span<const Sought> lists) const override;
-  bool searches_index(int n, const ItemSet& excluded) const override { return search_.uses_index(n, excluded); }
+  int64_t searched_items() const override { return items(); }
   void add_item(std::span<const ColumnView> features) override;
   void change_item(int32_t item, std::span<const ColumnView> before, std::span<const ColumnView> after) override;
   void save(TensorFile& file) const override;

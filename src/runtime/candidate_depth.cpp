@@ -22,7 +22,9 @@ void DepthCounts::add(const Model& model, ModelSession& session, const ItemSet& 
   std::partial_sort(order_.begin(), order_.begin() + wanted, order_.end(),
                     [&](int32_t a, int32_t b) { return score_[a] > score_[b] || (score_[a] == score_[b] && a < b); });
   wanted_ += wanted;
-  sought_ += model.seeks_candidates(excluded);
+  if (!model.seeks_candidates(excluded)) return;  // everything is found
+  ++sought_;
+  sought_wanted_ += wanted;
   for (size_t d = 0; d < kDepths.size(); ++d) {
     model.candidates(session, best, kDepths[d], excluded, candidates_);
     found_.clear();
@@ -35,20 +37,23 @@ void DepthCounts::add(const Model& model, ModelSession& session, const ItemSet& 
 void DepthCounts::add(const DepthCounts& other) {
   wanted_ += other.wanted_;
   sought_ += other.sought_;
+  sought_wanted_ += other.sought_wanted_;
   for (size_t d = 0; d < kDepths.size(); ++d) contained_[d] += other.contained_[d];
 }
 
 int DepthCounts::choose() const {
   if (sought_ < kLeastLists) return Model::kDefaultDepth;
-  for (const int depth : kDepths)
-    if (recall(depth) >= kLeastRecall) return depth;
+  for (size_t d = 0; d < kDepths.size(); ++d)
+    if (static_cast<double>(contained_[d]) >= kLeastRecall * static_cast<double>(sought_wanted_)) return kDepths[d];
   return kDepths.back();
 }
 
 double DepthCounts::recall(int depth) const {
   const auto found = std::find(kDepths.begin(), kDepths.end(), depth);
   require(found != kDepths.end(), "candidate depth: ", depth, " was not counted");
-  return wanted_ == 0 ? 1 : static_cast<double>(contained_[found - kDepths.begin()]) / static_cast<double>(wanted_);
+  if (wanted_ == 0) return 1;
+  const int64_t missed = sought_wanted_ - contained_[found - kDepths.begin()];
+  return static_cast<double>(wanted_ - missed) / static_cast<double>(wanted_);
 }
 
 }  // namespace fewshop

@@ -31,8 +31,9 @@ class DepthCounts {
   double recall(int depth) const;
 
  private:
-  int64_t wanted_ = 0, sought_ = 0;
-  std::array<int64_t, kDepths.size()> contained_{};
+  int64_t wanted_ = 0;
+  int64_t sought_ = 0, sought_wanted_ = 0;           // lists that members were asked for, and their items
+  std::array<int64_t, kDepths.size()> contained_{};  // of sought_wanted_
   std::vector<float> score_;
   std::vector<int32_t> order_, candidates_;
   ItemSet found_;

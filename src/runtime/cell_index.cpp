@@ -17,15 +17,30 @@ constexpr double kAlwaysRead = 0.01;  // of the rows: at most so many stand in t
 constexpr double kMargin = 0.3;       // of what recall may miss: kept in hand when the number of cells is chosen
 constexpr float kOptimism[] = {0, 0.25F, 0.5F, 1};
 
-/// The rows as points of k-means: [to - from, d + 1], vector and bias.
-void decode(const CodeRows& rows, std::span<const int64_t> which, std::vector<float>& points) {
+/// What every row adds to its product with a query, in units of that product.
+std::vector<float> biases(const CodeRows& rows, const ItemMix* mix) {
+  constexpr float kLeastOwn = 1e-6F;  // where the product hardly counts, no bias is like it
+  std::vector<float> bias(rows.rows());
+  for (int64_t row = 0; row < rows.rows(); ++row) {
+    const float own = rows.upper_bias()[row];
+    if (std::isfinite(own)) bias[row] = own;
+    if (!mix) continue;
+    const uint8_t cell = mix->cells[row];
+    if (mix->own[cell] > kLeastOwn)
+      bias[row] += (mix->with[cell] * mix->column[row] + mix->plus[cell]) / mix->own[cell];
+  }
+  return bias;
+}
+
+/// The rows as points of k-means: [which, d + 1], vector and bias.
+void decode(const CodeRows& rows, std::span<const float> bias, std::span<const int64_t> which,
+            std::vector<float>& points) {
   const int d = rows.d();
   points.resize(which.size() * (d + 1));
   for (size_t i = 0; i < which.size(); ++i) {
     float* point = points.data() + i * (d + 1);
     rows.decode(which[i], point);
-    const float bias = rows.upper_bias()[which[i]];
-    point[d] = std::isfinite(bias) ? bias : 0;
+    point[d] = bias[which[i]];
   }
 }
 
@@ -64,7 +79,9 @@ void CellIndex::read(const float* query, Scratch& scratch) const {
 }
 
 int64_t CellIndex::bytes() const {
-  return rows_.bytes() + static_cast<int64_t>((centres_.size() + spread_.size() + item_of_.size()) * sizeof(float));
+  return rows_.bytes() + std::ssize(mix_cells_) +
+         static_cast<int64_t>((centres_.size() + spread_.size() + item_of_.size() + mix_column_.size()) *
+                              sizeof(float));
 }
 
 namespace {
@@ -112,6 +129,7 @@ std::shared_ptr<const CellIndex> CellIndex::build(const CodeRows& rows, std::spa
   if (items == 0 || all < 3) return nullptr;
 
   // Cells.
+  const std::vector<float> bias = biases(rows, options.mix);
   std::vector<int64_t> which(items);
   std::iota(which.begin(), which.end(), int64_t{0});
   std::vector<float> points, centres;
@@ -119,7 +137,7 @@ std::shared_ptr<const CellIndex> CellIndex::build(const CodeRows& rows, std::spa
     std::vector<int64_t> sample = which;
     random.shuffle(sample);
     sample.resize(std::min<int64_t>(items, int64_t{kSampleOfACell} * own.cells_));
-    decode(rows, sample, points);
+    decode(rows, bias, sample, points);
     centres = k_means(points, point, own.cells_, kIterations, random.fork("centres"), stopped);
   }
   std::vector<int32_t> cell_of(items);
@@ -130,7 +148,7 @@ std::shared_ptr<const CellIndex> CellIndex::build(const CodeRows& rows, std::spa
   for (int64_t from = 0; from < items; from += kTogether) {
     if (stopped()) return nullptr;
     const int64_t count = std::min(kTogether, items - from);
-    decode(rows, std::span(which).subspan(from, count), points);
+    decode(rows, bias, std::span(which).subspan(from, count), points);
     distance.resize(count);
     const auto nearest = std::span(cell_of).subspan(from, count);
     nearest_centres(points, centres, point, nearest, distance);
@@ -206,24 +224,31 @@ std::shared_ptr<const CellIndex> CellIndex::build(const CodeRows& rows, std::spa
   report.recall = measured.recall(own.cells_read_);
   report.read = measured.share_read(own.cells_read_, static_cast<double>(items));
   report.used = report.recall >= options.least_recall && report.read <= options.most_read;
-  if (report.used) own.arrange(rows, cell_of);
+  if (report.used) own.arrange(rows, cell_of, options.mix);
   report.cpu_seconds = thread_cpu_seconds() - begin;
   return report.used ? index : nullptr;
 }
 
-void CellIndex::arrange(const CodeRows& rows, std::span<const int32_t> cell_of) {
+void CellIndex::arrange(const CodeRows& rows, std::span<const int32_t> cell_of, const ItemMix* mix) {
   constexpr int64_t kRows = CodeRows::kRows;
   first_block_.assign(cells_ + 2, 0);
   for (int c = 0; c <= cells_; ++c) first_block_[c + 1] = first_block_[c] + (size_[c] + kRows - 1) / kRows;
   rows_.clear(d_);
   rows_.resize(first_block_.back() * kRows);
   item_of_.assign(rows_.rows(), -1);
+  if (mix) {
+    mix_cells_.assign(rows_.rows(), 0);
+    mix_column_.assign(rows_.rows(), 0.0F);
+  }
   std::vector<int64_t> next(cells_ + 1);
   for (int c = 0; c <= cells_; ++c) next[c] = first_block_[c] * kRows;
   for (int64_t item = 0; item < std::ssize(cell_of); ++item) {
     const int64_t row = next[cell_of[item]]++;
     rows_.put(row, rows, item);
     item_of_[row] = static_cast<int32_t>(item);
+    if (!mix) continue;
+    mix_cells_[row] = mix->cells[item];
+    mix_column_[row] = mix->column[item];
   }
 }
 

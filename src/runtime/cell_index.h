@@ -11,12 +11,14 @@
 
 #include "core/random.h"
 #include "runtime/code_rows.h"
+#include "runtime/item_mix.h"
 
 namespace fewshop {
 
-/// An index for the search of the largest  bias_i + query . v_i  among very many items: rows that lie near each other
-/// stand together in a cell (k-means over (v, bias)), and a query reads the cells whose centre scores highest, the
-/// items that queries find most often always. So it finds most of the best items, not all; how many is measured when
+/// An index for the search of the largest  bias_i + query . v_i  (or of a mix with that, item_mix.h) among very many
+/// items: rows that lie near each other stand together in a cell (k-means over (v, bias); what a mix adds, in parts of
+/// what it gives to the score, counts as bias), and a query reads the cells whose centre scores highest, the items that
+/// queries find most often always. So it finds most of the best items, not all; how many is measured when
 /// it is built, with queries of the shop's own users, on queries that nothing was chosen by.
 ///
 /// Immutable once built. What changes afterwards is the searcher's business (ItemSearch::install).
@@ -26,6 +28,9 @@ class CellIndex {
     int wanted = 500;            // what is searched for: the best so many
     double least_recall = 0.99;  // share of them that has to be found
     double most_read = 0.25;     // of the rows; an index that has to read more is no use
+    /// Where queries rank by a mix: that of a typical one, with cells and column of all rows. What `exact` says of a
+    /// query is by its own mix.
+    const ItemMix* mix = nullptr;
   };
 
   /// What became of a build, for the operator.
@@ -62,6 +67,10 @@ class CellIndex {
   /// Rows in order of their cells, and the item of each [blocks * 8]; -1 = none.
   const CodeRows& rows() const { return rows_; }
   std::span<const int32_t> items() const { return item_of_; }
+  /// Whether it was built for queries that rank by a mix, and what a mix needs of the rows, in their order.
+  bool mixed() const { return !mix_cells_.empty(); }
+  const uint8_t* mix_cells() const { return mix_cells_.data(); }
+  const float* mix_column() const { return mix_column_.data(); }
   /// How many of the best it was measured for.
   int wanted() const { return wanted_; }
   int64_t bytes() const;
@@ -69,7 +78,7 @@ class CellIndex {
  private:
   /// Brings the `most` cells that promise most to the front of scratch.order, best first.
   void rank(const float* query, int most, Scratch& scratch) const;
-  void arrange(const CodeRows& rows, std::span<const int32_t> cell_of);
+  void arrange(const CodeRows& rows, std::span<const int32_t> cell_of, const ItemMix* mix);
 
   int d_ = 0, wanted_ = 0, cells_ = 0, cells_read_ = 0;
   float optimism_ = 0;                // times |query| spread: how far above its centre a cell is thought to reach
@@ -79,6 +88,8 @@ class CellIndex {
   std::vector<int64_t> first_block_;  // [cells + 2]
   std::vector<int32_t> item_of_;      // [blocks * 8]
   CodeRows rows_;
+  std::vector<uint8_t> mix_cells_;  // [blocks * 8]
+  std::vector<float> mix_column_;   // [the same]
 };
 
 }  // namespace fewshop

@@ -11,7 +11,8 @@ struct CodeDots {
   static constexpr int kQueries = 4;  // at once, at most
 
   /// Dots of the codes of Q queries with those of some blocks (CodeRows::block).
-  ///   queries [Q] each [quads * 4]; start [Q] start_of() of each; blocks [count]; out [count, Q, 8 rows]
+  ///   queries [Q] each [quads * 4]; start [Q] start_of() of each; blocks [count], aligned to 32 bytes; out [count, Q,
+  ///   8 rows]
   using Function = void (*)(const int8_t* const* queries, const int32_t* start, const uint8_t* const* blocks, int count,
                             int quads, float* out);
 

@@ -13,7 +13,6 @@
 namespace fewshop {
 namespace {
 
-constexpr float kMost = std::numeric_limits<float>::max();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr std::align_val_t kLargePage{size_t{1} << 21};
 
@@ -70,7 +69,8 @@ void CodeRows::put(int64_t row, const float* v, float bias) {
   const float scale = scale_[row] = std::max(largest / kCodeMax, 1e-35f);
   const double upper = bias + 1e-6 * std::abs(static_cast<double>(bias)) + 1e-36;
   // Infinity where float cannot bound the score: it is always computed.
-  upper_bias_[row] = finite && upper <= kMost ? static_cast<float>(upper) : kInfinity;
+  const bool bounded = finite && scale <= 1e15F && std::abs(upper) <= 1e30;
+  upper_bias_[row] = bounded ? static_cast<float>(upper) : kInfinity;
   if (!finite) scale_[row] = 1;
   if (!with_codes_ || !finite) return;
   uint8_t* codes = codes_of(row);

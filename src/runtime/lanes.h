@@ -1,6 +1,6 @@
 #pragma once
 
-#ifdef __AVX2__
+#ifdef __AVX__
 #include <immintrin.h>
 #endif
 

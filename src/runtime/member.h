@@ -83,8 +83,8 @@ class Member {
     const ItemMix* mix = nullptr;
   };
   virtual void seek(std::span<const Sought>) const {}
-  /// Whether n candidates are looked for in an index, which knows the member's own score only and no mix.
-  virtual bool searches_index(int /*n*/, const ItemSet& /*excluded*/) const { return false; }
+  /// How many items a search of this member knows; -1: it has none.
+  virtual int64_t searched_items() const { return -1; }
 
   /// Makes an item that came after training known, from its encoded features; its index is the next free one. Members
   /// that know items only by their training rows treat it as unseen.

@@ -50,8 +50,11 @@ Model::Model(Parts parts) : p_(std::move(parts)) {
     depth_ = *depth;
   }
 
+  const int64_t searched = learner_ < 0 ? -1 : p_.members[learner_]->searched_items();
+  require(searched < 0 || searched == static_cast<int64_t>(items), "model: ", p_.learner, " knows ", searched,
+          " items, expected ", items);
   for (size_t m = 0; m < p_.stack.members.size(); ++m) {
-    if (p_.stack.members[m] == learner_) mix_own_ = static_cast<int>(m);
+    if (p_.stack.members[m] == learner_ && searched >= 0) mix_own_ = static_cast<int>(m);
     if (mix_fixed_ < 0 && items > 0 && p_.members[p_.stack.members[m]]->fixed_score(0))
       mix_fixed_ = static_cast<int>(m);
   }
@@ -125,12 +128,16 @@ std::unique_ptr<ModelSession> Model::session() const {
   return session;
 }
 
+int Model::groups_of(std::span<const SupportRow> support) {
+  int groups = 0;
+  for (size_t s = 0; s < support.size(); ++s) groups += s == 0 || support[s].group != support[s - 1].group;
+  return groups;
+}
+
 void Model::adapt(const TaskView& task, ModelSession& session) const {
   session.task = task;
   session.sought = -1;
-  session.support = 0;
-  for (size_t s = 0; s < task.support.size(); ++s)
-    session.support += s == 0 || task.support[s].group != task.support[s - 1].group;
+  session.support = groups_of(task.support);
   std::fill(session.adapted.begin(), session.adapted.end(), 0);
   if (p_.stack.empty()) return;
   const size_t width = p_.stack.members.size() + 1;
@@ -316,35 +323,35 @@ int Model::depth_for(int n) const {
   return std::max(n, static_cast<int>(std::min<int64_t>(in_proportion, std::max(depth_, kDefaultDepth))));
 }
 
-int Model::depth_for(int n, const ItemSet& excluded) const {
-  const int depth = depth_for(n), plain = std::max(depth, kDefaultDepth);
-  return learner_ >= 0 && p_.members[learner_]->searches_index(plain, excluded) ? plain : depth;
-}
-
-/// How the stack ranks what the learner finds, at the session's support. By the learner's score alone where the stack
-/// weighs it below 0 anywhere, which no fit does.
-void Model::mix_of(ModelSession& session) const {
-  ItemMix& mix = session.mix;
-  session.mixed = mix_own_ >= 0;
-  if (!session.mixed) return;
+bool Model::mix_of(std::span<const double> weights, ItemMix& mix) const {
+  if (mix_own_ < 0) return false;
   mix.cells = mix_cells_.data();
   mix.column = mix_column_.data();
   mix.largest = mix_largest_;
   const size_t members = p_.stack.members.size();
+  bool usable = true;
   for (int cell = 0; cell < kItemCells; ++cell) {
-    const double* w = session.weights.data() + cell * (members + 1);
+    const double* w = weights.data() + cell * (members + 1);
     mix.own[cell] = static_cast<float>(w[mix_own_]);
     mix.with[cell] = mix_fixed_ < 0 ? 0 : static_cast<float>(w[mix_fixed_]);
     mix.plus[cell] = static_cast<float>(w[members]);
-    session.mixed = session.mixed && mix.own[cell] >= 0;
+    usable = usable && mix.own[cell] >= 0;
   }
+  return usable;
+}
+
+bool Model::mix_at(int support, ItemMix& mix) const {
+  const size_t width = p_.stack.members.size() + 1;
+  std::vector<double> weights(kItemCells * width);
+  for (int cell = 0; cell < kItemCells; ++cell)
+    p_.stack.weights(support, cell, std::span(weights).subspan(cell * width, width));
+  return mix_of(weights, mix);
 }
 
 /// What a member is asked for, of a session that it has adapted.
 Member::Sought Model::sought_of(ModelSession& session, int member, int depth, const ItemSet& excluded) const {
-  const bool mixes = member == learner_ && !p_.members[member]->searches_index(depth, excluded);
-  if (mixes) mix_of(session);
-  return {session.workspaces[member].get(), depth, &excluded, mixes && session.mixed ? &session.mix : nullptr};
+  const bool mixed = member == learner_ && mix_of(session.weights, session.mix);
+  return {session.workspaces[member].get(), depth, &excluded, mixed ? &session.mix : nullptr};
 }
 
 void Model::seek(std::span<const ListSought> lists) const {
@@ -356,7 +363,7 @@ void Model::seek(std::span<const ListSought> lists) const {
     for (const auto& [session, n, excluded] : lists) {
       if (!served_adapted(*session, -1) || !seeks_candidates(*excluded)) continue;
       member_scores(*session, member, {}, {}, {});
-      session->sought = depth_for(n, *excluded);
+      session->sought = depth_for(n);
       sought.push_back(sought_of(*session, member, session->sought, *excluded));
     }
     p_.members[m]->seek(sought);

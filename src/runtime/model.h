@@ -98,7 +98,7 @@ class Model {
   /// the learner's head and of every sparse member, and the most frequent, 2/5 as many and n; all of them where
   /// seeks_candidates() says so. Each once, in no order. docs/stack-and-gate.md.
   void candidates(ModelSession& session, int n, const ItemSet& excluded, std::vector<int32_t>& out) const {
-    candidates(session, n, depth_for(n, excluded), excluded, out);
+    candidates(session, n, depth_for(n), excluded, out);
   }
   /// The same at another depth.
   void candidates(ModelSession& session, int n, int depth, const ItemSet& excluded, std::vector<int32_t>& out) const;
@@ -110,9 +110,6 @@ class Model {
   void set_candidate_depth(int depth);
   /// The same for a list of n: in proportion where that is longer, up to the default, and n at least.
   int depth_for(int n) const;
-  /// The same, and the default at least where the learner's search goes through an index, which ranks by the learner's
-  /// score alone.
-  int depth_for(int n, const ItemSet& excluded) const;
   /// Whether members are asked which items to rank; else all of them are: 700 or fewer, or the problem is no ranking.
   bool seeks_candidates(const ItemSet& excluded) const;
 
@@ -123,6 +120,13 @@ class Model {
     float score, low, high;  // low, high: central 95 % interval
   };
   void recommend(ModelSession& session, int n, const ItemSet& excluded, std::vector<Scored>& out) const;
+
+  /// How the stack mixes the learner's score with what depends on the item alone, for a support of k groups: what the
+  /// search for the learner's candidates ranks by. False where there is no such search, and where the stack weighs the
+  /// learner below 0 anywhere, which no fit does. The mix refers to the model until the next add_item.
+  bool mix_at(int support, ItemMix& mix) const;
+  /// Groups of support rows, as stack and gate count them.
+  static int groups_of(std::span<const SupportRow> support);
 
   /// Before recommend() of several adapted sessions, with the same n and excluded each: members whose search reads all
   /// items read them once for all. The lists are the same as without.
@@ -170,7 +174,7 @@ class Model {
   }
   bool ranking() const { return p_.scenario.problem == Problem::kRanking; }
   void put_mix(int32_t item);
-  void mix_of(ModelSession& session) const;
+  bool mix_of(std::span<const double> weights, ItemMix& mix) const;
   Member::Sought sought_of(ModelSession& session, int member, int depth, const ItemSet& excluded) const;
   void member_scores(ModelSession& session, int member, std::span<const int32_t> items, std::span<float> score,
                      std::span<float> variance) const;
@@ -199,11 +203,10 @@ struct ModelSession {
   std::vector<float> buffer, buffer_variance;
   std::vector<double> terms;
   std::vector<int32_t> candidates;
-  ItemMix mix;         // how the stack ranks the learner's candidates
-  bool mixed = false;  // false: by the learner's score alone
-  int sought = -1;     // >= 0: seek() has looked for candidates of this depth already
-  ItemSet seen;        // candidates so far
-  ItemSet excluded;    // for callers that gather what may not be an answer
+  ItemMix mix;       // how the stack ranks the learner's candidates
+  int sought = -1;   // >= 0: seek() has looked for candidates of this depth already
+  ItemSet seen;      // candidates so far
+  ItemSet excluded;  // for callers that gather what may not be an answer
   std::vector<float> scores, variances;
   std::vector<Model::Scored> found;
 };

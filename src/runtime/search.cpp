@@ -26,8 +26,14 @@ struct Better {
   }
 };
 
-/// Whether float arithmetic can carry the bounds; where not, every score is computed.
-float usable(double x) { return x == 0 || (x > 1e-30 && x < 1e30) ? static_cast<float>(x) : kInfinity; }
+// Up to here no bound leaves the range of float: 1e15 of a query, 1e15 of a row's scale and 1e30 of its bias
+// (CodeRows::upper_bias), 1e4 of what a mix gives to their score and 1e36 of what it adds. Beyond, a bound is infinite
+// or no number, and the score is computed.
+constexpr double kMostSlack = 1e15;
+constexpr float kMostOwn = 1e4F, kMostTerms = 1e36F;
+
+/// Infinity where float arithmetic cannot carry the bounds.
+float usable(double x, double most) { return x == 0 || (x > 1e-30 && x < most) ? static_cast<float>(x) : kInfinity; }
 
 using lanes::FloatLanes;
 
@@ -99,10 +105,10 @@ void ItemSearch::install(std::shared_ptr<const CellIndex> index) {
 
 /// Whether the index answers as well as was measured. Beside it so much may have changed that scoring that takes as
 /// long as reading everything.
-bool ItemSearch::uses_index(int n, const ItemSet& excluded) const {
-  return index_ && n <= 2 * index_->wanted() &&
+bool ItemSearch::uses_index(const Query& query) const {
+  return index_ && index_->mixed() == (query.mix != nullptr) && query.n <= 2 * index_->wanted() &&
          std::ssize(fresh_) <= 4 * kMostFresh * static_cast<double>(count_) + 100 &&
-         excluded.count(count_) <= count_ / 2;
+         query.excluded->count(count_) <= count_ / 2;
 }
 
 template <class Number>
@@ -173,7 +179,7 @@ template <class Bounds, class Lanes, class Least>
 inline __attribute__((always_inline)) void ItemSearch::collect(const Bounds& bounds, int64_t block, unsigned out,
                                                                Lanes most, const Least& least, Buffers& buffers) const {
   most += lanes::load(bounds.rows.upper_bias() + block * kRows);
-  if (buffers.mix_) most = most_of_mix(*buffers.mix_, buffers.plus_, block, most);
+  if (buffers.by_row_) most = most_of_mix(*buffers.by_row_, buffers.plus_, block, most);
   const unsigned possible = lanes::above(most, buffers.threshold_) & ~out;
   if (possible) [[unlikely]]
     hold(bounds, block, possible, least(), most, buffers);
@@ -249,7 +255,7 @@ struct Cells {
 /// Puts the query in the form in which the scan reads it; false where there is nothing to find.
 bool ItemSearch::begin(const float* query, int n, const ItemMix* mix, Buffers& buffers) const {
   buffers.pool_.clear();
-  buffers.mix_ = mix;
+  buffers.mix_ = buffers.by_row_ = mix;
   if (n <= 0 || count_ == 0) return false;
   buffers.wanted_ = static_cast<size_t>(std::min<int64_t>(n, count_));
   buffers.guess_ = buffers.threshold_ = -kInfinity;
@@ -264,21 +270,23 @@ bool ItemSearch::begin(const float* query, int n, const ItemMix* mix, Buffers& b
   // |v_j| <= 127.5 row_scale, so |query . v| <= 127.5 sum row_scale: what float arithmetic may lose of it. (Of biases,
   // CodeRows::upper_bias has it.)
   const double rounding = 127.5 * sum * ((d_ + 16) * 0x1p-23 + kRounding);
-  if (mix)
-    for (int cell = 0; cell < ItemMix::kCells; ++cell)
-      buffers.plus_[cell] =
-          mix->plus[cell] + kRounding * (std::abs(mix->plus[cell]) + std::abs(mix->with[cell]) * mix->largest);
+  if (mix) {
+    for (int cell = 0; cell < ItemMix::kCells; ++cell) {
+      const float terms = std::abs(mix->plus[cell]) + std::abs(mix->with[cell]) * mix->largest;
+      const bool bounded = mix->own[cell] <= kMostOwn && terms <= kMostTerms;
+      buffers.plus_[cell] = bounded ? mix->plus[cell] + kRounding * terms : kInfinity;
+    }
+  }
   if (!rows_.with_codes()) {
-    buffers.slack_ = usable(rounding);
+    buffers.slack_ = usable(rounding, kMostSlack);
     return true;
   }
-  const CodeDots& dots = CodeDots::best();
   // Smaller codes where the sums over d could leave 32 bits.
-  const double most = std::min<double>(dots.largest, std::floor(2147483647.0 / (383.0 * 4 * rows_.quads())));
-  const float scale = buffers.scale_ = usable(largest / most);
+  const double most = std::min<double>(dots_->largest, std::floor(2147483647.0 / (383.0 * 4 * rows_.quads())));
+  const float scale = buffers.scale_ = usable(largest / most, 1e30);
   double lost = 0;
   buffers.codes_.assign(static_cast<size_t>(rows_.quads()) * 4, 0);
-  if (scale > 0 && scale < kInfinity) {
+  if (scale > 0 && scale < kInfinity && std::isfinite(sum)) {
     for (int j = 0; j < d_; ++j) {
       const double code = std::clamp(std::nearbyint(buffers.query_[j] / scale), -most, most);
       buffers.codes_[j] = static_cast<int8_t>(code);
@@ -287,7 +295,7 @@ bool ItemSearch::begin(const float* query, int n, const ItemMix* mix, Buffers& b
   }
   buffers.start_ = CodeDots::start_of(buffers.codes_.data(), static_cast<int>(buffers.codes_.size()));
   // query . v = row_scale (scale codes . row_codes + lost . row_codes) + query . (v - row_scale row_codes)
-  buffers.slack_ = usable(1.0001 * (0.5 * sum + kCodeMax * lost) + rounding);
+  buffers.slack_ = usable(1.0001 * (0.5 * sum + kCodeMax * lost) + rounding, kMostSlack);
   return true;
 }
 
@@ -326,6 +334,12 @@ void ItemSearch::find(const Query& query, bool indexed) const {
   if (indexed) {
     index_->read(query.vector, buffers.cells_);
     const Cells cells{index_->rows(), index_->items(), excluded, stale_};
+    if (query.mix) {
+      buffers.of_index_ = *query.mix;
+      buffers.of_index_.cells = index_->mix_cells();
+      buffers.of_index_.column = index_->mix_column();
+      buffers.by_row_ = &buffers.of_index_;
+    }
     const auto blocks = [&](const auto& visit) {
       for (const auto& [first, end] : buffers.cells_.blocks)
         for (int64_t block = first; block < end; ++block) visit(block);
@@ -364,7 +378,7 @@ void ItemSearch::estimate(const CodeRows& rows, std::span<const Query* const> qu
                           const Out& out_of, const Use& use) const {
   constexpr int kChunk = 32;  // blocks; their dots stay in the nearest cache
   const auto asked = static_cast<int>(queries.size());
-  const auto dots_of = CodeDots::best().function[asked - 1];
+  const auto dots_of = dots_->function[asked - 1];
   const int8_t* codes[CodeDots::kQueries];
   int32_t start[CodeDots::kQueries];
   for (int q = 0; q < asked; ++q) {
@@ -471,7 +485,7 @@ int ItemSearch::top(std::span<const Query> queries) const {
     count = 0;
   };
   for (const Query& query : queries) {
-    const bool index = !query.mix && uses_index(query.n, *query.excluded);
+    const bool index = uses_index(query);
     if (index || !rows_.with_codes()) {
       find(query, index);
       continue;

@@ -64,6 +64,8 @@ class ItemSearch {
     std::vector<int8_t> codes_;  // [quads * 4] the query in 8 bits:  query ~ scale_ * codes_
     int32_t start_ = 0;          // CodeDots::start_of
     const ItemMix* mix_ = nullptr;
+    const ItemMix* by_row_ = nullptr;  // the same, with cells and column in the order of the rows that are read
+    ItemMix of_index_;                 // what by_row_ points to where an index is read
     std::array<float, ItemMix::kCells> plus_{};  // the mix's, and what float arithmetic may lose of it
     float scale_ = 0;
     float slack_ = 0;  // a row's score is  bias + row_scale * (estimate +- slack_)
@@ -82,12 +84,13 @@ class ItemSearch {
     const ItemSet* excluded;
     Buffers* buffers;
     std::vector<Hit>* out;
-    const ItemMix* mix = nullptr;  // ranks by this mix of the score; such a query reads everything
+    const ItemMix* mix = nullptr;  // ranks by this mix of the score
   };
   static constexpr int kTogether = CodeDots::kQueries;  // that share one pass
 
   /// `codes` false: no 8-bit copy; the scan then reads the vectors themselves.
-  explicit ItemSearch(bool codes = true) : rows_(codes) {}
+  /// `dots`: how codes are multiplied.
+  explicit ItemSearch(bool codes = true, const CodeDots& dots = CodeDots::best()) : dots_(&dots), rows_(codes) {}
 
   /// Searches vectors [count, d], row i at vectors + i * stride; bias [count] or null.
   void assign(const float* vectors, int64_t stride, int64_t count, int d, const float* bias);
@@ -112,18 +115,17 @@ class ItemSearch {
   /// The n best items (fewer where there are fewer), best first.
   ///   query [d]; excluded: items to leave out. Blocks of which none is left are not read.
   void top(const float* query, int n, const ItemSet& excluded, Buffers& buffers, std::vector<Hit>& out) const {
-    find({query, n, &excluded, &buffers, &out}, uses_index(n, excluded));
+    const Query one{query, n, &excluded, &buffers, &out};
+    find(one, uses_index(one));
   }
   /// The same for several queries, each with its own buffers. Those that read everything share their passes over the
   /// codes. Returns how many did.
   int top(std::span<const Query> queries) const;
   /// The same without the index.
-  void exact_top(const float* query, int n, const ItemSet& excluded, Buffers& buffers, std::vector<Hit>& out) const {
-    find({query, n, &excluded, &buffers, &out}, false);
+  void exact_top(const float* query, int n, const ItemSet& excluded, Buffers& buffers, std::vector<Hit>& out,
+                 const ItemMix* mix = nullptr) const {
+    find({query, n, &excluded, &buffers, &out, mix}, false);
   }
-
-  /// Whether a search without a mix uses the index.
-  bool uses_index(int n, const ItemSet& excluded) const;
 
   /// The score by which items are ranked where there is no mix.
   float score(const float* query, int32_t item) const;
@@ -133,6 +135,7 @@ class ItemSearch {
   static constexpr unsigned kAllRows = (1U << kRows) - 1;
   static constexpr double kMostFresh = 0.005;  // share of the items that may be scored beside the index
 
+  bool uses_index(const Query& query) const;
   void find(const Query& query, bool indexed) const;
   bool begin(const float* query, int n, const ItemMix* mix, Buffers& buffers) const;
   void finish(Buffers& buffers) const;
@@ -166,6 +169,7 @@ class ItemSearch {
   const float* bias_ = nullptr;
   int64_t stride_ = 0, count_ = 0;
   int d_ = 0;
+  const CodeDots* dots_;
   CodeRows rows_;  // row i is item i
 
   std::shared_ptr<const CellIndex> index_;

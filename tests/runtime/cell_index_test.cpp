@@ -195,5 +195,69 @@ TEST(CellIndex, WhatChangesIsFoundAtOnceDuringTheBuildAndAfter) {
   EXPECT_EQ(found(search, query, false), found(search, query, true)) << "too much beside the index: all is read";
 }
 
+TEST(CellIndex, OfAMixFindsWhatItSays) {
+  // Popularity weighs as much as the product: the best of the product alone are others.
+  Items items(20'000);
+  ItemSearch search;
+  items.assign(search);
+  std::vector<uint8_t> cells;
+  const std::vector<float> column = items.numbers(items.count() + 8, 6);
+  for (int64_t i = 0; i < items.count() + 8; ++i) cells.push_back(static_cast<uint8_t>(i % 5));
+  const ItemMix mix{.cells = cells.data(),
+                    .column = column.data(),
+                    .largest = 40,
+                    .own = {1, 0.8F, 1.2F, 1, 0.9F},
+                    .with = {1, 1.2F, 0.8F, 1, 1},
+                    .plus = {0, 0.5F, -0.5F, 1, 0}};
+  const auto best_of = [&](const float* query, bool exact, const ItemSet& excluded = {}) {
+    ItemSearch::Buffers buffers;
+    std::vector<ItemSearch::Hit> hits;
+    const ItemSearch::Query asked{query, kWanted, &excluded, &buffers, &hits, &mix};
+    if (exact)
+      search.exact_top(query, kWanted, excluded, buffers, hits, &mix);
+    else
+      search.top({&asked, 1});
+    for (const auto& hit : hits)
+      EXPECT_FLOAT_EQ(hit.score, static_cast<float>(mix.of(hit.item, search.score(query, hit.item))));
+    std::vector<int32_t> best;
+    for (const auto& hit : hits) best.push_back(hit.item);
+    return best;
+  };
+  search.begin_index();
+  CellIndex::Report report;
+  const CellIndex::Options options{.wanted = kWanted, .least_recall = 0.95, .mix = &mix};
+  auto index = CellIndex::build(
+      search.codes(), items.queries,
+      [&](std::span<const float> query, std::vector<int32_t>& best) { best = best_of(query.data(), true); }, options,
+      Random(5), [] { return false; }, report);
+  ASSERT_NE(index, nullptr) << report.read << " " << report.recall;
+  search.install(std::move(index));
+  const auto fresh = items.numbers(50 * kD, 1);
+  double there = 0, of_the_product = 0;
+  for (int q = 0; q < 50; ++q) {
+    const float* query = fresh.data() + static_cast<int64_t>(q) * kD;
+    const auto best = best_of(query, true), some = best_of(query, false);
+    ItemSearch::Buffers buffers;
+    std::vector<ItemSearch::Hit> plain;
+    search.top(query, kWanted, {}, buffers, plain);
+    EXPECT_EQ(found(search, query, false), found(search, query, true)) << "without a mix everything is read";
+    for (const int32_t item : best) {
+      there += static_cast<double>(std::count(some.begin(), some.end(), item));
+      of_the_product += static_cast<double>(
+          std::count_if(plain.begin(), plain.end(), [&](const auto& hit) { return hit.item == item; }));
+    }
+  }
+  EXPECT_NEAR(there / (50.0 * kWanted), report.recall, 0.03);
+  EXPECT_LT(there, 50.0 * kWanted) << "the test searches through the index";
+  EXPECT_LT(of_the_product / (50.0 * kWanted), 0.7);
+  // What changed since is found beside it, and nothing that is left out.
+  const float* query = fresh.data();
+  for (int j = 0; j < kD; ++j) items.vectors[77 * kD + j] = 50 * query[j];
+  search.update(77);
+  EXPECT_EQ(best_of(query, false)[0], 77);
+  const auto others = best_of(query, false, ItemSet::of(std::vector<int32_t>{77}));
+  EXPECT_EQ(std::count(others.begin(), others.end(), 77), 0);
+}
+
 }  // namespace
 }  // namespace fewshop

@@ -73,6 +73,26 @@ TEST(CodeDotsTest, EveryFormGivesTheDotProducts) {
   }
 }
 
+TEST(CodeDotsTest, LongRowsOfOneSignStayWithinWholeNumbers) {
+  // As many dimensions as codes of the largest magnitude may have (ItemSearch takes smaller ones beyond).
+  constexpr int kQuads = 10'000;
+  CodeRows rows;
+  rows.clear(4 * kQuads);
+  rows.resize(8);
+  const std::vector<float> largest(4 * kQuads, 127.0F);
+  for (int i = 0; i < 8; ++i) rows.put(i, largest.data(), 0);
+  for (const CodeDots* form : CodeDots::all())
+    for (const int sign : {1, -1}) {
+      const std::vector<int8_t> query(4 * kQuads, static_cast<int8_t>(sign * form->largest));
+      const int8_t* codes = query.data();
+      const int32_t start = CodeDots::start_of(codes, 4 * kQuads);
+      const uint8_t* const blocks[] = {rows.block(0), rows.block(0), rows.block(0)};
+      float out[3 * 8];
+      form->function[0](&codes, &start, blocks, 3, kQuads, out);
+      for (const float x : out) EXPECT_FLOAT_EQ(x, sign * 127.0F * form->largest * 4 * kQuads) << form->name;
+    }
+}
+
 TEST(CodeDotsTest, TheBestIsTheLastOfAll) {
   const auto all = CodeDots::all();
   EXPECT_EQ(std::string(all.front()->name), "plain");

@@ -136,53 +136,62 @@ TEST(Recommend, TheLearnersCandidatesAreTheBestOfItsHeadExactly) {
   }
 }
 
-TEST(Recommend, WhereAnIndexSearchesByTheHeadAloneMoreIsNamed) {
-  constexpr int kItems = 20'000;
+TEST(Recommend, AnIndexIsUsedWhereItWasBuiltForTheMix) {
+  constexpr int kItems = 20'000, kQueries = 90, kWanted = 100;
   const auto model = testing::small_model({.items = kItems, .d = 16, .centres = 100});
   model->set_candidate_depth(50);
   auto& bayes = dynamic_cast<BayesMember&>(*model->parts().members[0]);
   const auto workspace = bayes.workspace();
   Random random(3);
   std::vector<float> queries;
-  for (int q = 0; q < 60; ++q) {
-    bayes.adapt({testing::random_support(random, kItems, 8, true), {}}, *workspace);
+  std::vector<ItemMix> mixes(kQueries);
+  for (int q = 0; q < kQueries; ++q) {
+    const auto support = testing::random_support(random, kItems, 8, true);
+    bayes.adapt({support, {}}, *workspace);
     const auto head = bayes.head(*workspace);
     queries.insert(queries.end(), head.begin(), head.end());
+    ASSERT_TRUE(model->mix_at(Model::groups_of(support), mixes[q]));
   }
   ItemSearch::Buffers buffers;
   std::vector<ItemSearch::Hit> hits;
-  const auto exact = [&](std::span<const float> query, std::vector<int32_t>& best) {
-    bayes.search().exact_top(query.data(), 500, {}, buffers, hits);
-    best.clear();
-    for (const auto& hit : hits) best.push_back(hit.item);
+  const auto build = [&](bool mixed, CellIndex::Report& report) {
+    const auto exact = [&](std::span<const float> query, std::vector<int32_t>& best) {
+      const ItemMix& mix = mixes[(query.data() - queries.data()) / query.size()];
+      bayes.search().exact_top(query.data(), kWanted, {}, buffers, hits, mixed ? &mix : nullptr);
+      best.clear();
+      for (const auto& hit : hits) best.push_back(hit.item);
+    };
+    const CellIndex::Options options{.wanted = kWanted, .least_recall = 0.9, .mix = mixed ? mixes.data() : nullptr};
+    return CellIndex::build(
+        bayes.search().codes(), queries, exact, options, Random(5), [] { return false; }, report);
   };
-  CellIndex::Report report;
-  auto index = CellIndex::build(
-      bayes.search().codes(), queries, exact, {.least_recall = 0.9}, Random(5), [] { return false; }, report);
-  ASSERT_TRUE(index) << "reads " << report.read;
   const auto session = model->session();
-  const auto support = testing::random_support(random, kItems, 8, true);
-  const auto candidates = [&] {
+  const auto candidates = [&](std::span<const SupportRow> support, int n) {
     model->adapt({support, {}}, *session);
     std::vector<int32_t> found;
-    model->candidates(*session, 10, {}, found);
+    model->candidates(*session, n, {}, found);
     std::sort(found.begin(), found.end());
     return found;
   };
-  const auto by_mix = candidates();
-  bayes.search().install(index);
-  const auto by_head = candidates();
-  // 500 of every member, of the head's best the index finds nine in ten.
-  bayes.adapt({support, {}}, *workspace);
-  std::vector<int32_t> best;
-  exact(bayes.head(*workspace), best);
-  const auto named = std::count_if(
-      best.begin(), best.end(), [&](int32_t item) { return std::binary_search(by_head.begin(), by_head.end(), item); });
-  EXPECT_GE(named, 425);
-  EXPECT_LT(by_mix.size(), 250U);
-  EXPECT_GT(by_head.size(), 600U) << "with the most popular";
-  bayes.search().install(nullptr);
-  EXPECT_EQ(candidates(), by_mix);
+  CellIndex::Report of_head, of_mix;
+  const auto index_of_head = build(false, of_head), index_of_mix = build(true, of_mix);
+  ASSERT_TRUE(index_of_head && index_of_mix) << of_head.read << " " << of_mix.read;
+  EXPECT_TRUE(index_of_mix->mixed());
+  double found = 0, wanted = 0;
+  for (int draw = 0; draw < 40; ++draw) {
+    const auto support = testing::random_support(random, kItems, 8, true);
+    bayes.search().install(nullptr);
+    const auto all = candidates(support, 10), longer = candidates(support, 45);
+    bayes.search().install(index_of_head);
+    EXPECT_EQ(candidates(support, 10), all) << "an index that knows no mix is not asked";
+    bayes.search().install(index_of_mix);
+    const auto through_index = candidates(support, 10);
+    wanted += static_cast<double>(all.size());
+    for (const int32_t item : all) found += std::binary_search(through_index.begin(), through_index.end(), item);
+    EXPECT_EQ(candidates(support, 45), longer) << "more than it was measured for: everything is read";
+  }
+  EXPECT_GT(found / wanted, 0.95);
+  EXPECT_LT(found, wanted) << "the index is asked";
 }
 
 TEST(Recommend, UnderAFilterTheBestThatPassAreFoundHoweverFewPass) {

@@ -68,14 +68,15 @@ std::vector<ItemSearch::Hit> full_sort(const ItemSearch& search, const Items& it
 
 void expect_equals_full_sort(const Items& items, const std::vector<float>& query, int n,
                              const std::vector<int32_t>& exclude) {
-  for (bool codes : {true, false}) {
-    ItemSearch search(codes);
+  const auto expect = [&](ItemSearch search, const char* form) {
     search.assign(items.vectors.data(), items.stride, items.count, items.d, items.bias_or_null());
     ItemSearch::Buffers buffers;
     std::vector<ItemSearch::Hit> found;
     search.top(query.data(), n, ItemSet::of(exclude), buffers, found);
-    EXPECT_TRUE(found == full_sort(search, items, query, n, exclude)) << "d = " << items.d << ", codes " << codes;
-  }
+    EXPECT_TRUE(found == full_sort(search, items, query, n, exclude)) << "d = " << items.d << ", " << form;
+  };
+  expect(ItemSearch(false), "no codes");
+  for (const CodeDots* dots : CodeDots::all()) expect(ItemSearch(true, *dots), dots->name);
 }
 
 TEST(ItemSearch, EqualsTheFullSortForRandomData) {
@@ -363,7 +364,8 @@ TEST(ItemSearch, AMixIsRankedExactly) {
     const int64_t count = *rc::gen::inRange(1, 900);
     const int d = *rc::gen::inRange(1, 131);
     const Items items = random_items(count, d, random, std::exp(2 * random.normal()), *rc::gen::arbitrary<bool>());
-    ItemSearch search(*rc::gen::arbitrary<bool>());
+    const auto forms = CodeDots::all();
+    ItemSearch search(*rc::gen::arbitrary<bool>(), *forms[*rc::gen::inRange<size_t>(0, forms.size())]);
     search.assign(items.vectors.data(), items.stride, items.count, items.d, items.bias_or_null());
     const size_t queries = *rc::gen::inRange(1, 7);
     std::vector<RandomMix> mixes;
@@ -445,9 +447,6 @@ TEST(ItemSearch, AMixOfNumbersBeyondFloatIsRankedAllTheSame) {
     std::vector<ItemSearch::Hit> found;
     ItemSearch::Buffers buffers;
     const ItemSet none;
-    const ItemSearch::Query asked{query.data(), 20, &none, &buffers, &found, &mix.mix};
-    search.top({&asked, 1});
-    ASSERT_EQ(found.size(), 20U);
     std::vector<double> all;
     for (int32_t item = 0; item < 600; ++item) {
       const auto score = static_cast<double>(definition(items, query, item).first);
@@ -455,7 +454,85 @@ TEST(ItemSearch, AMixOfNumbersBeyondFloatIsRankedAllTheSame) {
       all.push_back(item == 77 ? -kMost : std::clamp(mix.mix.of(item, score), -kMost, kMost));
     }
     std::sort(all.begin(), all.end(), std::greater<>());
-    for (size_t i = 0; i < 20; ++i) EXPECT_FLOAT_EQ(found[i].score, static_cast<float>(all[i])) << i;
+    for (const int n : {20, 600, 700}) {
+      const ItemSearch::Query asked{query.data(), n, &none, &buffers, &found, &mix.mix};
+      search.top({&asked, 1});
+      ASSERT_EQ(std::ssize(found), std::min(n, 600));
+      for (size_t i = 0; i < found.size(); ++i) EXPECT_FLOAT_EQ(found[i].score, static_cast<float>(all[i])) << i;
+    }
+  }
+}
+
+/// The best of rows of four and more dimensions without bias.
+int32_t best_of(const std::vector<float>& vectors, const std::vector<float>& query) {
+  const auto d = static_cast<int>(query.size());
+  int32_t best = -1;
+  for (const CodeDots* dots : CodeDots::all()) {
+    ItemSearch search(true, *dots);
+    search.assign(vectors.data(), d, std::ssize(vectors) / d, d, nullptr);
+    ItemSearch::Buffers buffers;
+    std::vector<ItemSearch::Hit> found;
+    search.top(query.data(), 1, {}, buffers, found);
+    EXPECT_TRUE(best < 0 || found[0].item == best) << dots->name;
+    best = found[0].item;
+  }
+  return best;
+}
+
+TEST(ItemSearch, WhatTheCodesOfAQueryLoseIsInTheBounds) {
+  // 0.2 beside 127 has a code of 0: by the codes the last row, of ones there, is worth nothing.
+  constexpr int kD = 64, kOthers = 200;
+  std::vector<float> query(kD, 0.2F), vectors((kOthers + 1) * kD, 0.0F);
+  query[0] = 127;
+  for (int i = 0; i < kOthers; ++i) vectors[i * kD] = 0.5F * 0.2F * (kD - 1) / 127;  // half of what it is worth
+  for (int j = 1; j < kD; ++j) vectors[kOthers * kD + j] = 1;
+  EXPECT_EQ(best_of(vectors, query), kOthers);
+}
+
+TEST(ItemSearch, WhatTheCodesOfARowLoseIsInTheBounds) {
+  constexpr int kD = 64, kOthers = 200;
+  std::vector<float> query(kD, 1.0F), vectors((kOthers + 1) * kD, 0.0F);
+  for (int i = 0; i <= kOthers; ++i) vectors[i * kD] = 127;
+  for (int i = 0; i < kOthers; ++i)
+    for (int j = 1; j <= 20; ++j) vectors[i * kD + j] = 1;         // codes say it all: 147
+  for (int j = 1; j < kD; ++j) vectors[kOthers * kD + j] = 0.45F;  // codes of 0, but worth 155
+  EXPECT_EQ(best_of(vectors, query), kOthers);
+}
+
+TEST(ItemSearch, AWrongGuessOfAMixIsSearchedAgainByTheMix) {
+  // The high numbers of the column stand in the blocks that the sample looks at, and there are fewer than are wanted.
+  constexpr int kD = 4;
+  constexpr int64_t kItems = 40'000;
+  Items items(kItems, kD);
+  for (int64_t i = 0; i < kItems; ++i)
+    for (int j = 0; j < kD; ++j) items.at(i, j) = static_cast<float>((i * 7919 + j * 31) % 1000) / 1000;
+  ItemSearch search;
+  search.assign(items.vectors.data(), items.stride, kItems, kD, nullptr);
+  const std::vector<float> query(kD, 1.0F);
+  const std::vector<uint8_t> cells(kItems, 0);
+  for (const int n : {130, 200, 400, 1000}) {
+    const int64_t step = 2 * n / 16;
+    std::vector<float> column(kItems);
+    ItemSet excluded;
+    int high = 0;
+    for (int64_t i = 0; i < kItems; ++i) {
+      const bool sampled = i / 8 % step == step / 2;
+      column[i] = sampled ? 1000 + static_cast<float>(i % 977) / 10 : static_cast<float>(i * 31 % 977) / 10;
+      if (sampled && high++ >= n / 2 + 40) excluded.set(static_cast<int32_t>(i), true);
+    }
+    ItemMix mix{.cells = cells.data(), .column = column.data(), .largest = 1100};
+    mix.own[0] = 1e-3F;
+    mix.with[0] = 1;
+    ItemSearch::Buffers buffers;
+    std::vector<ItemSearch::Hit> found;
+    const ItemSearch::Query asked{query.data(), n, &excluded, &buffers, &found, &mix};
+    search.top({&asked, 1});
+    std::vector<float> all;
+    for (int32_t item = 0; item < kItems; ++item)
+      if (!excluded.contains(item)) all.push_back(static_cast<float>(mix.of(item, search.score(query.data(), item))));
+    std::sort(all.begin(), all.end(), std::greater<>());
+    ASSERT_EQ(std::ssize(found), n);
+    for (int i = 0; i < n; ++i) EXPECT_NEAR(found[i].score, all[i], 1e-4F) << "place " << i << " of " << n;
   }
 }
 
