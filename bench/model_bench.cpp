@@ -18,6 +18,12 @@ namespace {
 
 constexpr int kUsers = 64;
 
+std::shared_ptr<Model> a_model(int items) {
+  const auto model = testing::small_model({.items = items, .d = 64});
+  model->set_candidate_depth(50);  // what a training chooses for such a shop (fewshop bench serve)
+  return model;
+}
+
 struct Serving {
   fewshop_model* model;
   fewshop_session* session = nullptr;
@@ -25,7 +31,7 @@ struct Serving {
   std::vector<std::vector<fewshop_row>> users;
   int user = 0;
 
-  Serving(int items, int events) : model(to_c(testing::small_model({.items = items, .d = 64}))) {
+  Serving(int items, int events) : model(to_c(a_model(items))) {
     if (fewshop_session_create(model, &session) != FEWSHOP_OK) std::abort();
     Random random(3);
     for (int i = 0; i < kUsers * events; ++i) ids.push_back("item-" + std::to_string(random.below(items)));
