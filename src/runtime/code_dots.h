@@ -6,7 +6,8 @@
 namespace fewshop {
 
 /// The dot products of 8-bit codes that a scan spends its time with, in the forms that processors have instructions
-/// for. All forms give the same whole numbers; they differ in how large the codes of a query may be.
+/// for. All forms give the same whole numbers (as floats: rounded beyond 2^24); they differ in how large the codes of a
+/// query may be.
 struct CodeDots {
   static constexpr int kQueries = 4;  // at once, at most
 

@@ -94,9 +94,9 @@ class Model {
   /// The score of one method before clipping, as prior (returned) plus contribution [support rows].
   double explain(ModelSession& session, int method, int32_t item, std::span<double> contribution) const;
 
-  /// What the full stack ranks for a list of n, of the items that are not excluded: the best depth_for(n, excluded) of
-  /// the learner's head and of every sparse member, and the most frequent, 2/5 as many and n; all of them where
-  /// seeks_candidates() says so. Each once, in no order. docs/stack-and-gate.md.
+  /// What the full stack ranks for a list of n, of the items that are not excluded: the best depth_for(n) of the
+  /// learner (by the stack's mix, mix_at) and of every sparse member, and the most frequent, 2/5 as many and n; all of
+  /// them where seeks_candidates() says so. Each once, in no order. docs/stack-and-gate.md.
   void candidates(ModelSession& session, int n, const ItemSet& excluded, std::vector<int32_t>& out) const {
     candidates(session, n, depth_for(n), excluded, out);
   }
