@@ -165,6 +165,10 @@ TEST(Recommend, AnIndexIsUsedWhereItWasBuiltForTheMix) {
     return CellIndex::build(
         bayes.search().codes(), queries, exact, options, Random(5), [] { return false; }, report);
   };
+  const auto install = [&](std::shared_ptr<const CellIndex> index) {
+    bayes.search().begin_index();
+    bayes.search().install(std::move(index));
+  };
   const auto session = model->session();
   const auto candidates = [&](std::span<const SupportRow> support, int n) {
     model->adapt({support, {}}, *session);
@@ -182,9 +186,9 @@ TEST(Recommend, AnIndexIsUsedWhereItWasBuiltForTheMix) {
     const auto support = testing::random_support(random, kItems, 8, true);
     bayes.search().install(nullptr);
     const auto all = candidates(support, 10), longer = candidates(support, 45);
-    bayes.search().install(index_of_head);
+    install(index_of_head);
     EXPECT_EQ(candidates(support, 10), all) << "an index that knows no mix is not asked";
-    bayes.search().install(index_of_mix);
+    install(index_of_mix);
     const auto through_index = candidates(support, 10);
     wanted += static_cast<double>(all.size());
     for (const int32_t item : all) found += std::binary_search(through_index.begin(), through_index.end(), item);
