@@ -14,4 +14,11 @@ std::vector<std::string> split_list(std::string_view text, char separator) {
   return parts;
 }
 
+std::string ascii_lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return result;
+}
+
 }  // namespace fewshop

@@ -20,6 +20,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace fewshop::http {
 namespace {
@@ -43,9 +44,7 @@ class AnswerReader final : public boost::beast::http::basic_parser<false> {
  protected:
   void on_response_impl(int status, string_view, int, ErrorCode&) override { answer.status = status; }
   void on_field_impl(boost::beast::http::field, string_view name, string_view value, ErrorCode&) override {
-    std::string key(name.data(), name.size());
-    for (char& c : key)
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    std::string key = ascii_lower({name.data(), name.size()});
     answer.headers.emplace_back(std::move(key), std::string(value.data(), value.size()));
   }
   void on_header_impl(ErrorCode&) override {}

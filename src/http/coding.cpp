@@ -4,10 +4,10 @@
 #include <zstd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstdlib>
 #include <new>
 
+#include "core/text.h"
 #include "http/route.h"
 
 namespace fewshop::http {
@@ -117,11 +117,7 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
-std::string lower(std::string_view text) {
-  std::string out(trim(text));
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
+std::string lower(std::string_view text) { return ascii_lower(trim(text)); }
 
 }  // namespace
 

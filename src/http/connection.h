@@ -1,6 +1,7 @@
 #pragma once
 
-// What a connection of the server is made of. For server.cpp only: including Asio and TLS costs tens of seconds.
+// What a connection of the server is made of. For server.cpp, answering.cpp and listeners.cpp only: including Asio and
+// TLS costs tens of seconds.
 
 #include <atomic>
 #include <boost/asio/as_tuple.hpp>

@@ -3,6 +3,8 @@
 #include <mutex>
 #include <optional>
 
+#include "core/text.h"
+
 namespace fewshop::http {
 namespace {
 
@@ -24,8 +26,7 @@ json error_schema() {
 
 // "GET /api/user/{user-id}/feedback" becomes "get_api_user_by_user_id_feedback": unique where routes are.
 std::string operation_id(const Route& route) {
-  std::string out;
-  for (const char c : method_name(route.method)) out.push_back(static_cast<char>(c - 'A' + 'a'));
+  std::string out = ascii_lower(method_name(route.method));
   for (const char c : route.path) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
     if (c == '{')
@@ -100,9 +101,7 @@ json operation(const Route& route) {
 json openapi(const Router& router, const std::string& version) {
   json paths = json::object();
   for (const auto& route : router.routes()) {
-    std::string method(method_name(route->method));
-    for (char& c : method) c = static_cast<char>(c - 'A' + 'a');
-    paths[route->path][method] = operation(*route);
+    paths[route->path][ascii_lower(method_name(route->method))] = operation(*route);
   }
   json schemas = {{"Error", error_schema()}};
   for (const auto& [name, schema] : router.schemas()) schemas[name] = schema;

@@ -6,12 +6,14 @@
 #include <optional>
 #include <string>
 
+#include "core/text.h"
 #include "http/coding.h"
 #include "http/route.h"
 
 namespace fewshop::http {
 
-/// Beast's parser, filling a Request directly. Included by server.cpp only: Beast costs tens of seconds of compiling.
+/// Beast's parser, filling a Request directly. Included by server.cpp and answering.cpp only: Beast costs tens of
+/// seconds of compiling.
 class RequestReader final : public boost::beast::http::basic_parser<true> {
  public:
   using ErrorCode = boost::beast::error_code;
@@ -64,9 +66,7 @@ class RequestReader final : public boost::beast::http::basic_parser<true> {
     using Field = boost::beast::http::field;
     // Trailers come here too. Nothing that is decided by a header may be changed by them.
     if (is_header_done()) return;
-    std::string key(name.data(), name.size());
-    for (char& c : key)
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    std::string key = ascii_lower({name.data(), name.size()});
     if (which == Field::transfer_encoding && !boost::beast::iequals(value, "chunked")) other_coding = true;
     if (which == Field::expect) (boost::beast::iequals(value, "100-continue") ? expects : expects_other) = true;
     if (which == Field::host) ++hosts;

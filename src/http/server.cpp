@@ -1,18 +1,13 @@
-// All of Beast, Asio and TLS is in this file and connection.h: each file that includes them costs tens of seconds of
-// compiling.
+// connection.h, which includes Beast, Asio and TLS, is for this file, answering.cpp and listeners.cpp only: each batch
+// of files with it takes tens of seconds to compile.
 #include "http/server.h"
 
-#include <fmt/format.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <chrono>
@@ -26,24 +21,19 @@
 #include "core/hash.h"
 #include "core/random.h"
 #include "http/answer_head.h"
-#include "http/aside.h"
-#include "http/coding.h"
+#include "http/answering.h"
 #include "http/connection.h"
-#include "http/cors.h"
+#include "http/listeners.h"
 #include "http/request_reader.h"
 #include "http/tls_context.h"
-#include "http/url.h"
 
 namespace fewshop::http {
 namespace {
 
 using asio::ip::tcp;
 
-constexpr size_t kSkippedBody = 64 << 10;    // a refused body up to here is read and dropped: the connection lives
-constexpr size_t kMostCompressed = 4 << 20;  // of an answer: more would hold up the thread's other connections
-constexpr size_t kMostAside = 256;           // requests that wait for the thread of those that take long
-constexpr size_t kMostTogether = 4;          // requests that are answered together
-constexpr size_t kLinger = 1 << 20;          // what is read and dropped after an answer that closes
+constexpr size_t kSkippedBody = 64 << 10;  // a refused body up to here is read and dropped: the connection lives
+constexpr size_t kLinger = 1 << 20;        // what is read and dropped after an answer that closes
 
 bool is_sensible_id(std::string_view id) {
   if (id.empty() || id.size() > 128) return false;
@@ -58,7 +48,7 @@ bool is_sensible_id(std::string_view id) {
 
 struct Server::Impl {
   Impl(const Router& routes, Options given, Hooks given_hooks)
-      : router(routes), options(std::move(given)), hooks(std::move(given_hooks)), cors(options.cors_origins) {
+      : options(std::move(given)), hooks(std::move(given_hooks)), answering(routes, options, hooks) {
     require(options.tls_certificate.empty() == options.tls_key.empty(),
             "TLS needs a certificate and a key: give both files or none");
     require(options.tcp || !options.unix_socket.empty(), "a server needs an address or a Unix socket");
@@ -79,61 +69,14 @@ struct Server::Impl {
     });
   }
 
-  void listen_tcp() {
-    if (!options.tcp) return;
-    ErrorCode error;
-    tcp::resolver resolver(loops[0]->context);
-    const auto found = resolver.resolve(options.host, std::to_string(options.port), tcp::resolver::passive, error);
-    if (error || found.empty())
-      throw InvalidInput("host '" + options.host + "' is not an address of this machine: " + error.message());
-    const tcp::endpoint endpoint = found.begin()->endpoint();
-    tcp_acceptor.emplace(loops[0]->context.get_executor());
-    tcp_acceptor->open(endpoint.protocol());
-    tcp_acceptor->set_option(asio::socket_base::reuse_address(true));
-    if (tcp_acceptor->bind(endpoint, error); !error) tcp_acceptor->listen(4096, error);
-    if (error)
-      throw Failure(fmt::format("cannot listen on {} port {}: {}", options.host, options.port, error.message()));
-    bound_port = tcp_acceptor->local_endpoint().port();
-  }
-
-  void listen_unix() {
-    const std::string& path = options.unix_socket;
-    if (path.empty()) return;
-    require(path.size() < sizeof(sockaddr_un::sun_path), "the path of a Unix socket has at most ",
-            sizeof(sockaddr_un::sun_path) - 1, " characters: ", path);
-    ErrorCode error;
-    const asio::local::stream_protocol::endpoint endpoint(path);
-    // What a killed server left is in the way; a living one is not pushed aside.
-    asio::local::stream_protocol::socket probe(loops[0]->context);
-    if (probe.connect(endpoint, error); !error) throw Failure(path + ": another server answers there");
-    struct stat status {};
-    if (::lstat(path.c_str(), &status) == 0) {
-      require(S_ISSOCK(status.st_mode), path, ": is there and is not a socket");
-      ::unlink(path.c_str());
-    }
-    unix_acceptor.emplace(loops[0]->context.get_executor());
-    unix_acceptor->open();
-    // Before bind, so that nobody can connect in between.
-    ::fchmod(unix_acceptor->native_handle(), 0600);
-    error = {};
-    if (unix_acceptor->bind(endpoint, error); !error) unix_acceptor->listen(128, error);
-    if (error) throw Failure(path + ": cannot listen: " + error.message());
-    ::chmod(path.c_str(), 0600);
-    owns_unix_path = true;
-  }
-
   void start() {
     if (started) throw std::logic_error("a server starts once");
     started = true;
     for (size_t i = 0; i < options.threads; ++i) loops.push_back(std::make_shared<Loop>(entropy()));
     try {
       load_tls();
-      listen_tcp();
-      listen_unix();
+      listeners.open(options, loops[0]->context);
     } catch (...) {
-      release_listeners();
-      tcp_acceptor.reset();
-      unix_acceptor.reset();
       loops.clear();
       throw;
     }
@@ -141,8 +84,8 @@ struct Server::Impl {
       asio::co_spawn(loop->context, watch(*loop), asio::detached);
       work.emplace_back(loop->context.get_executor());
     }
-    if (tcp_acceptor) asio::co_spawn(loops[0]->context, accept_all(*tcp_acceptor), asio::detached);
-    if (unix_acceptor) asio::co_spawn(loops[0]->context, accept_all(*unix_acceptor), asio::detached);
+    if (listeners.tcp) asio::co_spawn(loops[0]->context, accept_all(*listeners.tcp), asio::detached);
+    if (listeners.unix_socket) asio::co_spawn(loops[0]->context, accept_all(*listeners.unix_socket), asio::detached);
     for (const auto& loop : loops) loop->thread = std::thread([this, loop] { run(*loop); });
   }
 
@@ -158,14 +101,6 @@ struct Server::Impl {
     }
   }
 
-  void release_listeners() {
-    ErrorCode ignored;
-    if (tcp_acceptor) tcp_acceptor->close(ignored);
-    if (unix_acceptor) unix_acceptor->close(ignored);
-    if (owns_unix_path) ::unlink(options.unix_socket.c_str());
-    owns_unix_path = false;
-  }
-
   void stop() {
     std::unique_lock lock(stop_mutex);
     if (loops.empty() || stopped) return;
@@ -174,7 +109,7 @@ struct Server::Impl {
     for (const auto& loop : loops)
       asio::post(loop->context, [this, loop = loop.get()] {
         loop->draining = true;
-        if (loop == loops[0].get()) release_listeners();
+        if (loop == loops[0].get()) listeners.close();
         for (Connection* connection : loop->connections)
           if (connection->idle) connection->cancel();
       });
@@ -191,13 +126,12 @@ struct Server::Impl {
       });
     count_changed.wait(wait, none);
     wait.unlock();
-    aside.stop();
+    answering.stop();
     work.clear();
     for (const auto& loop : loops) loop->context.stop();
     for (const auto& loop : loops) loop->thread.join();
-    release_listeners();  // without connections the loops may have ended before their turn came
-    tcp_acceptor.reset();
-    unix_acceptor.reset();
+    listeners.close();  // without connections the loops may have ended before their turn came
+    listeners.clear();
   }
 
   // --- connections ---
@@ -289,6 +223,34 @@ struct Server::Impl {
     if (--open_connections == 0) count_changed.notify_all();
   }
 
+  /// What becomes of a connection after a request.
+  enum class Next { kAnother, kClose, kLinger };
+
+  /// One request on its way.
+  struct Turn {
+    std::optional<RequestReader> reader;  // from its first byte on
+    std::optional<HttpError> refused;     // it makes no sense any further: answered by this, and closed
+    Answering::Plan plan;
+    std::optional<Response> response;
+    bool keep_alive = false;
+    bool linger = false;  // what the client still sends has to be read before closing
+
+    const Request& request() const { return *reader->request; }
+    /// Parses what came; false where that was the last that can be parsed without more.
+    bool put(Buffer& buffer) {
+      ErrorCode error;
+      buffer.consume(reader->put(asio::buffer(buffer.data()), error));
+      if (error && error != boost::beast::http::error::need_more) refused = reader->refusal(error);
+      return !error;
+    }
+    void answer_refusal() {
+      if (!refused) return;
+      response = Response::error(*refused, request().id);
+      keep_alive = false;
+      linger = true;
+    }
+  };
+
   /// All requests of one connection, one after the other: answers of pipelined requests keep their order by that.
   template <class C>
   Awaitable<void> serve(std::unique_ptr<C> owned) {
@@ -298,8 +260,8 @@ struct Server::Impl {
       auto [error] = co_await c.stream.async_handshake(asio::ssl::stream_base::server, kAwait);
       if (error) co_return;
     }
-    bool goes_on = true, linger = false;
-    while (goes_on && !c.loop.closing) goes_on = co_await serve_one(c, linger);
+    Next next = Next::kAnother;
+    while (next == Next::kAnother && !c.loop.closing) next = co_await serve_one(c);
     c.idle = false;
     c.timed_out = false;
     c.deadline = after(2);
@@ -308,7 +270,7 @@ struct Server::Impl {
     }
     ErrorCode ignored;
     c.socket().shutdown(asio::socket_base::shutdown_send, ignored);
-    if (linger) {
+    if (next == Next::kLinger) {
       // Closing with unread input would reset the connection, and the client might never see why it was refused.
       std::unique_ptr<char[]> dropped(new char[16 << 10]);
       for (size_t total = 0; total < kLinger && !c.loop.closing && !c.timed_out;) {
@@ -319,336 +281,180 @@ struct Server::Impl {
     }
   }
 
-  /// Reads and answers one request; false where the connection is to be closed.
+  /// Reads and answers one request.
   template <class C>
-  Awaitable<bool> serve_one(C& c, bool& linger) {
+  Awaitable<Next> serve_one(C& c) {
     c.buffer.shrink();
     c.timed_out = false;
-    if (c.loop.draining && c.buffer.empty()) co_return false;
-    std::optional<RequestReader> reader;
-    std::optional<HttpError> refused;
-    bool begun = false;
+    if (c.loop.draining && c.buffer.empty()) co_return Next::kClose;
+    Turn turn;
+    if (!co_await read_headers(c, turn)) co_return Next::kClose;
+    begin_answer(c, turn);
+    Counted body_bytes(buffered);
+    if (awaits_body(turn) && !co_await read_body(c, turn, body_bytes)) co_return Next::kClose;
+    c.buffer.shrink();
 
-    // --- the headers ---
+    const Instant read = Clock::now();
+    c.deadline = kNever;
+    if (!turn.response && !co_await answer(c, turn)) co_return Next::kClose;
+    if (c.loop.draining) turn.keep_alive = false;
+    const bool sent = co_await write(c, turn, read);
+    co_return !sent ? Next::kClose : turn.keep_alive ? Next::kAnother : turn.linger ? Next::kLinger : Next::kClose;
+  }
+
+  /// Up to the empty line, or a refusal. False where the client went away, or nothing came in time: nobody to answer.
+  template <class C>
+  Awaitable<bool> read_headers(C& c, Turn& turn) {
     c.idle = true;
     c.deadline = after(options.idle_seconds);
-    while (!refused) {
+    for (;;) {
+      // Empty lines before a request are allowed.
+      while (!turn.reader && (c.buffer.data().starts_with('\r') || c.buffer.data().starts_with('\n')))
+        c.buffer.consume(1);
       if (!c.buffer.empty()) {
-        // Empty lines before a request are allowed.
-        while (!begun && (c.buffer.data().starts_with('\r') || c.buffer.data().starts_with('\n'))) c.buffer.consume(1);
-      }
-      if (!c.buffer.empty()) {
-        if (!begun) {
-          begun = true;
+        if (!turn.reader) {
           c.idle = false;
           c.deadline = after(options.header_seconds);
-          reader.emplace(options.max_header, options.max_body, options.max_decompressed_body);
-          reader->request->remote = c.remote;
-          reader->request->local_admin = c.local_admin;
+          turn.reader.emplace(options.max_header, options.max_body, options.max_decompressed_body);
+          turn.reader->request->remote = c.remote;
+          turn.reader->request->local_admin = c.local_admin;
         }
-        ErrorCode error;
-        c.buffer.consume(reader->put(asio::buffer(c.buffer.data()), error));
-        if (!error && reader->is_header_done()) break;
-        if (error && error != boost::beast::http::error::need_more) {
-          refused = reader->refusal(error);
-          break;
-        }
-        if (!error) continue;
+        const bool more = turn.put(c.buffer);
+        if (turn.refused || (more && turn.reader->is_header_done())) co_return true;
+        if (more) continue;
       }
       if (!c.buffer.make_room(options.max_header + kIdleBuffer)) {
-        refused.emplace(431, "headers_too_large", "the headers are too large");
-        break;
+        turn.refused.emplace(431, "headers_too_large", "the headers are too large");
+        co_return true;
       }
       auto [error, n] = co_await c.stream.async_read_some(c.buffer.room(), kAwait);
-      if (error && begun && c.timed_out && !c.loop.closing) {
-        refused.emplace(408, "timeout", "the request did not come in time");
-        break;
+      if (error && turn.reader && c.timed_out && !c.loop.closing) {
+        turn.refused.emplace(408, "timeout", "the request did not come in time");
+        co_return true;
       }
       if (error) co_return false;
       c.buffer.commit(n);
     }
+  }
 
-    Request& request = *reader->request;
-    request.id = is_sensible_id(request.header("x-request-id")) ? std::string(request.header("x-request-id"))
-                                                                : to_hex(c.loop.random.next());
-    Plan plan;
-    bool keep_alive = !refused && reader->keep_alive() && !reader->other_coding;
-    std::optional<Response> response;
-    if (refused)
-      response = Response::error(*refused, request.id);
-    else
-      response = prepare(*reader, plan);
-    linger = refused.has_value();
+  /// What the headers alone decide: the route, or an answer at once.
+  void begin_answer(Connection& c, Turn& turn) {
+    RequestReader& reader = *turn.reader;
+    const std::string_view given = reader.request->header("x-request-id");
+    reader.request->id = is_sensible_id(given) ? std::string(given) : to_hex(c.loop.random.next());
+    if (turn.refused) return turn.answer_refusal();
+    turn.keep_alive = reader.keep_alive() && !reader.other_coding;
+    turn.response = answering.prepare(reader, turn.plan);
+  }
 
-    // --- the body ---
-    Counted body_bytes(buffered);
-    if (!refused && !reader->is_done() && !reader->other_coding) {
-      if (response) {
-        const auto length = reader->content_length();
-        if (length && *length <= kSkippedBody && !reader->expects) {
-          reader->discard_body();
-        } else {
-          keep_alive = false;
-          linger = true;
-        }
-      }
-      if (!response || !linger) {
-        reader->eager(true);
-        c.timed_out = false;
-        c.deadline = after(options.body_seconds);
-        if (reader->expects && c.buffer.empty()) {
-          static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-          auto [error, n] = co_await asio::async_write(c.stream, asio::buffer(kContinue), kAwait);
-          if (error) co_return false;
-        }
-        for (;;) {
-          if (!c.buffer.empty()) {
-            ErrorCode error;
-            c.buffer.consume(reader->put(asio::buffer(c.buffer.data()), error));
-            if (error && error != boost::beast::http::error::need_more) {
-              refused = reader->refusal(error);
-              break;
-            }
-            if (reader->is_done()) break;
-            if (body_bytes.set(request.body.size()) > options.max_buffered) {
-              refused.emplace(503, "overloaded", "too many large requests at once");
-              refused->retry_after = 1;
-              break;
-            }
-          }
-          if (!c.buffer.make_room(kReadBuffer)) {
-            refused.emplace(400, "malformed_request", "a chunk's header or the trailers are too long");
-            break;
-          }
-          auto [error, n] = co_await c.stream.async_read_some(c.buffer.room(), kAwait);
-          if (error && c.timed_out && !c.loop.closing) {
-            refused.emplace(408, "timeout", "the body did not come in time");
-            break;
-          }
-          if (error) co_return false;
-          c.buffer.commit(n);
-        }
-        if (refused) {
-          response = Response::error(*refused, request.id);
-          keep_alive = false;
-          linger = true;
-        }
-      }
+  /// Whether a body is to be read. One that nobody needs is read where it is short, so that the connection can go on.
+  static bool awaits_body(Turn& turn) {
+    RequestReader& reader = *turn.reader;
+    if (turn.refused || reader.is_done() || reader.other_coding) return false;
+    if (!turn.response) return true;
+    const auto length = reader.content_length();
+    if (length && *length <= kSkippedBody && !reader.expects) {
+      reader.discard_body();
+      return true;
     }
-    c.buffer.shrink();
+    turn.keep_alive = false;
+    turn.linger = true;
+    return false;
+  }
 
-    // --- the answer ---
-    const Instant read = Clock::now();
-    c.deadline = kNever;
-    if (!response) {
-      Counted flight(in_flight);
-      if (flight.set(1) > options.max_in_flight && !plan.route->vital) {
-        HttpError full(503, "overloaded", "too many requests at once; try again");
-        full.retry_after = 1;
-        response = Response::error(full, request.id);
-      } else {
-        auto exchange = std::make_shared<Exchange>();
-        dispatch(c.loop, reader->request, *plan.route, exchange);
-        if (!exchange->ready) {
-          Timer timer(c.loop.context.get_executor(), kNever);
-          exchange->timer = c.waits_for_reply = &timer;
-          while (!exchange->ready && !c.loop.closing) co_await timer.async_wait(kAwait);
-          exchange->timer = c.waits_for_reply = nullptr;
-          if (!exchange->ready) co_return false;
-        }
-        response = std::move(exchange->response);
-      }
+  /// Up to the body's end, or a refusal. False where the client went away.
+  template <class C>
+  Awaitable<bool> read_body(C& c, Turn& turn, Counted& body_bytes) {
+    turn.reader->eager(true);
+    c.timed_out = false;
+    c.deadline = after(options.body_seconds);
+    if (turn.reader->expects && c.buffer.empty()) {
+      static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+      auto [error, n] = co_await asio::async_write(c.stream, asio::buffer(kContinue), kAwait);
+      if (error) co_return false;
     }
-    if (c.loop.draining) keep_alive = false;
-    finish(request, *response);
-    const int status = response->status;
-    const std::string head =
-        write_head(*response, {.request_id = request.id, .keep_alive = keep_alive, .old_version = plan.old_version});
-    observe(request, plan.route, status, std::chrono::duration<double>(Clock::now() - read).count(), reader->bytes);
+    while (!turn.refused) {
+      if (!c.buffer.empty()) {
+        turn.put(c.buffer);
+        if (turn.refused) break;
+        if (turn.reader->is_done()) co_return true;
+        if (body_bytes.set(turn.request().body.size()) > options.max_buffered) {
+          turn.refused.emplace(503, "overloaded", "too many large requests at once");
+          turn.refused->retry_after = 1;
+          break;
+        }
+      }
+      if (!c.buffer.make_room(kReadBuffer)) {
+        turn.refused.emplace(400, "malformed_request", "a chunk's header or the trailers are too long");
+        break;
+      }
+      auto [error, n] = co_await c.stream.async_read_some(c.buffer.room(), kAwait);
+      if (error && c.timed_out && !c.loop.closing)
+        turn.refused.emplace(408, "timeout", "the body did not come in time");
+      else if (error)
+        co_return false;
+      else
+        c.buffer.commit(n);
+    }
+    turn.answer_refusal();
+    co_return true;
+  }
+
+  /// Waits for the route's answer. False where the server ends first.
+  template <class C>
+  Awaitable<bool> answer(C& c, Turn& turn) {
+    Counted flight(in_flight);
+    if (flight.set(1) > options.max_in_flight && !turn.plan.route->vital) {
+      HttpError full(503, "overloaded", "too many requests at once; try again");
+      full.retry_after = 1;
+      turn.response = Response::error(full, turn.request().id);
+      co_return true;
+    }
+    const auto exchange = std::make_shared<Exchange>();
+    answering.dispatch(c.loop, turn.reader->request, *turn.plan.route, exchange);
+    if (!exchange->ready) {
+      Timer timer(c.loop.context.get_executor(), kNever);
+      exchange->timer = c.waits_for_reply = &timer;
+      while (!exchange->ready && !c.loop.closing) co_await timer.async_wait(kAwait);
+      exchange->timer = c.waits_for_reply = nullptr;
+      if (!exchange->ready) co_return false;
+    }
+    turn.response = std::move(exchange->response);
+    co_return true;
+  }
+
+  /// Sends the answer. `read`: when the request had been read. False where the client went away.
+  template <class C>
+  Awaitable<bool> write(C& c, Turn& turn, Instant read) {
+    Response& response = *turn.response;
+    answering.finish(turn.request(), response);
+    const int status = response.status;
+    const std::string head = write_head(
+        response,
+        {.request_id = turn.request().id, .keep_alive = turn.keep_alive, .old_version = turn.plan.old_version});
+    answering.observe(turn.request(), turn.plan.route, status,
+                      std::chrono::duration<double>(Clock::now() - read).count(), turn.reader->bytes);
     c.timed_out = false;
     c.deadline = after(options.write_seconds);
-    const std::array<asio::const_buffer, 2> pieces = {asio::buffer(head), plan.head || status == 204 || status == 304
-                                                                              ? asio::const_buffer()
-                                                                              : asio::buffer(response->body)};
+    const bool bodyless = turn.plan.head || status == 204 || status == 304;
+    const std::array<asio::const_buffer, 2> pieces = {asio::buffer(head),
+                                                      bodyless ? asio::const_buffer() : asio::buffer(response.body)};
     auto [error, n] = co_await asio::async_write(c.stream, pieces, kAwait);
-    if (error) linger = false;
-    co_return !error && keep_alive;
+    co_return !error;
   }
 
-  // --- requests ---
-
-  struct Plan {
-    const Route* route = nullptr;
-    bool head = false;         // HEAD: the answer goes without its body
-    bool old_version = false;  // HTTP/1.0
-  };
-
-  /// What can be said once the headers are there: the route and decoded parameters, or an answer at once.
-  std::optional<Response> prepare(RequestReader& reader, Plan& plan) const {
-    Request& request = *reader.request;
-    try {
-      plan.old_version = reader.version != 11;
-      plan.head = request.head = reader.method == "HEAD";
-      if (reader.other_coding)
-        throw HttpError(501, "unsupported_transfer_encoding", "Transfer-Encoding is chunked or absent");
-      if (reader.hosts > 1 || (reader.hosts == 0 && !plan.old_version))
-        throw HttpError(400, "malformed_request", "a request has one Host header");
-      if (reader.expects_other) throw HttpError(417, "unsupported_expectation", "Expect is 100-continue or absent");
-      const Target target = split_target(reader.target);
-      request.path = std::string(target.path);
-      request.query = parse_query(target.query);
-
-      const std::optional<Method> method = plan.head ? Method::kGet : parse_method(reader.method);
-      Router::Match match = router.find(method, target.path);
-      if (reader.method == "OPTIONS" && (target.path == "*" || !match.allow.empty())) {
-        Response response{.status = 204};
-        const std::string allow = allow_header(match.allow);
-        response.headers.emplace_back("Allow", allow);
-        if (!request.header("access-control-request-method").empty()) cors.preflight(request, allow, response);
-        return response;
-      }
-      if (!match.route && match.allow.empty())
-        throw HttpError(404, "no_such_route", "there is nothing at this address; /apidocs lists all that there is");
-      if (!match.route) {
-        const std::string allow = allow_header(match.allow);
-        Response response =
-            Response::error({405, "method_not_allowed", "here the method is one of " + allow}, request.id);
-        response.headers.emplace_back("Allow", allow);
-        return response;
-      }
-      request.method = match.route->method;
-      request.parameters = std::move(match.parameters);
-      plan.route = match.route;
-      reader.start_body();
-      return std::nullopt;
-    } catch (...) {
-      return answer_of_current_exception(request, plan.route);
-    }
-  }
-
-  Response answer_of_current_exception(const Request& request, const Route* route) const {
-    try {
-      throw;
-    } catch (const HttpError& e) {
-      return Response::error(e, request.id);
-    } catch (const InvalidInput& e) {
-      return Response::error({400, "invalid_request", e.what()}, request.id);
-    } catch (const Failure& e) {
-      // The reason may name files and tables: it is for the log.
-      hooks.log_error(request, route, e.what());
-      HttpError error(503, "unavailable",
-                      "the server cannot do this now; its log has the reason under this request id");
-      error.retry_after = 1;
-      return Response::error(error, request.id);
-    } catch (const std::exception& e) {
-      hooks.log_error(request, route, e.what());
-    } catch (...) {
-      hooks.log_error(request, route, "an exception of unknown type");
-    }
-    return Response::error({500, "internal", "an error of the server; its log has the reason under this request id"},
-                           request.id);
-  }
-
-  void dispatch(Loop& loop, const std::shared_ptr<Request>& request, const Route& route,
-                const std::shared_ptr<Exchange>& exchange) {
-    const auto state = std::make_shared<ReplyState>(loop.shared_from_this(), exchange, request->id);
-    try {
-      if (hooks.authorize) hooks.authorize(*request, &route);
-      if (!route.aside || !route.aside(*request)) {
-        if (!route.gathers || !route.gathers(*request)) return handle(request, route, state);
-        return gather(loop, request, route, state);
-      }
-      if (aside.post([this, request, &route, state] { handle(request, route, state); })) return;
-      HttpError error(503, "overloaded", "too many requests that take long are waiting; try again later");
-      error.retry_after = 1;
-      throw error;
-    } catch (...) {
-      state->answer(answer_of_current_exception(*request, &route));
-    }
-  }
-
-  /// The request is answered when all that can be read now has been read.
-  void gather(Loop& loop, const std::shared_ptr<const Request>& request, const Route& route,
-              const std::shared_ptr<ReplyState>& state) {
-    if (loop.gathered.empty()) asio::post(loop.context, [this, &loop] { answer_gathered(loop); });
-    loop.gathered.push_back({&route,
-                             {request, [state](Response response) { state->answer(std::move(response)); },
-                              [this, request, &route, state](std::exception_ptr error) {
-                                try {
-                                  std::rethrow_exception(error);
-                                } catch (...) {
-                                  state->answer(answer_of_current_exception(*request, &route));
-                                }
-                              }}});
-  }
-
-  /// Answers some requests of one route; what is left waits for its turn, behind what has been read meanwhile.
-  void answer_gathered(Loop& loop) {
-    const Route* route = loop.gathered.front().route;
-    std::vector<Call> calls;
-    std::deque<Loop::Gathered> others;
-    for (Loop::Gathered& waiting : loop.gathered)
-      if (waiting.route == route && calls.size() < kMostTogether)
-        calls.push_back(std::move(waiting.call));
-      else
-        others.push_back(std::move(waiting));
-    loop.gathered = std::move(others);
-    if (!loop.gathered.empty()) asio::post(loop.context, [this, &loop] { answer_gathered(loop); });
-    try {
-      route->handle_together(calls);
-    } catch (...) {
-      for (const Call& call : calls) call.fail(std::current_exception());
-    }
-  }
-
-  void handle(const std::shared_ptr<const Request>& request, const Route& route,
-              const std::shared_ptr<ReplyState>& state) const {
-    try {
-      route.handle(request, [state](Response response) { state->answer(std::move(response)); });
-    } catch (...) {
-      state->answer(answer_of_current_exception(*request, &route));
-    }
-  }
-
-  /// Coding and headers that every answer has.
-  void finish(const Request& request, Response& response) const {
-    cors.mark(request, response);
-    const size_t size = response.body.size();
-    if (size < options.compress_from || size > kMostCompressed || !is_compressible(response.content_type)) return;
-    for (const auto& [name, value] : response.headers)
-      if (boost::beast::iequals(name, "Content-Encoding")) return;
-    response.headers.emplace_back("Vary", "Accept-Encoding");
-    const Coding coding = accepted_coding(request.header("accept-encoding"));
-    if (coding == Coding::kIdentity) return;
-    response.body = encode(coding, response.body);
-    response.headers.emplace_back("Content-Encoding", std::string(coding_name(coding)));
-  }
-
-  void observe(const Request& request, const Route* route, int status, double seconds, size_t bytes) const noexcept {
-    if (!hooks.observe) return;
-    try {
-      hooks.observe(request, route, status, seconds, bytes);
-    } catch (...) {
-      // Counting must not cost the client its answer.
-    }
-  }
-
-  const Router& router;
   Options options;
   Hooks hooks;
-  Cors cors;
   std::unique_ptr<TlsContext> tls;
   std::vector<std::shared_ptr<Loop>> loops;
   std::vector<asio::executor_work_guard<Executor>> work;
-  std::optional<asio::basic_socket_acceptor<tcp, Executor>> tcp_acceptor;
-  std::optional<asio::basic_socket_acceptor<asio::local::stream_protocol, Executor>> unix_acceptor;
-  bool owns_unix_path = false, started = false, stopped = false;
-  uint16_t bound_port = 0;
+  Listeners listeners;
+  bool started = false, stopped = false;
   std::atomic<bool> draining = false;
   std::atomic<size_t> open_connections = 0, in_flight = 0, buffered = 0;
   std::mutex stop_mutex, count_mutex;
   std::condition_variable count_changed;
-  Aside aside{kMostAside};  // last: its thread uses the others
+  Answering answering;  // last: its thread uses the others
 };
 
 Server::Server(const Router& router, Options options, Hooks hooks)
@@ -656,7 +462,7 @@ Server::Server(const Router& router, Options options, Hooks hooks)
 Server::~Server() { stop(); }
 void Server::start() { impl_->start(); }
 void Server::stop() { impl_->stop(); }
-uint16_t Server::port() const { return impl_->bound_port; }
+uint16_t Server::port() const { return impl_->listeners.port; }
 size_t Server::connections() const { return impl_->open_connections; }
 size_t Server::in_flight() const { return impl_->in_flight; }
 bool Server::draining() const { return impl_->draining; }

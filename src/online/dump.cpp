@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "online/keys.h"
 #include "online/ledger.h"
 #include "online/secret.h"
@@ -329,8 +330,7 @@ class Restore {
       for (const auto& [name, type] : columns_of(connection_, table.table)) present.insert(name);
       for (const auto& column : *listed) {
         const std::string name = column.at(0);
-        std::string type = column.at(1);
-        for (char& c : type) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+        const std::string type = ascii_lower(column.at(1).get<std::string>());
         if (present.insert(name).second)
           add_column(connection_, table.table, name, type_from_name(type).value_or(ColumnType::kText));
       }

@@ -5,6 +5,7 @@
 #include <set>
 #include <variant>
 
+#include "core/text.h"
 #include "store/event.h"
 #include "store/shop_schema.h"
 
@@ -12,13 +13,6 @@ namespace fewshop {
 namespace {
 
 using nlohmann::json;
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return result;
-}
 
 bool usable(const std::string& name) {
   static const std::set<std::string> ours = {"user_id",    "item_id", "labels", "comment", "hidden",
@@ -64,10 +58,10 @@ Cell cell_of(const json& value, const std::string& declared) {
 }  // namespace
 
 const std::string* LabelColumns::column_for(const std::string& label, const json& value) {
-  const std::string name = lower(label);
+  const std::string name = ascii_lower(label);
   if (!usable(name)) return nullptr;
   if (types_.empty())
-    for (const auto& [column, type] : columns_of(connection_, table_)) types_[lower(column)] = lower(type);
+    for (const auto& [column, type] : columns_of(connection_, table_)) types_[ascii_lower(column)] = ascii_lower(type);
   const auto found = types_.find(name);
   if (found != types_.end()) return &found->second;
   const auto type = type_of(value);
@@ -80,10 +74,10 @@ void LabelColumns::write(const std::string& id, const json& before, const json& 
   std::map<std::string, Cell> cells;  // by name in lower case
   if (before.is_object())
     for (const auto& [label, value] : before.items())
-      if (column_for(label, json())) cells[lower(label)] = {};
+      if (column_for(label, json())) cells[ascii_lower(label)] = {};
   if (labels.is_object())
     for (const auto& [label, value] : labels.items())
-      if (const std::string* type = column_for(label, value)) cells[lower(label)] = cell_of(value, *type);
+      if (const std::string* type = column_for(label, value)) cells[ascii_lower(label)] = cell_of(value, *type);
   if (cells.empty()) return;
   std::string sets;
   for (const auto& cell : cells) sets += (sets.empty() ? "" : ", ") + quote_name(cell.first) + " = ?";

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace fewshop {
 namespace {
@@ -43,13 +44,6 @@ const Columns& events() {
   return columns;
 }
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return result;
-}
-
 bool has_table(Connection& connection, const std::string& name) {
   auto query =
       connection.query("select type from sqlite_master where type in ('table', 'view') and name = ? collate nocase");
@@ -73,7 +67,7 @@ bool complete(Connection& connection, const std::string& table, const Columns& c
   bool added = false;
   for (const auto& column : columns) {
     bool found = false;
-    for (const auto& one : present) found = found || lower(one.first) == column.name;
+    for (const auto& one : present) found = found || ascii_lower(one.first) == column.name;
     if (found) continue;
     add_column(connection, table, column.name, column.type);
     added = true;
@@ -111,7 +105,7 @@ void canonical_tables(Connection& connection) {
     complete(connection, table, events());
     // Rows come and go between these tables: what an imported table has beyond ours goes with them.
     for (const auto& [column, type] : columns_of(connection, "events"))
-      complete(connection, table, {{column, type_from_name(lower(type)).value_or(kText)}});
+      complete(connection, table, {{column, type_from_name(ascii_lower(type)).value_or(kText)}});
     unique_index(connection, table, "event_id, position");
   }
   for (const char* table : {"events", "events_future", "events_withheld"}) {

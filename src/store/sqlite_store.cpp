@@ -3,15 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
-#include <deque>
 #include <set>
 
 #include "core/error.h"
 #include "core/progress.h"
+#include "core/text.h"
 #include "store/content_hash.h"
 #include "store/server_lock.h"
+#include "store/sqlite_cursor.h"
 #include "store/sqlite_database.h"
 
 namespace fewshop {
@@ -22,143 +22,6 @@ namespace {
 constexpr const char* kRegister =
     "create table if not exists fewshop_tables(name text primary key, rows integer not null, fingerprint text not "
     "null)";
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return result;
-}
-
-/// The type that a declared SQL type stands for, ours first, then by SQLite's rules of affinity.
-std::optional<ColumnType> declared_type(const char* declared) {
-  if (!declared) return std::nullopt;
-  const std::string type = lower(declared);
-  if (const auto ours = type_from_name(type)) return ours;
-  const auto has = [&](const char* part) { return type.find(part) != std::string::npos; };
-  if (has("int")) return ColumnType::kInteger;
-  if (has("char") || has("clob") || has("text")) return ColumnType::kText;
-  if (has("real") || has("floa") || has("doub")) return ColumnType::kReal;
-  if (has("bool")) return ColumnType::kBoolean;
-  return std::nullopt;  // numeric, date, blob or nothing: the values tell
-}
-
-Value value_of(sqlite3_stmt* statement, int column) {
-  switch (sqlite3_column_type(statement, column)) {
-    case SQLITE_INTEGER:
-      return Value::of(static_cast<int64_t>(sqlite3_column_int64(statement, column)));
-    case SQLITE_FLOAT:
-      return Value::of(sqlite3_column_double(statement, column));
-    case SQLITE_NULL:
-      return Value::null();
-    case SQLITE_TEXT: {
-      const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(statement, column));
-      return Value::of(std::string_view(data, sqlite3_column_bytes(statement, column)));
-    }
-    default: {
-      const auto* data = static_cast<const char*>(sqlite3_column_blob(statement, column));
-      return Value::of(std::string_view(data ? data : "", sqlite3_column_bytes(statement, column)));
-    }
-  }
-}
-
-class SqliteCursor : public Cursor {
- public:
-  /// Shares the connection, so that a cursor may outlive its store. `equals`: other rows are passed over.
-  SqliteCursor(std::shared_ptr<Database> database, Database::Statement statement, const Equals& equals = {})
-      : database_(std::move(database)), statement_(std::move(statement)) {
-    std::vector<int> unknown;
-    for (int c = 0; c < sqlite3_column_count(statement_.get()); ++c) {
-      const auto type = declared_type(sqlite3_column_decltype(statement_.get(), c));
-      columns_.push_back({sqlite3_column_name(statement_.get(), c), type.value_or(ColumnType::kText)});
-      if (!type) unknown.push_back(c);
-    }
-    for (const auto& [column, text] : equals)
-      for (int c = 0; c < static_cast<int>(columns_.size()); ++c)
-        if (columns_[c].name == column) {
-          equals_.emplace_back(c, text);
-          break;
-        }
-    infer(unknown);
-  }
-
-  const std::vector<TableColumn>& columns() const override { return columns_; }
-
-  bool next() override {
-    while (step())
-      // SQL compares numbers, collations and affinities; ids are compared as text.
-      if (std::all_of(equals_.begin(), equals_.end(),
-                      [&](const auto& equal) { return at(equal.first).to_text() == equal.second; }))
-        return true;
-    return false;
-  }
-
-  Value at(int column) const override {
-    if (at_ < 0) return value_of(statement_.get(), column);
-    const Cell& cell = ahead_[at_][column];
-    Value value = cell.value;
-    if (value.kind == Value::Kind::kText) value.text = cell.text;
-    return value;
-  }
-
- private:
-  struct Cell {
-    Value value;
-    std::string text;
-  };
-
-  bool step() {
-    if (at_ + 1 < static_cast<int64_t>(ahead_.size())) {
-      ++at_;
-      return true;
-    }
-    at_ = -1;
-    ahead_.clear();
-    if (ended_) return false;
-    ended_ = !database_->step(statement_.get());
-    return !ended_;
-  }
-
-  /// Reads ahead until every column without a declared type has shown a value. Running the statement twice instead
-  /// would compute a large aggregate twice.
-  void infer(std::vector<int> unknown) {
-    constexpr size_t kMostRows = 1000;
-    while (!unknown.empty() && ahead_.size() < kMostRows) {
-      if (!database_->step(statement_.get())) {
-        ended_ = true;
-        return;
-      }
-      auto& row = ahead_.emplace_back(columns_.size());
-      for (size_t c = 0; c < columns_.size(); ++c) {
-        row[c].value = value_of(statement_.get(), static_cast<int>(c));
-        row[c].text = row[c].value.text;
-      }
-      std::erase_if(unknown, [&](int c) {
-        switch (row[c].value.kind) {
-          case Value::Kind::kNull:
-            return false;
-          case Value::Kind::kInteger:
-            columns_[c].type = ColumnType::kInteger;
-            return true;
-          case Value::Kind::kReal:
-            columns_[c].type = ColumnType::kReal;
-            return true;
-          case Value::Kind::kText:
-            return true;
-        }
-        return true;
-      });
-    }
-  }
-
-  std::shared_ptr<Database> database_;
-  Database::Statement statement_;
-  std::vector<TableColumn> columns_;
-  std::deque<std::vector<Cell>> ahead_;
-  std::vector<std::pair<int, std::string>> equals_;
-  int64_t at_ = -1;
-  bool ended_ = false;
-};
 
 /// The value as it will be read back from a column of this type.
 Value stored(const Value& value, const TableColumn& column) {
@@ -180,45 +43,6 @@ Value stored(const Value& value, const TableColumn& column) {
       if (std::floor(value.real) != value.real || std::fabs(value.real) > 0x1p62) return refuse("the number");
       return Value::of(static_cast<int64_t>(value.real));
   }
-}
-
-/// The number that `text` stands for, if that number is written so: "3", not "03".
-std::optional<Value> number_of(const std::string& text) {
-  const char* end = text.data() + text.size();
-  int64_t integer = 0;
-  if (const auto [at, error] = std::from_chars(text.data(), end, integer); error == std::errc() && at == end)
-    if (const Value value = Value::of(integer); value.to_text() == text) return value;
-  double real = 0;
-  if (const auto [at, error] = std::from_chars(text.data(), end, real); error == std::errc() && at == end)
-    if (const Value value = Value::of(real); value.to_text() == text) return value;
-  return std::nullopt;
-}
-
-/// " where ..." with two parameters a column: the text, and the number that it stands for.
-std::string where_sql(const Equals& equals) {
-  std::string sql;
-  for (const auto& equal : equals) sql += (sql.empty() ? " where " : " and ") + quote_name(equal.first) + " in (?, ?)";
-  return sql;
-}
-
-/// Binds the parameters of where_sql(), which are the last ones of the statement.
-Database::Statement bound(Database::Statement statement, const Equals& equals) {
-  int parameter = sqlite3_bind_parameter_count(statement.get()) - 2 * static_cast<int>(equals.size());
-  for (const auto& equal : equals) {
-    const std::string& text = equal.second;
-    const auto bind_text = [&] {
-      sqlite3_bind_text64(statement.get(), ++parameter, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
-    };
-    bind_text();
-    const auto number = number_of(text);
-    if (!number)
-      bind_text();
-    else if (number->kind == Value::Kind::kInteger)
-      sqlite3_bind_int64(statement.get(), ++parameter, number->integer);
-    else
-      sqlite3_bind_double(statement.get(), ++parameter, number->real);
-  }
-  return statement;
 }
 
 class SqliteWriter;
@@ -279,7 +103,7 @@ class SqliteStore : public Store {
       }
     }
     // Without "not indexed" a covering index could change the order of the rows; one that finds them has to be allowed.
-    const bool limited = !events_limit_.empty() && lower(table) == "events";
+    const bool limited = !events_limit_.empty() && ascii_lower(table) == "events";
     std::string where = where_sql(equals);
     if (limited) where += (where.empty() ? " where " : " and ") + events_limit_;
     const std::string sql =
@@ -561,7 +385,7 @@ std::unique_ptr<TableWriter> SqliteStore::write(const std::string& table, const 
                                                 bool scratch) {
   const std::string place = "table '" + table.substr(0, 100) + "'";
   require(!table.empty() && table.size() <= 200, place, ": a name has 1 to 200 characters");
-  require(!lower(table).starts_with("sqlite_") && !lower(table).starts_with("fewshop_"), place,
+  require(!ascii_lower(table).starts_with("sqlite_") && !ascii_lower(table).starts_with("fewshop_"), place,
           ": names beginning with sqlite_ or fewshop_ are taken; give another one");
   for (const unsigned char c : table) require(c >= 32, place, ": a name has no control characters");
   require(!columns.empty(), place, ": no columns");
@@ -569,7 +393,7 @@ std::unique_ptr<TableWriter> SqliteStore::write(const std::string& table, const 
   std::set<std::string> seen;
   for (const auto& column : columns) {
     require(!column.name.empty() && column.name.find('\0') == std::string::npos, place, ": a column without a name");
-    require(seen.insert(lower(column.name)).second, place, ": two columns are called '", column.name,
+    require(seen.insert(ascii_lower(column.name)).second, place, ": two columns are called '", column.name,
             "' (SQL does not tell capitals from small letters); rename one of them");
   }
   return std::make_unique<SqliteWriter>(*this, table, columns, scratch);
