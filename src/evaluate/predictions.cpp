@@ -19,6 +19,7 @@
 #include "evaluate/report.h"
 #include "evaluate/row_texts.h"
 #include "evaluate/run_model.h"
+#include "evaluate/test_cells.h"
 #include "learner/training.h"
 #include "task/problem.h"
 

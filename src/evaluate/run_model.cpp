@@ -2,14 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <mutex>
-#include <tuple>
 
 #include "core/error.h"
 #include "core/hash.h"
-#include "core/parallel.h"
-#include "core/progress.h"
 #include "evaluate/rank.h"
+#include "evaluate/test_cells.h"
 #include "evaluate/timing.h"
 #include "task/support_rows.h"
 
@@ -43,19 +40,11 @@ class Runner {
     return names;
   }
 
-  ShotOutcome run(const TestCell& cell, const PointEpisodes& point, int threads, Progress& progress) const {
-    ShotOutcome outcome{point.label, std::vector<TaskOutcome>(point.episodes.size())};
-    std::vector<Scratch> scratch(static_cast<size_t>(thread_count(threads)));
-    std::mutex progress_mutex;
-    parallel_for(static_cast<int64_t>(point.episodes.size()), threads, 16, [&](int64_t begin, int64_t end, int worker) {
-      Scratch& own = scratch[worker];
-      if (!own.session) own.session = model_.session();
-      for (int64_t i = begin; i < end; ++i)
-        outcome.tasks[i] = answer(cell.tasks[point.episodes[i].first].task, point.episodes[i].second, own);
-      const std::lock_guard lock(progress_mutex);
-      progress.advance(end - begin);
+  std::vector<SplitOutcome> run(int threads) const {
+    const auto start = [&] { return std::make_unique<Scratch>(Scratch{model_.session(), {}, {}}); };
+    return run_cells(problem_, threads, start, [&](int32_t task, const Episode& episode, Scratch& scratch) {
+      return answer(task, episode, scratch);
     });
-    return outcome;
   }
 
   TimedTask timed(const Episode& episode) const {
@@ -227,21 +216,6 @@ std::vector<int32_t> excluded_items(const Dataset& data, const Scenario& scenari
   return items;
 }
 
-std::vector<PointEpisodes> point_episodes(const LoadedProblem& problem, const TestCell& cell) {
-  const auto& [data, scenario] = std::tie(problem.data, problem.scenario);
-  std::vector<PointEpisodes> points{{"headline", {}}};
-  for (const auto& shot : scenario.episode.shots) points.push_back({shot.label(), {}});
-  for (size_t t = 0; t < cell.tasks.size(); ++t) {
-    const auto keep = [&](PointEpisodes& point, std::optional<Episode> episode) {
-      if (episode) point.episodes.emplace_back(static_cast<int32_t>(t), std::move(*episode));
-    };
-    keep(points[0], headline_episode(data, scenario, cell.tasks[t]));
-    for (size_t s = 0; s < scenario.episode.shots.size(); ++s)
-      keep(points[s + 1], episode_at(data, scenario, cell.tasks[t], scenario.episode.shots[s]));
-  }
-  return points;
-}
-
 Outcomes run_model(Model& model, const LoadedProblem& problem, const RunOptions& options) {
   const Runner runner(model, problem, options.alone);
   Outcomes outcomes;
@@ -250,22 +224,12 @@ Outcomes run_model(Model& model, const LoadedProblem& problem, const RunOptions&
   outcomes.metrics = problem.scenario.metrics;
   outcomes.methods = runner.method_names();
   outcomes.best_baseline = model.parts().best_baseline;
-  std::vector<TimedTask> timed;
-  for (const auto& cell : problem.partition.test) {
-    const auto points = point_episodes(problem, cell);
-    int64_t total = 0;
-    for (const auto& point : points) total += static_cast<int64_t>(point.episodes.size());
-    Progress progress("evaluate " + cell.name, total);
-    SplitOutcome split{cell.name, runner.run(cell, points[0], options.threads, progress), {}};
-    for (size_t i = 1; i < points.size(); ++i)
-      split.shots.push_back(runner.run(cell, points[i], options.threads, progress));
-    outcomes.splits.push_back(std::move(split));
-    if (!options.timing) continue;
-    for (const auto& [task, episode] : points[0].episodes)
-      if (timed.size() < kTimedTasks) timed.push_back(runner.timed(episode));
-  }
-  if (options.timing) outcomes.timing = measure_timing(model, timed);
-  if (!options.timing || !options.alone) return outcomes;
+  outcomes.splits = runner.run(options.threads);
+  if (!options.timing) return outcomes;
+  const auto timed =
+      first_episodes(problem, kTimedTasks, [&](const Episode& episode) { return runner.timed(episode); });
+  outcomes.timing = measure_timing(model, timed);
+  if (!options.alone) return outcomes;
   const Member& learner = *model.parts().members.at(model.learner());
   const auto workspace = learner.workspace();
   outcomes.timing.learner_adapt_us = median_adapt_us(timed.size(), [&](size_t i) {

@@ -35,12 +35,4 @@ std::vector<int32_t> distinct_items(const Dataset& data, const std::vector<int32
 /// Items of the support that are no candidates: each once and ascending; none where the scenario includes seen ones.
 std::vector<int32_t> excluded_items(const Dataset& data, const Scenario& scenario, const Episode& episode);
 
-/// The episodes of a test cell at every point of the report, headline first: a label each, and per task an episode or
-/// none.
-struct PointEpisodes {
-  std::string label;
-  std::vector<std::pair<int32_t, Episode>> episodes;  // position in the cell's tasks
-};
-std::vector<PointEpisodes> point_episodes(const LoadedProblem& problem, const TestCell& cell);
-
 }  // namespace fewshop

@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <mutex>
 
 #include "core/error.h"
-#include "core/parallel.h"
-#include "core/progress.h"
+#include "evaluate/test_cells.h"
 #include "evaluate/timing.h"
 #include "learner/training.h"
 #include "task/row_episode.h"
@@ -41,19 +39,11 @@ class RowRunner {
 
   RowEpisode asked(const Episode& episode) const { return row_episode(data_, episode, item_of_, kind_of_); }
 
-  ShotOutcome run(const TestCell& cell, const PointEpisodes& point, int threads, Progress& progress) const {
-    ShotOutcome outcome{point.label, std::vector<TaskOutcome>(point.episodes.size())};
-    std::vector<std::unique_ptr<RowSession>> sessions(static_cast<size_t>(thread_count(threads)));
-    std::mutex progress_mutex;
-    parallel_for(static_cast<int64_t>(point.episodes.size()), threads, 16, [&](int64_t begin, int64_t end, int worker) {
-      auto& session = sessions[worker];
-      if (!session) session = model_.session();
-      for (int64_t i = begin; i < end; ++i)
-        outcome.tasks[i] = answer(cell.tasks[point.episodes[i].first].task, point.episodes[i].second, *session);
-      const std::lock_guard lock(progress_mutex);
-      progress.advance(end - begin);
+  std::vector<SplitOutcome> run(int threads) const {
+    const auto start = [&] { return model_.session(); };
+    return run_cells(problem_, threads, start, [&](int32_t task, const Episode& episode, RowSession& session) {
+      return answer(task, episode, session);
     });
-    return outcome;
   }
 
  private:
@@ -111,21 +101,10 @@ Outcomes run_row_model(const RowModel& model, const LoadedProblem& problem, cons
   outcomes.items = !problem.scenario.item.empty();
   outcomes.methods = runner.method_names();
   outcomes.best_baseline = model.parts().best_baseline;
-  std::vector<RowEpisode> timed;
-  for (const auto& cell : problem.partition.test) {
-    const auto points = point_episodes(problem, cell);
-    int64_t total = 0;
-    for (const auto& point : points) total += static_cast<int64_t>(point.episodes.size());
-    Progress progress("evaluate " + cell.name, total);
-    SplitOutcome split{cell.name, runner.run(cell, points[0], options.threads, progress), {}};
-    for (size_t i = 1; i < points.size(); ++i)
-      split.shots.push_back(runner.run(cell, points[i], options.threads, progress));
-    outcomes.splits.push_back(std::move(split));
-    if (!options.timing) continue;
-    for (const auto& [task, episode] : points[0].episodes)
-      if (timed.size() < kTimedTasks) timed.push_back(runner.asked(episode));
-  }
+  outcomes.splits = runner.run(options.threads);
   if (!options.timing) return outcomes;
+  const auto timed =
+      first_episodes(problem, kTimedTasks, [&](const Episode& episode) { return runner.asked(episode); });
   const auto session = model.session();
   Predictive out;
   outcomes.timing = measure_timing(

@@ -1,15 +1,9 @@
 #include <ATen/Parallel.h>
 
-#include <chrono>
 #include <cmath>
-#include <optional>
 
 #include "bundle/bundle.h"
-#include "core/cancel.h"
 #include "core/error.h"
-#include "core/hash.h"
-#include "core/parallel.h"
-#include "core/progress.h"
 #include "core/time.h"
 #include "core/usage.h"
 #include "evaluate/candidate_recall.h"
@@ -17,18 +11,16 @@
 #include "evaluate/run_model.h"
 #include "learner/bayes.h"
 #include "learner/catalogue.h"
-#include "learner/check_scenario.h"
 #include "learner/episodic_learner.h"
 #include "learner/episodic_member.h"
 #include "learner/held_out_tasks.h"
 #include "learner/recount.h"
 #include "learner/row_train.h"
+#include "learner/trainer_base.h"
 #include "learner/training.h"
 #include "learner/weights.h"
-#include "learner/work_folder.h"
 #include "nn/buffer_pool.h"
 #include "runtime/model.h"
-#include "task/problem.h"
 
 extern "C" void openblas_set_num_threads(int);
 
@@ -52,23 +44,10 @@ std::unique_ptr<Learner> make_learner(const Scenario& scenario) {
 
 /// From a problem to the parts of a model: constants and steps on meta-validation tasks, stack and gate on held-out
 /// tasks, the last fit on everything. docs/stack-and-gate.md says what is fitted on what.
-class Trainer {
+class Trainer : public TrainerBase {
  public:
-  explicit Trainer(const TrainRequest& request)
-      : request_(request),
-        problem_(load_problem(complete(request.scenario, request.baselines_only), request.database)),
-        data_(problem_.data),
-        scenario_(problem_.scenario),
-        metric_(judging_metric(scenario_)),
-        threads_(thread_count(request.threads)),
-        random_(Random(request.seed).fork("train")),
-        has_learner_(!request.baselines_only) {
-    const auto& p = problem_.partition;
-    require(!p.train.empty(), scenario_.name, ": no training tasks are left; look at [split] with `fewshop validate`");
-    require(!p.valid.empty(), scenario_.name,
-            ": no meta-validation tasks are left, so nothing can be chosen or gated; enlarge split.valid, or rows in "
-            "[episode]");
-    middle_ = middle_target(data_, p.train);
+  explicit Trainer(const TrainRequest& request) : TrainerBase(request) {
+    middle_ = middle_target(data_, problem_.partition.train);
     set_target_range();
     for (const auto& name : scenario_.baselines) {
       const Baseline* baseline = find_baseline(name);
@@ -81,55 +60,22 @@ class Trainer {
     chosen_.resize(learners_.size());
   }
 
-  std::shared_ptr<fewshop::Model> train(json& facts) {
-    work_.emplace(request_.out, work_key());
-    try {
-      return fit_all(facts);
-    } catch (const InvalidInput&) {
-      work_->remove();  // the same input would fail again
-      throw;
-    }
+  std::shared_ptr<fewshop::Model> train() {
+    return with_work_folder([&] { return fit_all(); });
   }
 
-  const LoadedProblem& problem() const { return problem_; }
-  void remove_work_folder() const { work_->remove(); }
-
  private:
-  std::shared_ptr<fewshop::Model> fit_all(json& facts) {
+  std::shared_ptr<fewshop::Model> fit_all() {
     choose();
     fewshop::Model::Parts parts;
     fit_weights(parts);
     fit_last(parts);
-    json constants = json::object();
-    for (size_t m = 0; m < learners_.size(); ++m) constants[std::string(learners_[m]->name())] = chosen_[m];
-    facts = {{"constants", constants}, {"valid", valid_}};
-    parts.manifest = {{"constants", constants},
-                      {"seed", request_.seed},
-                      {"data_fingerprint", problem_.data_fingerprint},
-                      {"catalogue_fingerprint", catalogue_fingerprint()},
-                      {"fewshop", FEWSHOP_VERSION},
-                      {"valid", valid_}};
+    name_constants(learners_);
+    parts.manifest = manifest();
     return std::make_shared<fewshop::Model>(std::move(parts));
   }
 
   bool ranking() const { return scenario_.problem == Problem::kRanking; }
-
-  /// With every default filled in; a baseline that is trained as the learner is not its own baseline.
-  static Scenario complete(Scenario scenario, bool baselines_only) {
-    scenario = with_catalogue_defaults(std::move(scenario));
-    if (!baselines_only) std::erase(scenario.baselines, scenario.learner);
-    return scenario;
-  }
-
-  std::string work_key() const {
-    return Fingerprint()
-        .add(problem_.data_fingerprint)
-        .add(scenario_to_json(scenario_).dump())
-        .add(request_.seed)
-        .add(request_.baselines_only)
-        .add(FEWSHOP_VERSION)
-        .hex();
-  }
 
   void set_target_range() {
     low_ = INFINITY;
@@ -140,8 +86,6 @@ class Trainer {
         high_ = std::max(high_, data_.target[r]);
       }
   }
-
-  bool weighted() const { return has_learner_ && (scenario_.stack || scenario_.gate); }
 
   /// One fifth of the items, another one for every fold; none for ranks (docs/stack-and-gate.md says why).
   std::vector<uint8_t> hidden_items(int64_t fold) const {
@@ -165,39 +109,23 @@ class Trainer {
     return counts;
   }
 
-  /// One fit of every learner. That of the learner proper is continued, or read back, where an interrupted run has left
-  /// it; the baselines are soon fitted again.
   std::vector<std::unique_ptr<Member>> fit_members(const TaskSet& tasks, const std::vector<uint8_t>* hidden,
                                                    const std::string& stage, const MemberLoss& baseline_loss,
                                                    const MemberLoss& learner_loss) {
     const FitInput input{data_, scenario_, tasks, hidden, threads_, request_.seed};
-    std::vector<std::unique_ptr<Member>> members;
-    std::optional<Progress> bar(std::in_place, "baselines, " + stage, std::ssize(scenario_.baselines));
-    for (size_t m = 0; m < learners_.size(); ++m) {
-      const bool proper = has_learner_ && m + 1 == learners_.size();
-      if (proper) bar.reset();  // it has a bar of its own
-      auto member = proper ? work_->finished(stage, chosen_[m]) : nullptr;
-      if (!member) {
-        const Run run{request_.seed, threads_, proper ? work_->checkpoint(stage) : "",
-                      fmt::format("{}, {}", learners_[m]->name(), stage)};
-        member = learners_[m]->fit(input, proper ? learner_loss : baseline_loss, chosen_[m], run);
-        if (proper) work_->finish(stage, *member, chosen_[m]);
-      }
-      members.push_back(std::move(member));
-      if (bar) bar->advance(1, std::string(learners_[m]->name()));
-      check_cancelled();
-    }
-    return members;
+    return fit_each<Member>(
+        learners_, stage, [&](json& chosen) { return work_->finished(stage, chosen); },
+        [&](size_t m, const Run& run) {
+          return learners_[m]->fit(input, is_proper(m) ? learner_loss : baseline_loss, chosen_[m], run);
+        },
+        [&](const Member& member) { work_->finish(stage, member, chosen_.back()); });
   }
 
   /// Constants of the baselines and the learner's number of epochs, on meta-validation tasks with hidden items.
   void choose() {
     const auto hidden_flags = hidden_items(0);
     const auto* hidden = hidden_or_null(hidden_flags);
-    const TaskSet valid =
-        draw_tasks(halves_validation(problem_) ? validation_half(problem_, true) : problem_.partition.valid,
-                   kSelectionTasks, random_.fork("selection tasks"));
-    auto episodes = held_out_episodes(data_, scenario_, valid, shot_sizes(scenario_), hidden);
+    auto episodes = held_out_episodes(data_, scenario_, selection_tasks(), shot_sizes(scenario_), hidden);
     if (ranking())
       episodes = draw_episodes(std::move(episodes), kRankingEpisodes / 2, random_.fork("selection episodes"));
     require(!episodes.empty(), scenario_.name,
@@ -292,29 +220,15 @@ class Trainer {
       parts.trained_on = trained_on(data_, problem_.events_through, problem_.partition.train_last, tasks);
   }
 
-  const TrainRequest& request_;
-  LoadedProblem problem_;
-  const Dataset& data_;
-  const Scenario& scenario_;
-  Metric metric_;
-  int threads_;
-  Random random_;
-  bool has_learner_;
-  std::optional<WorkFolder> work_;                  // from the first fit on
   std::vector<std::unique_ptr<Learner>> learners_;  // baselines, then the learner proper
-  std::vector<json> chosen_;                        // [learners] constants, epochs
   float middle_ = 0, low_ = 0, high_ = 0;
   Fold selection_;
-  std::vector<int> sizes_;
-  json valid_;
 };
 
 }  // namespace
 
 TrainResult train(const TrainRequest& request) {
   if (is_row_problem(request.scenario.problem)) return train_rows(request);
-  const double cpu_start = process_cpu_seconds();
-  const auto start = std::chrono::steady_clock::now();
   check_bundle_target(request.out);
   const Micros data_read = system_time();
   reset_peak_resident();
@@ -322,33 +236,18 @@ TrainResult train(const TrainRequest& request) {
   openblas_set_num_threads(1);
   nn::keep_freed_memory();
   Trainer trainer(request);
-  json facts;
-  const std::shared_ptr<fewshop::Model> model = trainer.train(facts);
+  const std::shared_ptr<fewshop::Model> model = trainer.train();
   if (const auto candidates = candidate_recall(*model, trainer.problem(), {.threads = request.threads})) {
     model->set_candidate_depth(candidates->depth);
     model->set_fact("candidate_recall", candidates->recall);
   }
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  const json run = {{"train_seconds", seconds},
-                    {"train_cpu_seconds", process_cpu_seconds() - cpu_start},
-                    {"peak_bytes", peak_resident_bytes()},
-                    {"threads", thread_count(request.threads)},
-                    {"data_read", format_time(data_read)},
-                    {"finished", format_time(system_time())}};
+  json run = trainer.costs();
+  run["data_read"] = format_time(data_read);
   json printed = report(run_model(*model, trainer.problem(), {.threads = request.threads, .timing = false}));
   printed.erase("timing");
   model->save(request.out, printed, run);
   trainer.remove_work_folder();
-  json result = {{"model", request.out},
-                 {"scenario", request.scenario.name},
-                 {"learner", request.baselines_only ? "" : request.scenario.learner},
-                 {"seed", request.seed},
-                 {"train_seconds", seconds},
-                 {"train_cpu_seconds", run["train_cpu_seconds"]},
-                 {"valid", facts["valid"]},
-                 {"constants", facts["constants"]},
-                 {"best_baseline", model->parts().best_baseline}};
-  return {std::move(result)};
+  return trainer.result(run, model->parts().best_baseline);
 }
 
 std::vector<std::string> learner_names() {
