@@ -11,10 +11,10 @@ namespace fewshop {
 
 /// What one method answered for one task at one support size, Q query rows.
 struct Answer {
-  std::vector<float> score;     // [Q] predicted value (rating) or score (ranking)
-  std::vector<float> variance;  // [Q] predictive variance, empty where the method states none
-  std::vector<int32_t> rank;    // [Q] ranking problems: 0-based rank among the candidates, ties by a seeded permutation
-  std::vector<Predictive> predictive;  // [Q] problems that ask about rows, which have nothing else
+  std::vector<float> score = {};            // [Q] predicted value (rating) or score (ranking)
+  std::vector<float> variance = {};         // [Q] predictive variance, empty where the method states none
+  std::vector<int32_t> rank = {};           // [Q] ranking: 0-based among the candidates, ties by a seeded permutation
+  std::vector<Predictive> predictive = {};  // [Q] problems that ask about rows, which have nothing else
 };
 
 /// One task at one support size: what was true, and what every method answered.

@@ -61,7 +61,7 @@ inline Outcomes made_up_ranks(int tasks, uint64_t seed = 1) {
       task.adapted = {1, 1};
       for (int m = 0; m < 3; ++m) {
         const auto first = static_cast<int32_t>(random.below(m == 2 ? 49 : 15));
-        task.answers.push_back({{}, {}, {first, first + 1}});
+        task.answers.push_back({.rank = {first, first + 1}});
       }
       shot.tasks.push_back(std::move(task));
     }

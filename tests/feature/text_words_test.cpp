@@ -70,7 +70,7 @@ TEST(TextWordsTest, EncodersOfOlderWordsAreRefused) {
   ColumnEncoder encoder;
   encoder.spec = {"items.title", FeatureType::kText, "|"};
   encoder.vocabulary = {"lamp"};
-  auto json = encoders_to_json({{encoder}, {}});
+  auto json = encoders_to_json({{encoder}, {}, {}});
   EXPECT_EQ(encoders_from_json(json).items[0].vocabulary, encoder.vocabulary);
   json.erase("format");
   EXPECT_THROW(encoders_from_json(json), InvalidInput);

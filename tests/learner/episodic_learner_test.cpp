@@ -109,7 +109,9 @@ TEST(SequenceNetworkTest, IsServedByStoredVectorsOfItems) {
   for (const int64_t support : {0, 1, 6}) {
     const auto expected = answers(trained, shop, 1, support), got = answers(*loaded, shop, 1, support);
     for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 1e-4) << i << " " << support;
-    if (support > 0) EXPECT_NE(got[0], answers(*loaded, shop, 1, 0)[0]) << "the support changes the answer";
+    if (support > 0) {
+      EXPECT_NE(got[0], answers(*loaded, shop, 1, 0)[0]) << "the support changes the answer";
+    }
   }
   // One that comes later has no features: the offset of new items and the head's constant alone.
   loaded->add_item(shop.data.item_features.row(0));

@@ -91,7 +91,9 @@ TEST_P(EveryNetworkTest, TheOuterGradientIsFiniteAndReachesEmbeddingsAndTheHeadT
       ++asked;
       reached += gradient[i].defined() && gradient[i].abs().max().item<double>() > 0;
     }
-    if (gradient[i].defined()) EXPECT_TRUE(gradient[i].isfinite().all().item<bool>()) << name;
+    if (gradient[i].defined()) {
+      EXPECT_TRUE(gradient[i].isfinite().all().item<bool>()) << name;
+    }
   }
   EXPECT_GE(asked, 1);
   EXPECT_EQ(reached, asked);

@@ -90,8 +90,8 @@ struct Pair {
     problem.type = type;
     return Maml(o, {{"name", "mlp"}, {"hidden", "40-40"}}, problem, Random(seed));
   }();
-  std::vector<double> losses;
-  nlohmann::json peer;
+  std::vector<double> losses = {};
+  nlohmann::json peer = {};
 
   Batch batch(int step) const { return sinusoids(kTasks, shots, kQuery, type, Random(seed).fork(100 + step)); }
   Batch test() const { return sinusoids(kTestTasks, shots, 50, type, Random(seed).fork("test")); }
