@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "store/event_codec.h"
+#include "store/removed_ids.h"
 
 namespace fewshop {
 namespace {
@@ -49,6 +50,7 @@ EventTables::EventTables(Connection& connection, std::string columns)
     auto query = connection_.query(fmt::format("select max(rowid) from {}", table));
     if (query.step()) next_row_ = std::max(next_row_, query.integer(0) + 1);
   }
+  any_removed_ = has_removed_ids(connection_);
 }
 
 bool EventTables::has(const std::string& event_id) {
@@ -56,7 +58,7 @@ bool EventTables::has(const std::string& event_id) {
       "select 1 from events where event_id = ?1 union all select 1 from events_future where event_id = ?1 union all "
       "select 1 from events_withheld where event_id = ?1 limit 1");
   query.add(event_id);
-  return query.step();
+  return query.step() || (any_removed_ && is_removed_id(connection_, event_id));
 }
 
 bool EventTables::insert(const Event& event, Micros now) {

@@ -41,7 +41,8 @@ class EventTables {
   /// `columns`: event_columns().
   EventTables(Connection& connection, std::string columns);
 
-  /// Inserts the event, into the future where its time is after `now`, unless one with its id is there. The users and
+  /// Inserts the event, into the future where its time is after `now`, unless one with its id is there, or was and has
+  /// been removed as feedback (removed_ids.h). The users and
   /// items that it names are there from then on. Returns whether it was inserted.
   bool insert(const Event& event, Micros now);
   bool has(const std::string& event_id);
@@ -60,6 +61,7 @@ class EventTables {
   Connection& connection_;
   std::string columns_;
   int64_t next_row_ = 0;
+  bool any_removed_ = false;  // an id of removed_ids.h; what this transaction removes has left the queue before
   std::unordered_set<std::string> users_, items_;  // named in this transaction
 };
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "store/event_tables.h"
+#include "store/removed_ids.h"
 
 namespace fewshop {
 namespace {
@@ -17,7 +18,7 @@ constexpr const char* kHasEvent =
 bool in_tables(Connection& connection, const std::string& event_id) {
   auto query = connection.query(kHasEvent);
   query.add(event_id);
-  return query.step();
+  return query.step() || is_removed_id(connection, event_id);
 }
 
 /// Rows of one person from several places, to be put in order: by time, then by the order in which they were accepted.
@@ -118,6 +119,11 @@ void ShopReader::each_event_id(int64_t at_most, const std::function<void(std::st
       --left;
     }
   }
+}
+
+std::vector<uint64_t> ShopReader::removed_id_hashes() {
+  auto reader = pool_.take();
+  return fewshop::removed_id_hashes(*reader);
 }
 
 std::vector<EventRow> ShopReader::history(const std::string& user_id, const std::string& client_id, int64_t at_most,

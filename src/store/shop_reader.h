@@ -48,6 +48,8 @@ class ShopReader {
   void each_actor(const std::function<bool(const std::string&, const std::string&)>& use);
   std::vector<ShopStore::Actor> actors_of_item(const std::string& item_id, int64_t at_most);
 
+  std::vector<uint64_t> removed_id_hashes();
+  std::map<std::string, int64_t> rows_elsewhere(const std::string& user_id);
   std::map<std::string, std::string> joins();
   std::vector<std::string> refusals();
   std::map<std::string, nlohmann::json> settings(const std::string& prefix);

@@ -126,6 +126,26 @@ void ShopReader::each_item_columns(const std::function<void(const std::string&, 
   }
 }
 
+std::map<std::string, int64_t> ShopReader::rows_elsewhere(const std::string& user_id) {
+  std::map<std::string, int64_t> rows;
+  auto reader = pool_.take();
+  std::vector<std::string> tables;
+  {
+    auto query = reader->query(
+        "select m.name from sqlite_master m, pragma_table_info(m.name) c where m.type = 'table' and c.name = 'user_id' "
+        "collate nocase and m.name not like 'fewshop\\_%' escape '\\' and lower(m.name) not in ('users', 'events', "
+        "'events_future', 'events_withheld') order by m.name");
+    while (query.step()) tables.push_back(query.text(0));
+  }
+  for (const auto& table : tables) {
+    // Imported ids may be numbers.
+    auto query = reader->query("select count(*) from " + quote_name(table) + " where cast(user_id as text) = ?");
+    query.add(user_id);
+    if (query.step() && query.integer(0) > 0) rows[table] = query.integer(0);
+  }
+  return rows;
+}
+
 std::map<std::string, std::string> ShopReader::joins() {
   std::map<std::string, std::string> joins;
   auto reader = pool_.take();

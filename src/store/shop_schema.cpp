@@ -130,6 +130,9 @@ void own_tables(Connection& connection) {
   connection.exec("create table if not exists fewshop_joins (client_id text primary key, user_id text not null)");
   connection.exec("create index if not exists fewshop_live_joins_user on fewshop_joins (user_id)");
   connection.exec("create table if not exists fewshop_refusals (who text primary key)");
+  connection.exec(
+      "create table if not exists fewshop_removed (hash text primary key, time integer not null) without rowid");
+  connection.exec("create index if not exists fewshop_live_removed_time on fewshop_removed (time)");
   connection.exec("create table if not exists fewshop_settings (name text primary key, value text not null)");
 }
 

@@ -112,6 +112,7 @@ class SqliteShopStore final : public ShopStore {
   bool counts_row(const std::string& event_id, const std::string& item_id) override {
     return reader_.counts_row(event_id, item_id);
   }
+  std::vector<uint64_t> removed_id_hashes() override { return reader_.removed_id_hashes(); }
   void each_event_id(int64_t at_most, const std::function<void(std::string_view)>& use) override {
     reader_.each_event_id(at_most, use);
   }
@@ -124,6 +125,9 @@ class SqliteShopStore final : public ShopStore {
     return reader_.served_rows(user_id, client_id, wanted);
   }
   void each_event(const std::function<void(const EventRow&)>& use) override { reader_.each_event(use); }
+  std::map<std::string, int64_t> rows_elsewhere(const std::string& user_id) override {
+    return reader_.rows_elsewhere(user_id);
+  }
   std::vector<EventRow> withheld(const std::string& user_id) override { return reader_.withheld(user_id); }
   bool scan_rows(Place& place, int64_t at_most, const std::function<bool(std::string_view, Micros)>& wanted,
                  std::vector<OldRow>& found) override {

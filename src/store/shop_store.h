@@ -176,6 +176,8 @@ class ShopStore {
   virtual bool counts_row(const std::string& event_id, const std::string& item_id) = 0;
   /// Ids of the latest `at_most` events, newest first; an id may come twice.
   virtual void each_event_id(int64_t at_most, const std::function<void(std::string_view)>& use) = 0;
+  /// hash64() of ids that has_event() knows although their rows were removed as feedback (removed_ids.h), oldest first.
+  virtual std::vector<uint64_t> removed_id_hashes() = 0;
   static constexpr int64_t kAllRows = std::numeric_limits<int64_t>::max() / 2;
   static constexpr Micros kAllTime = std::numeric_limits<Micros>::max();
   /// The latest `at_most` rows of a user (of a guest, by client_id, where user_id is ""), up to `until`, oldest first:
@@ -188,6 +190,9 @@ class ShopStore {
   /// Every row of `events`, then of the future, then of the queue, each in the order of acceptance: one state of the
   /// database, while other threads may write. Rows withheld are not among them.
   virtual void each_event(const std::function<void(const EventRow&)>& use) = 0;
+
+  /// Rows of a user in tables that a server does not keep (imported ones), found by their column user_id: by table.
+  virtual std::map<std::string, int64_t> rows_elsewhere(const std::string& user_id) = 0;
 
   /// The rows of a user that are withheld, in the order of acceptance.
   virtual std::vector<EventRow> withheld(const std::string& user_id) = 0;

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "store/event_codec.h"
+#include "store/removed_ids.h"
 
 namespace fewshop {
 
@@ -150,6 +151,10 @@ auto ShopWriter::counting(const std::string& where, const std::string& parameter
 
 int64_t ShopWriter::join(const std::string& client_id, const std::string& user_id) {
   require(!client_id.empty() && !user_id.empty(), "a join needs a client_id and a user_id");
+  // Said with every message by many clients: what is so already costs nothing.
+  if (const auto known = context_.identity.joins.find(client_id);
+      known != context_.identity.joins.end() && known->second == user_id)
+    return 0;
   drain();
   identity_changed_ = true;
   context_.identity.joins[client_id] = user_id;
@@ -168,10 +173,11 @@ int64_t ShopWriter::join(const std::string& client_id, const std::string& user_i
 }
 
 int64_t ShopWriter::part(const std::string& client_id) {
+  if (!context_.identity.joins.contains(client_id)) return 0;
   drain();
   identity_changed_ = true;
   context_.identity.joins.erase(client_id);
-  if (change("delete from fewshop_joins where client_id = ?", client_id) == 0) return 0;
+  change("delete from fewshop_joins where client_id = ?", client_id);
   int64_t rows = 0;
   for (const char* table : EventTables::kAll)
     rows += change(
@@ -183,9 +189,10 @@ int64_t ShopWriter::part(const std::string& client_id) {
 
 int64_t ShopWriter::set_personalization(const std::string& user_id, const std::string& client_id, bool given) {
   require(!user_id.empty() || !client_id.empty(), "consent needs a user_id or a client_id");
+  const std::string who = user_id.empty() ? "c:" + client_id : "u:" + user_id;
+  if (given != context_.identity.refusals.contains(who)) return 0;  // as it is
   drain();
   identity_changed_ = true;
-  const std::string who = user_id.empty() ? "c:" + client_id : "u:" + user_id;
   if (given) {
     context_.identity.refusals.erase(who);
     change("delete from fewshop_refusals where who = ?", who);
@@ -203,6 +210,7 @@ int64_t ShopWriter::settle(const std::string& where, const std::string& paramete
 int64_t ShopWriter::replace_feedback(const Event& event) {
   require(!event.items.empty(), "feedback without an item");
   delete_feedback(event.event, event.user_id, event.items.front().item_id);
+  restore_removed_id(context_.connection, event.event_id);
   append({&event, 1});
   return static_cast<int64_t>(row_count(event));
 }
@@ -214,14 +222,15 @@ int64_t ShopWriter::delete_feedback(const std::string& event, const std::string&
 
 int64_t ShopWriter::delete_rows(const std::string& event, const std::string& user_id, const std::string& item_id) {
   int64_t rows = 0;
-  for (const char* table : EventTables::kAll)
-    rows += context_.connection
-                .query(fmt::format("delete from {} where user_id = ?1 and item_id = ?2 and (?3 is null or event = ?3)",
-                                   table))
-                .add(user_id)
-                .add(item_id)
-                .add(event)
-                .run();
+  drop_old_removed_ids(context_.connection, context_.now);
+  for (const char* table : EventTables::kAll) {
+    auto query = context_.connection.query(
+        fmt::format("delete from {} where user_id = ?1 and item_id = ?2 and (?3 is null or event = ?3) returning "
+                    "event_id",
+                    table));
+    query.add(user_id).add(item_id).add(event);
+    for (; query.step(); ++rows) note_removed_id(context_.connection, query.view(0), context_.now);
+  }
   return rows;
 }
 

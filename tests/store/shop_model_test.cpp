@@ -20,8 +20,7 @@ using namespace testing;
 class Model {
  public:
   void append(Event e) {
-    for (const auto& row : rows_)
-      if (row.event_id == e.event_id) return;
+    if (has(e.event_id)) return;
     if (e.user_id.empty()) {
       e.guest = true;
       if (joins.contains(e.client_id)) e.user_id = joins[e.client_id];
@@ -73,9 +72,17 @@ class Model {
       if (!refused(row.user_id, row.client_id, row.guest)) texts.insert(text_of(row));
     return texts;
   }
-  bool has(const std::string& id) const {
+  /// Of feedback: whose ids are remembered.
+  template <class Condition>
+  int64_t remove(Condition condition) {
+    for (const auto& row : rows_)
+      if (condition(row)) removed.insert(row.event_id);
+    return erase(condition);
+  }
+  bool stored(const std::string& id) const {
     return std::any_of(rows_.begin(), rows_.end(), [&](const EventRow& row) { return row.event_id == id; });
   }
+  bool has(const std::string& id) const { return removed.contains(id) || stored(id); }
   std::vector<std::string> feedback(const std::string& kind, const std::string& item) const {
     std::map<std::tuple<std::string, std::string, std::string>, std::pair<double, Micros>> groups;
     for (const auto& row : rows_) {
@@ -93,7 +100,7 @@ class Model {
   }
 
   std::map<std::string, std::string> joins;
-  std::set<std::string> refusals;
+  std::set<std::string> refusals, removed;
 
  private:
   std::vector<EventRow> rows_;
@@ -153,17 +160,20 @@ class Machine {
       }
       case 3: {
         Event e = some_event();
-        e.event_id = fmt::format("e{}", next_++);
+        // Sometimes what was there once, in another form.
+        const auto back = next_ > 0 ? fmt::format("e{}", random_.below(static_cast<uint64_t>(next_))) : "";
+        e.event_id = model_.removed.contains(back) && !model_.stored(back) ? back : fmt::format("e{}", next_++);
         e.user_id = u;
         e.items = {{i}};
         e.items[0].value = 1;
-        model_.erase([&](const EventRow& r) { return r.user_id == u && r.item_id == i && r.event == e.event; });
+        model_.remove([&](const EventRow& r) { return r.user_id == u && r.item_id == i && r.event == e.event; });
+        model_.removed.erase(e.event_id);
         model_.append(e);
         return [=](Writer& w) { w.replace_feedback(e); };
       }
       case 4: {
         const std::string of_kind = random_.below(2) ? k : "";
-        const auto rows = model_.erase([&](const EventRow& r) {
+        const auto rows = model_.remove([&](const EventRow& r) {
           return r.user_id == u && r.item_id == i && (of_kind.empty() || r.event == of_kind);
         });
         return [=](Writer& w) { RC_ASSERT(w.delete_feedback(of_kind, u, i) == rows); };
@@ -209,6 +219,7 @@ class Machine {
         const auto change = part();
         try {
           store_->write([&](ShopStore::Writer& writer) {
+            writer.set_now(now_);
             change(writer);
             throw std::runtime_error("undone");
           });
@@ -221,6 +232,7 @@ class Machine {
         std::vector<std::function<void(ShopStore::Writer&)>> parts;
         for (uint64_t n = 1 + random_.below(3); n > 0; --n) parts.push_back(part());
         store_->write([&](ShopStore::Writer& writer) {
+          writer.set_now(now_);
           for (const auto& one : parts) one(writer);
         });
       }
