@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace fewshop {
 
@@ -47,28 +48,54 @@ std::string ItemViews::in_category(const std::string& category) {
   return "instr('|' || coalesce(categories, '') || '|', '|" + quoted + "|') > 0";
 }
 
-std::shared_ptr<const std::vector<int32_t>> ItemViews::values(const std::string& column) {
+void ItemViews::Values::put(int32_t item, const std::optional<std::string>& text) {
+  if (std::ssize(text_of) <= item) text_of.resize(item + 1, -1);
+  text_of[item] = -1;
+  if (!text) return;
+  const auto known = texts.find(*text);
+  if (known != texts.end()) {
+    text_of[item] = known->second;
+    return;
+  }
+  std::vector<int32_t> numbers;
+  for (const std::string& value : split_list(*text, '|'))
+    numbers.push_back(values.emplace(value, std::ssize(values)).first->second);
+  std::sort(numbers.begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+  if (numbers.empty()) return;
+  text_of[item] = static_cast<int32_t>(std::ssize(texts));
+  texts.emplace(*text, text_of[item]);
+  parts.push_back(std::move(numbers));
+}
+
+std::shared_ptr<const ItemValues> ItemViews::values(const std::string& column) {
   int64_t version = 0;
   {
     const std::lock_guard lock(mutex_);
-    if (const auto kept = values_.find(column)) return {kept, &kept->of};
+    if (auto kept = values_.find(column)) return kept;
     version = version_;
   }
+  auto values = read_values(column);
+  // As `category` of a list is a value of `categories`.
+  if (!values && column == "category") values = read_values("categories");
+  require(values != nullptr, "no column '", column, "' of items to limit by");
+  const std::lock_guard lock(mutex_);
+  if (version == version_) values_.put(column, values);
+  return values;
+}
+
+/// Null where no item has the column.
+std::shared_ptr<ItemViews::Values> ItemViews::read_values(const std::string& column) {
   auto values = std::make_shared<Values>();
+  values->column = column;
   bool known = false;
   store_.each_item_columns([&](const std::string& id, const ShopStore::Columns& columns) {
     const auto found = columns.find(column);
     if (found == columns.end()) return;
     known = true;
-    const int32_t item = items_.find(id);
-    if (item < 0) return;
-    if (std::ssize(values->of) <= item) values->of.resize(item + 1, -1);
-    if (found->second && !found->second->empty()) values->of[item] = values->number(*found->second);
+    if (const int32_t item = items_.find(id); item >= 0) values->put(item, found->second);
   });
-  require(known || ItemTable::Reader(items_).size() == 0, "no column '", column, "' of items to limit by");
-  const std::lock_guard lock(mutex_);
-  if (version == version_) values_.put(column, values);
-  return {values, &values->of};
+  return known || ItemTable::Reader(items_).size() == 0 ? values : nullptr;
 }
 
 /// What a filter's set is after an item has changed: null where it stays as it is, nothing where it is to be forgotten.
@@ -130,13 +157,11 @@ void ItemViews::changed(int32_t item, const std::string& id, const ShopStore::Co
     }
   }
   const std::lock_guard lock(mutex_);
-  for (auto& [column, values] : values_.views) {
-    auto copy = std::make_shared<Values>(*values);
-    if (std::ssize(copy->of) <= item) copy->of.resize(item + 1, -1);
-    const auto found = columns.find(column);
-    const bool has = found != columns.end() && found->second && !found->second->empty();
-    copy->of[item] = has ? copy->number(*found->second) : -1;
-    values = std::move(copy);
+  for (auto& view : values_.views) {
+    auto copy = std::make_shared<Values>(*view.second);
+    const auto found = columns.find(copy->column);
+    copy->put(item, found == columns.end() ? std::nullopt : found->second);
+    view.second = std::move(copy);
   }
 }
 

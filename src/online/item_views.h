@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "online/item_table.h"
+#include "online/list_rules.h"
 #include "runtime/item_set.h"
 #include "store/shop_store.h"
 
@@ -33,9 +34,9 @@ class ItemViews {
   bool has_values(const std::string& column) const;
   /// The condition that an item is in a category.
   static std::string in_category(const std::string& category);
-  /// Numbers of the values of a column, which reads all items the first time; -1 = no value. Throws InvalidInput where
-  /// there is no such column.
-  std::shared_ptr<const std::vector<int32_t>> values(const std::string& column);
+  /// What items have in a column, which reads all items the first time. Throws InvalidInput where there is no such
+  /// column.
+  std::shared_ptr<const ItemValues> values(const std::string& column);
 
   /// Forgets all views: cheaper than following many changes one by one.
   void clear();
@@ -45,10 +46,10 @@ class ItemViews {
  private:
   static constexpr size_t kMost = 64;  // views of each sort
 
-  struct Values {
-    std::map<std::string, int32_t> numbers;
-    std::vector<int32_t> of;
-    int32_t number(const std::string& value) { return numbers.emplace(value, std::ssize(numbers)).first->second; }
+  struct Values : ItemValues {
+    std::string column;
+    std::map<std::string, int32_t, std::less<>> texts, values;  // numbers by what they stand for
+    void put(int32_t item, const std::optional<std::string>& text);
   };
   template <class View>
   struct Kept {
@@ -60,6 +61,7 @@ class ItemViews {
     void put(const std::string& key, std::shared_ptr<const View> view);
   };
 
+  std::shared_ptr<Values> read_values(const std::string& column);
   std::optional<std::shared_ptr<const ItemSet>> follow(const ItemSet& before, const std::string& condition,
                                                        int32_t item, const std::string& id);
 

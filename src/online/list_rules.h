@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <unordered_map>
@@ -10,10 +11,21 @@
 
 namespace fewshop {
 
-/// At most `most` items of one value of an item column (a brand, a category); [shop items] numbers of the values, -1 =
-/// has none and is not limited.
+/// What items have in a column: numbers of values, several where the column holds a list ("shoes|sale").
+struct ItemValues {
+  std::vector<int32_t> text_of;             // [shop items] number of what stands in the column; -1 = nothing
+  std::vector<std::vector<int32_t>> parts;  // [texts] numbers of the values in it, each once
+
+  std::span<const int32_t> at(int32_t item) const {
+    if (item < 0 || item >= std::ssize(text_of) || text_of[item] < 0) return {};
+    return parts[text_of[item]];
+  }
+};
+
+/// At most `most` items with one value of a column (a brand, a category). An item without a value is not limited; one
+/// with several counts for each.
 struct Cap {
-  std::shared_ptr<const std::vector<int32_t>> value_of;
+  std::shared_ptr<const ItemValues> values;
   int most = 1;
 };
 
@@ -31,7 +43,7 @@ struct Pin {
 
 /// What a list has to satisfy. Items are numbers of the ItemTable.
 struct ListRules {
-  int n = 10, offset = 0;
+  int n = 10, offset = 0;                 // pages of a list have one n
   std::shared_ptr<const ItemSet> filter;  // only these; null = all
   std::vector<int32_t> exclude;
   bool include_seen = false;  // also what the scenario leaves out because it is in the support
@@ -59,7 +71,7 @@ struct Answered {
   double prior = 0;  // explained only; the score itself where no model ranks
   double boost = 0;  // what boosts added to the score when the list was made
   /// What likeness to the items before it took off (0 or less), where score and boost count from 0 to 1 between the
-  /// last and the first that could be chosen, times 1 - ListRules::diversity.
+  /// last and the first of the items that it was chosen among, times 1 - ListRules::diversity.
   double diversity = 0;
   bool pinned = false;
   bool scored = false;                // score and interval are there
@@ -74,7 +86,6 @@ class CapCounter {
   void take(int32_t item);
 
  private:
-  int32_t value_of(size_t cap, int32_t item) const;
   const std::vector<Cap>& caps_;
   std::vector<std::unordered_map<int32_t, int>> counts_;
 };
@@ -90,7 +101,20 @@ class Booster {
   double deviation_ = 0;
 };
 
-/// Puts the pins at their places and cuts the list to the page that the rules ask for.
+/// How alike two items of a list are: -1 to 1.
+using Likeness = std::function<double(const Answered&, const Answered&)>;
+
+/// Items, the best first, that diversity re-ranks together: the first so many, then the next. The same for every page
+/// of a list, so that no item comes on two of them.
+int diversity_window(const ListRules& rules);
+
+/// The first wanted() of a pool, best first, that the caps admit beside the pins. Where the rules ask for diversity and
+/// `likeness` is known, by maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998) within each window; for
+/// that the pool ends where a window ends, or holds all there is.
+std::vector<Answered> choose(std::span<const Answered> pool, const ListRules& rules, const Likeness& likeness);
+
+/// Puts the pins at their places, whatever filter and caps say of them, and cuts the list to the page that the rules
+/// ask for.
 void finish_page(std::vector<Answered>& list, const ListRules& rules);
 
 /// An item and what it is ranked by, where no model ranks.
@@ -99,8 +123,9 @@ struct Candidate {
   double score = 0;
 };
 
-/// The page of a list of candidates under all rules but diversity; equal scores by the smaller number. Takes time for
-/// what is shown, not for sorting everything.
-std::vector<Answered> rank_candidates(std::vector<Candidate> candidates, const ListRules& rules);
+/// The page of a list of candidates under all rules; equal scores by the smaller number. Takes time for what is shown,
+/// not for sorting everything.
+std::vector<Answered> rank_candidates(std::vector<Candidate> candidates, const ListRules& rules,
+                                      const Likeness& likeness);
 
 }  // namespace fewshop

@@ -120,6 +120,8 @@ class LiveModel {
   /// Encoded description of a task from the columns of [tasks].
   EncodedEntity describe(const ColumnValues& columns) const;
   bool has_description() const { return !model_->encoders().tasks.empty(); }
+  /// Whether it has learned vectors of items.
+  bool has_vectors() const { return vectors_ != nullptr; }
 
  private:
   /// What [live] makes of one kind of event.

@@ -12,8 +12,7 @@
 namespace fewshop {
 namespace {
 
-constexpr int kDiversityPool = 5;  // times n: what maximal marginal relevance chooses from
-constexpr int kLeastPool = 50;
+constexpr int kMoreForCaps = 50;
 
 double cosine(const BayesMember& vectors, int32_t a, int32_t b) {
   const auto& arrays = vectors.arrays();
@@ -26,6 +25,16 @@ double cosine(const BayesMember& vectors, int32_t a, int32_t b) {
     yy += static_cast<double>(y[j]) * y[j];
   }
   return xx > 0 && yy > 0 ? xy / std::sqrt(xx * yy) : 0;
+}
+
+/// By what a model has learned of items; empty where it has learned no vectors.
+Likeness likeness_of(const LiveModel::Access& access) {
+  const BayesMember* vectors = access.vectors();
+  if (!vectors) return {};
+  return [&access, vectors](const Answered& a, const Answered& b) {
+    const int32_t x = access.model_item(a.item), y = access.model_item(b.item);
+    return x >= 0 && y >= 0 ? cosine(*vectors, x, y) : 0;
+  };
 }
 
 /// One question to a model, from support to list.
@@ -57,9 +66,12 @@ class Answering {
     const auto items = static_cast<int64_t>(access_.model().item_ids().size());
     passing_ = static_cast<int>(items - excluded_.count(items));
     const int wanted = rules.wanted();
-    fetch_ = std::min(passing_, wanted);
-    if (!rules.caps.empty()) fetch_ = std::min(passing_, 4 * wanted + kLeastPool);
-    if (rules.diversity > 0) fetch_ = std::min(passing_, std::max({fetch_, kDiversityPool * wanted, kLeastPool}));
+    fetch_ = rules.caps.empty() ? wanted : 4 * wanted + kMoreForCaps;
+    if (rules.diversity > 0) {
+      const int window = diversity_window(rules);
+      fetch_ = (fetch_ + window - 1) / window * window;
+    }
+    fetch_ = std::min(passing_, fetch_);
   }
 
   /// The search that list() will begin with.
@@ -70,10 +82,11 @@ class Answering {
     answer.support = static_cast<int32_t>(support_.size());
     answer.adapt_seconds = adapt_seconds_;
     const int wanted = rules.wanted();
+    const Likeness likeness = rules.diversity > 0 ? likeness_of(access_) : Likeness();
     std::vector<Answered> chosen;
     while (true) {
       const std::vector<Answered> pool = rules.boosts.empty() ? best(fetch_) : boosted(rules.boosts, fetch_);
-      chosen = choose(pool, rules, wanted);
+      chosen = choose(pool, rules, likeness);
       // Caps may have left out so many that the list is short of what there is.
       if (std::ssize(chosen) >= wanted || fetch_ >= passing_) break;
       fetch_ = static_cast<int>(std::min<int64_t>(passing_, int64_t{4} * fetch_));
@@ -156,52 +169,6 @@ class Answering {
     });
     pool.resize(keep);
     return pool;
-  }
-
-  /// The first `wanted` of the pool that the caps admit, re-ranked for diversity where the rules ask for it.
-  std::vector<Answered> choose(const std::vector<Answered>& pool, const ListRules& rules, int wanted) const {
-    CapCounter caps(rules.caps);
-    std::vector<Answered> chosen;
-    const BayesMember* vectors = rules.diversity > 0 ? access_.vectors() : nullptr;
-    if (!vectors) {
-      for (const Answered& item : pool) {
-        if (std::ssize(chosen) >= wanted) break;
-        if (!caps.admits(item.item)) continue;
-        caps.take(item.item);
-        chosen.push_back(item);
-      }
-      return chosen;
-    }
-    // Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998), scores scaled to [0, 1] over the pool.
-    double low = INFINITY, high = -INFINITY;
-    for (const Answered& item : pool) {
-      low = std::min(low, item.score + item.boost);
-      high = std::max(high, item.score + item.boost);
-    }
-    std::vector<double> likeness(pool.size(), 0);
-    std::vector<uint8_t> taken(pool.size(), 0);
-    while (std::ssize(chosen) < wanted) {
-      int64_t next = -1;
-      double most = -INFINITY;
-      for (size_t i = 0; i < pool.size(); ++i) {
-        if (taken[i] || !caps.admits(pool[i].item)) continue;
-        const double relevance = high > low ? (pool[i].score + pool[i].boost - low) / (high - low) : 1;
-        const double value = (1 - rules.diversity) * relevance - rules.diversity * likeness[i];
-        if (value > most) {
-          most = value;
-          next = static_cast<int64_t>(i);
-        }
-      }
-      if (next < 0) break;
-      taken[next] = 1;
-      caps.take(pool[next].item);
-      chosen.push_back(pool[next]);
-      chosen.back().diversity = -rules.diversity * likeness[next];
-      const int32_t own = pool[next].model_item;
-      for (size_t i = 0; i < pool.size(); ++i)
-        if (!taken[i]) likeness[i] = std::max(likeness[i], cosine(*vectors, own, pool[i].model_item));
-    }
-    return chosen;
   }
 
   /// Scores and intervals that are not there yet, and where asked for what scores are made of.
@@ -307,8 +274,14 @@ ListAnswer similar_items(const LiveModel& live, int32_t item, const ListRules& r
     if (other == own || shop < 0 || not_shown.contains(other)) continue;
     candidates.push_back({shop, cosine(*vectors, own, other)});
   }
-  answer.items = rank_candidates(std::move(candidates), rules);
+  answer.items = rank_candidates(std::move(candidates), rules, likeness_of(access));
   return answer;
+}
+
+std::vector<Answered> rank_candidates(std::vector<Candidate> candidates, const ListRules& rules,
+                                      const LiveModel& model) {
+  const LiveModel::Access access(model);
+  return rank_candidates(std::move(candidates), rules, likeness_of(access));
 }
 
 }  // namespace fewshop

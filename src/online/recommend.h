@@ -55,4 +55,8 @@ ListAnswer score_rows(const LiveModel& model, const TextRows& support, const Col
 /// vectors or does not know the item.
 ListAnswer similar_items(const LiveModel& model, int32_t item, const ListRules& rules);
 
+/// rank_candidates() with likeness as the model has learned it; none where it has no vectors.
+std::vector<Answered> rank_candidates(std::vector<Candidate> candidates, const ListRules& rules,
+                                      const LiveModel& model);
+
 }  // namespace fewshop

@@ -58,8 +58,9 @@ ListRules Shop::rules(const ListRequest& request) {
   for (const auto& cap : request.caps) rules.caps.push_back({views_.values(cap.column), cap.most});
   for (const auto& boost : request.boosts) rules.boosts.push_back({views_.filter(boost.filter), boost.by});
   for (const auto& pin : request.pins) {
+    // A rule of a shop may outlive its item: that is no reason to have no list.
     const int32_t item = items_.find(pin.item_id);
-    require(item >= 0, "pins: no item '", pin.item_id, "'");
+    if (item < 0) continue;
     // A pin does not bring back what may not be shown, and an item has one place.
     const auto is_it = [&](const Pin& other) { return other.item == item; };
     const bool may =
@@ -84,6 +85,8 @@ Shop::TaskState Shop::task_state(const Asker& asker, const LiveModel* model) {
     }
     std::stable_sort(state.rows.begin(), state.rows.end(),
                      [](const LiveRow& a, const LiveRow& b) { return a.time < b.time; });
+  } else if (refused("", asker.client_id)) {
+    // Who asks from a device that refused is nobody there, whoever it is joined to.
   } else if (!user.empty()) {
     rows_.read("u:" + user, until(), state.rows);
   } else if (!asker.client_id.empty()) {
@@ -243,6 +246,15 @@ ListReply Shop::scores(const ListAnswer& answer, const LiveModel& model, const s
   return reply;
 }
 
+/// What says how alike items are in lists that no model ranks: that of the default scenario, where it has learned
+/// vectors, else the first that has; null where none is live.
+std::shared_ptr<const LiveModel> Shop::model_with_vectors() const {
+  std::shared_ptr<const LiveModel> found;
+  for (const auto& model : models())
+    if (model->has_vectors() && (!found || model->name() == options_.default_scenario)) found = model;
+  return found;
+}
+
 /// A list that no model ranks, of items that may be shown.
 ListReply Shop::ranked(std::vector<Candidate> candidates, const ListRules& rules, const std::string& served) {
   {
@@ -251,7 +263,9 @@ ListReply Shop::ranked(std::vector<Candidate> candidates, const ListRules& rules
   }
   ListAnswer answer;
   answer.served = served;
-  answer.items = rank_candidates(std::move(candidates), rules);
+  const auto model = rules.diversity > 0 ? model_with_vectors() : nullptr;
+  answer.items = model ? rank_candidates(std::move(candidates), rules, *model)
+                       : rank_candidates(std::move(candidates), rules, Likeness());
   return reply(answer, nullptr);
 }
 

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <map>
 #include <set>
 #include <thread>
 
@@ -54,11 +56,11 @@ TEST(ShopLists, HiddenDeletedAndShownItemsTakeEffectAtOnce) {
   const auto first = LiveShop::ids(live.recommend("u", all));
   ASSERT_EQ(first.size(), 50);
   Change hide;
-  hide.item_patches.emplace_back(first[0], nlohmann::json{{"hidden", true}});
+  hide.item_patches.push_back({first[0], nlohmann::json{{"hidden", true}}});
   live.shop->change(hide);
   EXPECT_THAT(LiveShop::ids(live.recommend("u", all)), Not(Contains(first[0])));
   EXPECT_THAT(LiveShop::ids(live.shop->popular(all)), Not(Contains(first[0])));
-  hide.item_patches[0].second = {{"hidden", false}};
+  hide.item_patches[0].changes = {{"hidden", false}};
   live.shop->change(hide);
   EXPECT_EQ(LiveShop::ids(live.recommend("u", all)), first);
   Change remove;
@@ -88,7 +90,7 @@ TEST(ShopLists, AChangedItemIsScoredAsOneThatCameSo) {
   };
   ASSERT_NE(score("a"), score("b"));
   Change patch;
-  patch.item_patches.emplace_back("a", nlohmann::json{{"labels", {{"colour", "blue"}}}});
+  patch.item_patches.push_back({"a", nlohmann::json{{"labels", {{"colour", "blue"}}}}});
   live.shop->change(patch);
   EXPECT_NEAR(score("a"), score("b"), 1e-5);
 }
@@ -168,7 +170,7 @@ TEST(ShopLists, AnIndexIsBuiltBehindTheAnswersAndFollowsTheItems) {
   const auto first = LiveShop::ids(live.recommend("u1"))[0];
   const auto hide = [&](bool hidden) {
     Change change;
-    change.item_patches.emplace_back(first, nlohmann::json{{"hidden", hidden}});
+    change.item_patches.push_back({first, nlohmann::json{{"hidden", hidden}}});
     live.shop->change(std::move(change));
   };
   hide(true);
@@ -210,7 +212,7 @@ TEST(ShopLists, ListsThatAreAskedForTogetherAreThoseAskedForAlone) {
     request.explain = u % 2 == 0;
     if (u == 2) request.filter = "price >= 500";
     if (u == 3) request.boosts = {{"price < 700", 1.0}};
-    if (u == 4) request.pins = {{"no-such-item", 0}};
+    if (u == 4) request.caps = {{"no-such-column", 1}};
     if (u == 5) request.caps = {{"colour", 2}};
     if (u == 6) request.diversity = 0.5;
     if (u == 7) request.include_seen = true;
@@ -279,7 +281,7 @@ TEST(ShopLists, RulesHoldInsideTheSearch) {
   request.pins = {{plain[1], 0}, {plain[1], 1}, {plain[2], 2}, {"item-801", 3}};
   request.exclude = {plain[2]};
   Change hide;
-  hide.item_patches.emplace_back("item-801", nlohmann::json{{"hidden", true}});
+  hide.item_patches.push_back({"item-801", nlohmann::json{{"hidden", true}}});
   live.shop->change(hide);
   const auto once = LiveShop::ids(live.recommend("u", request));
   EXPECT_EQ(once[0], plain[1]);
@@ -298,6 +300,121 @@ TEST(ShopLists, RulesHoldInsideTheSearch) {
   request.diversity = 0;
   request.offset = 3;
   EXPECT_EQ(LiveShop::ids(live.recommend("u", request))[0], plain[3]);
+}
+
+/// Ids of all pages of a list.
+std::vector<std::string> pages(ListRequest request, int most, const std::function<ListReply(const ListRequest&)>& ask) {
+  std::vector<std::string> all;
+  for (request.offset = 0; std::ssize(all) < most; request.offset += request.n) {
+    const auto page = LiveShop::ids(ask(request));
+    all.insert(all.end(), page.begin(), page.end());
+    if (std::ssize(page) < request.n) break;
+  }
+  return all;
+}
+
+TEST(ShopLists, PagesOfADiverseListShareNoItem) {
+  LiveShop live(300);
+  live.put_items();
+  live.publish("1");
+  live.event("e1", "u", "item-1");
+  for (const std::string cap : {"", "colour"}) {
+    ListRequest request;
+    request.n = 5;
+    request.diversity = 0.5;
+    if (!cap.empty()) request.caps = {{cap, 30}};
+    const auto recommend = [&](const ListRequest& page) { return live.recommend("u", page); };
+    const auto all = pages(request, 1000, recommend);
+    EXPECT_EQ(all.size(), cap.empty() ? 299 : 90);
+    EXPECT_EQ(std::set(all.begin(), all.end()).size(), all.size());
+    const auto popular = pages(request, 1000, [&](const ListRequest& page) { return live.shop->popular(page); });
+    EXPECT_EQ(popular.size(), cap.empty() ? 300 : 90);
+    EXPECT_EQ(std::set(popular.begin(), popular.end()).size(), popular.size());
+  }
+}
+
+TEST(ShopLists, DiversityIsOfEveryListWhereAModelSaysHowAlikeItemsAre) {
+  LiveShop live(300);
+  live.put_items();
+  for (int i = 0; i < 40; ++i) live.event("e" + std::to_string(i), "u", "item-" + std::to_string(i * i % 300));
+  ListRequest plain, diverse;
+  diverse.diversity = 0.9;
+  const auto lists = [&](const ListRequest& request) {
+    return std::vector{live.shop->popular(request), live.shop->latest(request), live.shop->also("item-1", request)};
+  };
+  // Nobody knows what is like what.
+  for (size_t l = 0; l < 3; ++l) EXPECT_EQ(LiveShop::ids(lists(diverse)[l]), LiveShop::ids(lists(plain)[l]));
+  live.publish("1");
+  auto before = lists(plain), after = lists(diverse);
+  before.push_back(live.shop->similar(*live.shop->model(""), "item-1", plain));
+  after.push_back(live.shop->similar(*live.shop->model(""), "item-1", diverse));
+  for (size_t l = 0; l < before.size(); ++l) {
+    SCOPED_TRACE(l);
+    ASSERT_EQ(after[l].items.size(), 10);
+    EXPECT_EQ(after[l].items[0].id, before[l].items[0].id);
+    EXPECT_NE(LiveShop::ids(after[l]), LiveShop::ids(before[l]));
+    EXPECT_TRUE(
+        std::any_of(after[l].items.begin(), after[l].items.end(), [](const auto& i) { return i.diversity < 0; }));
+  }
+}
+
+TEST(ShopLists, ACapCountsEachOfSeveralValues) {
+  LiveShop live;
+  Change change;
+  for (int i = 0; i < 30; ++i) {
+    ItemRecord item{.item_id = "i" + std::to_string(i)};
+    item.categories = {"kind" + std::to_string(i % 3), "tag" + std::to_string(i % 5), "tag" + std::to_string(i % 5)};
+    change.items.push_back(std::move(item));
+  }
+  change.items.push_back({.item_id = "none"});
+  live.shop->change(std::move(change));
+  for (const char* column : {"categories", "category"}) {
+    ListRequest request;
+    request.n = 100;
+    request.caps = {{column, 2}};
+    for (int round = 0; round < 2; ++round) {
+      std::map<std::string, int> count;
+      const auto list = LiveShop::ids(live.shop->latest(request));
+      for (const auto& id : list) {
+        if (id == "none") continue;
+        ++count["kind" + std::to_string(std::stoi(id.substr(1)) % 3)];
+        ++count["tag" + std::to_string(std::stoi(id.substr(1)) % 5)];
+      }
+      for (const auto& [value, n] : count) EXPECT_LE(n, 2) << value;
+      EXPECT_EQ(count.at("kind0") + count.at("kind1") + count.at("kind2"), 6);
+      EXPECT_THAT(list, Contains("none"));
+      // An item that changes counts for what it is now.
+      Change other;
+      other.item_patches.push_back({list[0], {{"categories", {"elsewhere"}}}});
+      live.shop->change(std::move(other));
+      const auto changed = LiveShop::ids(live.shop->latest(request));
+      EXPECT_EQ(changed.size(), list.size() + 1);
+      other = {};
+      const int number = std::stoi(list[0].substr(1));
+      other.item_patches.push_back(
+          {list[0], {{"categories", {"kind" + std::to_string(number % 3), "tag" + std::to_string(number % 5)}}}});
+      live.shop->change(std::move(other));
+    }
+  }
+  ListRequest request;
+  request.caps = {{"no-such-column", 1}};
+  EXPECT_THROW(live.shop->latest(request), InvalidInput);
+}
+
+TEST(ShopLists, PinsCountInCaps) {
+  LiveShop live(900);
+  live.put_items();
+  live.publish("1");
+  ListRequest request;
+  request.n = 9;
+  request.caps = {{"colour", 3}};
+  request.pins = {{"item-800", 0}, {"item-801", 100}, {"no-such-item", 1}};
+  for (const auto& list : {live.recommend("u", request), live.shop->popular(request)}) {
+    std::map<int, int> colours;
+    for (const auto& id : LiveShop::ids(list)) ++colours[std::stoi(id.substr(5)) % 3];
+    EXPECT_EQ(colours, (std::map<int, int>{{0, 3}, {1, 3}, {2, 3}}));
+    EXPECT_EQ(list.items[0].id, "item-800");
+  }
 }
 
 TEST(ShopLists, AFilterReadsItemsAndNothingElse) {
@@ -324,7 +441,7 @@ TEST(ShopLists, FiltersFollowChangesOfItems) {
   request.filter = "price < 2";
   EXPECT_EQ(live.shop->latest(request).items.size(), 2);
   Change change;
-  change.item_patches.emplace_back("item-40", nlohmann::json{{"labels", {{"price", 1}}}});
+  change.item_patches.push_back({"item-40", nlohmann::json{{"labels", {{"price", 1}}}}});
   live.shop->change(change);
   EXPECT_THAT(LiveShop::ids(live.shop->latest(request)), Contains("item-40"));
   change = {};

@@ -44,7 +44,7 @@ std::vector<Parameter> recommend_parameters() {
   auto parameters = personal_parameters();
   parameters.push_back({"write-back-type", "string",
                         "store feedback of this type for what is answered; the key must allow events:write, too"});
-  parameters.push_back({"write-back-delay", "string", "counting from so much later: 10m, 1h"});
+  parameters.push_back({"write-back-delay", "string", "counting from so much later: 10m, 1h30m"});
   return parameters;
 }
 
@@ -142,20 +142,30 @@ Response ids(const Api& api, const ListReply& reply) {
   return response;
 }
 
-/// "90", "90s", "10m", "1h", "2d".
-Micros duration_of(const std::string& text) {
-  Micros unit = kSecond;
-  std::string number = text;
-  if (!text.empty() && !std::isdigit(static_cast<unsigned char>(text.back()))) {
-    unit = text.back() == 's'   ? kSecond
-           : text.back() == 'm' ? 60 * kSecond
-           : text.back() == 'h' ? 3600 * kSecond
-           : text.back() == 'd' ? kDay
-                                : 0;
-    number.pop_back();
+/// Seconds, "90"; or parts with units, as clients of Gorse write them: "10m", "1h30m", "24h0m0s", "2d".
+Micros duration_of(std::string_view text) {
+  const auto refuse = [] {
+    throw HttpError(400, "invalid_parameter", "write-back-delay: expected a time such as 90s, 10m, 1h30m");
+  };
+  double seconds = 0;
+  for (bool first = true; first || !text.empty(); first = false) {
+    const size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
+    const std::string number(text.substr(0, digits));
+    text.remove_prefix(digits);
+    const size_t letters = std::min(text.find_first_not_of("smhd"), text.size());
+    const std::string_view unit = text.substr(0, letters);
+    text.remove_prefix(letters);
+    const double factor = unit == "s" || (unit.empty() && first && text.empty()) ? 1
+                          : unit == "ms"                                         ? 1e-3
+                          : unit == "m"                                          ? 60
+                          : unit == "h"                                          ? 3600
+                          : unit == "d"                                          ? 86400
+                                                                                 : 0;
+    if (factor == 0) refuse();
+    seconds += factor * number_of(number, "write-back-delay", 0, 1e7);
   }
-  if (unit == 0) throw HttpError(400, "invalid_parameter", "write-back-delay: expected a time such as 90s, 10m, 1h");
-  return static_cast<Micros>(number_of(number, "write-back-delay", 0, 1e7)) * unit;
+  if (seconds > 1e9) refuse();
+  return static_cast<Micros>(seconds * kSecond);
 }
 
 /// Gorse's trick: what was shown counts as read later on.
@@ -195,8 +205,11 @@ using ListQuestion = Shop::ListQuestion;
 /// of the shop together.
 Route list_route(Route route, const Api& api, Asker (*asker_of)(const Api&, const Request&),
                  void (*answer)(const Api&, const Request&, const ListQuestion&, const ListReply&, Reply)) {
-  const auto question_of = [api, asker_of](const Request& request) {
-    return ListQuestion{asked_model(api, request), asker_of(api, request), personal_request(api, request)};
+  const bool versioned = !route.headers.empty();
+  const auto question_of = [api, asker_of, versioned](const Request& request) {
+    ListQuestion question{asked_model(api, request), asker_of(api, request), personal_request(api, request)};
+    if (versioned && request.header("x-api-version") == "2") question.request.explain = true;
+    return question;
   };
   route.aside = [api](const Request& request) { return takes_long(api, request); };
   route.handle = [=](std::shared_ptr<const Request> request, Reply reply) {
@@ -257,9 +270,7 @@ void answer_scores(const Api& api, const Request&, const ListQuestion& question,
 
 void answer_recommended(const Api& api, const Request& request, const ListQuestion& question, const ListReply& answer,
                         Reply reply) {
-  const bool explain = question.request.explain;
-  const bool detailed = explain || request.header("x-api-version") == "2";
-  Response response = detailed ? scores(api, answer, explain, true) : ids(api, answer);
+  Response response = question.request.explain ? scores(api, answer, true, true) : ids(api, answer);
   if (!wants_write_back(request)) return reply(std::move(response));
   const auto type = request.query_value("write-back-type");
   if (!api.shop.admits_kind(*type))
@@ -318,7 +329,7 @@ void add_recommend_routes(Router& router, const Api& api) {
                            .scope = "recommend",
                            .scenario = ScenarioFrom::kQuery,
                            .query = beside_path(path, recommend_parameters()),
-                           .headers = {{"X-API-Version", "string", "2: objects with score and interval, not ids"}},
+                           .headers = {{"X-API-Version", "string", "2: as explain=true"}},
                            .answer_headers = model_headers(),
                            .response = {{"oneOf", {array_of(text), array_of(schema_ref("Recommended"))}}},
                            .stores = wants_write_back},
@@ -396,7 +407,11 @@ void add_recommend_routes(Router& router, const Api& api) {
                 .response = schema_ref("Scores"),
                 .handle =
                     [api](std::shared_ptr<const Request> request, Reply reply) {
-                      reply(scores(api, api.shop.also(request->parameter("item-id"), list_request(api, *request))));
+                      const std::string& item = request->parameter("item-id");
+                      const ListRequest list = list_request(api, *request);
+                      // Gorse knows of no neighbours of an item that it does not know.
+                      reply(api.shop.items().has(item) ? scores(api, api.shop.also(item, list))
+                                                       : Response::json(json::array()));
                     },
                 .aside = lists});
 }
