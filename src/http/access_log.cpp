@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/async.h>
 #include <spdlog/async_logger.h>
+#include <spdlog/details/periodic_worker.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
@@ -55,6 +56,7 @@ struct AccessLog::Impl {
   std::shared_ptr<spdlog::async_logger> logger;
   // Goes first: its thread writes what is queued and ends, and then nobody else uses the logger and its file.
   std::shared_ptr<spdlog::details::thread_pool> pool = std::make_shared<spdlog::details::thread_pool>(8192, 1);
+  std::unique_ptr<spdlog::details::periodic_worker> flusher;  // before them all
 };
 
 AccessLog::AccessLog(const std::string& path, Level least) : impl_(std::make_unique<Impl>()) {
@@ -72,9 +74,14 @@ AccessLog::AccessLog(const std::string& path, Level least) : impl_(std::make_uni
   impl_->logger->set_pattern("%v");
   impl_->logger->set_level(spdlog_level(least));
   impl_->logger->flush_on(spdlog::level::warn);
+  impl_->flusher = std::make_unique<spdlog::details::periodic_worker>(
+      [logger = impl_->logger.get()] { logger->flush(); }, std::chrono::seconds(1));
 }
 
-AccessLog::~AccessLog() { impl_->logger->flush(); }
+AccessLog::~AccessLog() {
+  impl_->flusher.reset();
+  impl_->logger->flush();
+}
 
 void AccessLog::request(const Request& request, const Route* route, int status, double seconds, size_t bytes) {
   const Level level = status >= 500 ? Level::kError : Level::kInfo;

@@ -93,7 +93,9 @@ void fields(RecommendSection& o, Visitor&& visit) {
   visit("scenario", o.scenario,
         Field{0, 1, "scenario of lists where the request names none; empty = the only ranking one"});
   visit("answer_log", o.answer_log,
-        Field{0, 1, "file of what was answered, JSON lines, for joining outcomes by recommendation_id; empty = none"});
+        Field{0, 1,
+              "file of what was answered, JSON lines, for joining outcomes by recommendation_id; empty = "
+              "DATABASE.answers, \"none\" = no such file"});
   visit("answer_log_share", o.answer_log_share, Field{0, 1, "share of the answers that are logged"});
   visit("answer_log_mb", o.answer_log_mb, Field{1, 1 << 20, "most MiB that the log of answers takes"});
 }

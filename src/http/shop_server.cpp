@@ -36,9 +36,11 @@ ShopServer::ShopServer(Options options) : options_(std::move(options)) {
   shop.log = [this](const std::string& message) { log_->message(AccessLog::Level::kError, message); };
   shop_ = std::make_unique<Shop>(std::move(shop));
   add_models();
-  if (!config.recommend.answer_log.empty())
-    answers_ = std::make_unique<AnswerLog>(AnswerLog::Options{
-        config.recommend.answer_log, config.recommend.answer_log_share, config.recommend.answer_log_mb});
+  std::string answers = config.recommend.answer_log;
+  if (answers.empty()) answers = database_path(config.database.data_store) + ".answers";
+  if (answers != "none")
+    answers_ = std::make_unique<AnswerLog>(
+        AnswerLog::Options{answers, config.recommend.answer_log_share, config.recommend.answer_log_mb});
   keys_ = std::make_unique<KeyRing>(shop_->store().settings(std::string(KeyRing::kSettings)));
   const std::vector<std::string> origins = split_list(config.server.cors_origins, ',');
   const bool loopback = is_loopback(config.server.host);

@@ -182,7 +182,8 @@ bool read_pieces(Workspace& work, const Pieces& pieces, const Reader& reader) {
   return any;
 }
 
-bool are_lines(std::string_view text) {
+/// Of a text that is not one JSON value.
+bool may_be_lines(std::string_view text) {
   const size_t end = text.find('\n');
   if (end == std::string_view::npos || text.front() != '{') return false;
   return trimmed(text.substr(0, end)).back() == '}';
@@ -209,7 +210,7 @@ int64_t read_array(array list, const ParseContext& context, const Reader& reader
 int64_t read_with(Workspace& work, std::string_view body, const ParseContext& context, const Reader& reader,
                   std::string_view list) {
   const std::string_view text = work.fill(body);
-  if (context.lines || are_lines(text)) {
+  const auto read_lines = [&] {
     const Pieces lines = lines_of(text);
     check_count(lines.size(), context);
     if (!read_pieces(work, lines, reader)) {
@@ -217,7 +218,8 @@ int64_t read_with(Workspace& work, std::string_view body, const ParseContext& co
       refuse_body(text, work.parse(lines.front(), ignored));
     }
     return static_cast<int64_t>(lines.size());
-  }
+  };
+  if (context.lines) return read_lines();
 
   element whole;
   const auto error = work.parse(text, whole);
@@ -236,6 +238,7 @@ int64_t read_with(Workspace& work, std::string_view body, const ParseContext& co
     return 1;
   }
 
+  if (may_be_lines(text)) return read_lines();
   // The slow way of the rare body with something broken in it.
   Pieces pieces;
   if (text.front() == '[') {

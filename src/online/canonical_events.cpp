@@ -26,7 +26,19 @@ void read_consent(element value, Event& event, EventBuilder& builder, std::optio
   if (!rest.empty()) builder.extra().member("consent") += std::move(rest).take();
 }
 
-void read_event(element value, const ParseContext& context, std::string& event_id, Event& event, Incoming& incoming) {
+/// The id of an event that may be refused, wherever it stands among the members; "" = none that can be read.
+std::string readable_event_id(element value, const ParseLimits& limits) {
+  object members;
+  element id;
+  if (value.get(members) || members["event_id"].get(id)) return "";
+  try {
+    return id_of(id, "event_id", limits);
+  } catch (const BadValue&) {
+    return "";
+  }
+}
+
+void read_event(element value, const ParseContext& context, Event& event, Incoming& incoming) {
   const ParseLimits& limits = context.limits;
   event.time = context.now;
   EventBuilder builder(event, context);
@@ -36,7 +48,7 @@ void read_event(element value, const ParseContext& context, std::string& event_i
     if (key == "event")
       event.event = id_of(member, key, limits);
     else if (key == "event_id")
-      event_id = event.event_id = id_of(member, key, limits);
+      event.event_id = id_of(member, key, limits);
     else if (key == "timestamp")
       event.time = time_of(member, key, context.now);
     else if (key == "user_id")
@@ -58,9 +70,7 @@ void read_event(element value, const ParseContext& context, std::string& event_i
     refuse("identify: expected client_id, the guest, and user_id, the account");
   if (said && !(event.user_id.empty() && event.client_id.empty()))
     incoming.note_consent(event.user_id, event.client_id, *said);
-  if (!identify) return;
-  incoming.identities.push_back({event.client_id, event.user_id, join});
-  event.event.clear();  // nothing to store
+  if (identify) incoming.identities.push_back({event.client_id, event.user_id, join, incoming.with_next()});
 }
 
 /// The members of an object of `extra` but `without`, behind what `out` has already.
@@ -90,18 +100,15 @@ void append_number(std::string_view key, double number, std::string& out) {
 
 Incoming parse_canonical_events(std::string_view text, const ParseContext& context) {
   Incoming incoming;
-  std::string event_id;
   Reader reader;
   reader.value = [&](int64_t index, element value) {
-    event_id.clear();
     Event event;
     try {
-      read_event(value, context, event_id, event, incoming);
+      read_event(value, context, event, incoming);
     } catch (const BadValue& bad) {
-      incoming.refusals.push_back({index, event_id, bad.reason});
+      incoming.refusals.push_back({index, readable_event_id(value, context.limits), bad.reason});
       return;
     }
-    if (event.event.empty()) return;
     incoming.events.push_back(std::move(event));
     incoming.index.push_back(index);
   };

@@ -124,7 +124,7 @@ Incoming parse_ga4(std::string_view body, const ParseContext& context) {
     }
     if (request.personalization) incoming.note_consent(request.user_id, request.client_id, *request.personalization);
     if (!request.labels.empty() && !request.user_id.empty() && request.personalization.value_or(true))
-      incoming.users.push_back({request.user_id, {{"labels", request.labels}}});
+      incoming.users.push_back({request.user_id, {{"labels", request.labels}}, incoming.with_next()});
   };
   reader.value = [&](int64_t index, element value) {
     require(has_events, "expected an object with a list \"events\", got ", shown(value));

@@ -35,17 +35,26 @@ struct Refusal {
   std::string reason;
 };
 
+/// What a message does beside the event that it is: nothing where that event is a duplicate, so that a message that is
+/// sent again changes nothing.
+struct Effect {
+  int64_t event = -1;  // its own event, a position in the events of the same body; -1 = it has none
+  bool off = false;    // set before the commit: its event is a duplicate, or of somebody who may not be known
+};
+
 /// A guest who turned out to be a user (identify, alias); join = false undoes it.
 struct GuestJoin {
   std::string client_id, user_id;
   bool join = true;
+  Effect effect = {};
 };
 
 /// What a body said about personalization, in so many words, for a user or a guest.
 struct Consent {
   std::string user_id, client_id;
   bool given = true;
-  int64_t after = 0;  // events of the same request that came before; its own event is the next
+  int64_t after = 0;  // events of the same request that came before
+  Effect effect = {};
 };
 
 /// Changes of a user or an item by the names of the record's members (`labels`, `comment`, `hidden`, `categories`,
@@ -53,10 +62,11 @@ struct Consent {
 struct RecordPatch {
   std::string id;
   nlohmann::json changes = nlohmann::json::object();
+  Effect effect = {};
 };
 
 /// What one body of events was turned into. Everything is in the order of the body; `events[i]` came from position
-/// `index[i]` of it. A value can become an event, an identity, a change of a user, or nothing that is stored.
+/// `index[i]` of it. Every value that is taken is an event; an identity or a change of a user comes beside it.
 struct Incoming {
   int64_t total = 0;  // values in the body
   std::vector<Event> events;
@@ -67,11 +77,14 @@ struct Incoming {
   std::vector<Refusal> refusals;
   std::string write_key;  // Segment's, as the body gave it; a secret, never stored or logged
 
-  /// What was said now, before the next event. Whoever consents with an account takes back what the guest refused.
+  /// An effect of the next event.
+  Effect with_next() const { return {static_cast<int64_t>(events.size()), false}; }
+  /// What the next event says. Whoever consents with an account takes back what the guest refused.
   void note_consent(const std::string& user_id, const std::string& client_id, bool given) {
-    const auto after = static_cast<int64_t>(events.size());
-    consents.push_back({user_id, client_id, given, after});
-    if (given && !user_id.empty() && !client_id.empty()) consents.push_back({"", client_id, given, after});
+    const Effect effect = with_next();
+    consents.push_back({user_id, client_id, given, effect.event, effect});
+    if (given && !user_id.empty() && !client_id.empty())
+      consents.push_back({"", client_id, given, effect.event, effect});
   }
 };
 

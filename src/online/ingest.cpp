@@ -19,9 +19,10 @@ int64_t size_of(const Change& change) {
 void write_change(ShopStore::Writer& writer, const Change& change, Outcome& outcome) {
   int64_t& rows = outcome.rows;
   for (const auto& item : change.items) rows += writer.put_item(item);
-  for (const auto& [id, changes] : change.item_patches) rows += writer.patch_item(id, changes);
+  for (const auto& patch : change.item_patches) rows += writer.patch_item(patch.id, patch.changes);
   for (const auto& user : change.users) rows += writer.put_user(user);
-  for (const auto& [id, changes] : change.user_patches) rows += writer.patch_user(id, changes);
+  for (const auto& patch : change.user_patches)
+    if (!patch.effect.off) rows += writer.patch_user(patch.id, patch.changes);
   if (!change.named_items.empty()) writer.name_items(change.named_items);
   // In the order of the request: an event belongs to somebody who has refused until the consent that came with it.
   int64_t written = 0;
@@ -30,12 +31,13 @@ void write_change(ShopStore::Writer& writer, const Change& change, Outcome& outc
     written = std::max(written, end);
   };
   for (const auto& consent : change.consents) {
+    if (consent.effect.off) continue;
     append_until(consent.after);
     rows += writer.set_personalization(consent.user_id, consent.client_id, consent.given);
   }
   append_until(change.fresh);
   for (const auto& join : change.joins)
-    rows += join.join ? writer.join(join.client_id, join.user_id) : writer.part(join.client_id);
+    if (!join.effect.off) rows += join.join ? writer.join(join.client_id, join.user_id) : writer.part(join.client_id);
   for (const auto& event : change.overwritten_feedback) rows += writer.replace_feedback(event);
   for (const auto& key : change.deleted_feedback) rows += writer.delete_feedback(key.event, key.user_id, key.item_id);
   for (const auto& id : change.deleted_items) rows += writer.delete_item(id);

@@ -36,10 +36,10 @@ struct Change {
   std::vector<GuestJoin> joins;
   std::vector<Consent> consents;
 
-  std::vector<UserRecord> users;                                     // put
-  std::vector<std::pair<std::string, nlohmann::json>> user_patches;  // id, what changes
+  std::vector<UserRecord> users;  // put
+  std::vector<RecordPatch> user_patches;
   std::vector<ItemRecord> items;
-  std::vector<std::pair<std::string, nlohmann::json>> item_patches;
+  std::vector<RecordPatch> item_patches;
   std::vector<std::string> deleted_items;
 
   std::vector<Event> overwritten_feedback;  // in place of all of the same kind, user and item

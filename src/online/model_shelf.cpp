@@ -79,9 +79,16 @@ std::map<std::string, CellIndex::Report> ModelShelf::indexes() const {
 }
 
 ModelShelf::ModelShelf(Shop& shop, Options options) : shop_(shop), options_(std::move(options)) {
-  if (options_.folder.empty()) options_.folder = database_path(options_.database) + ".models";
   if (!options_.log) options_.log = [](const std::string&) {};
-  if (const auto setting = shop_.store().setting(kSetting)) state_ = read_state(*setting);
+  std::string known;
+  if (const auto setting = shop_.store().setting(kSetting)) {
+    state_ = read_state(*setting);
+    // Of this database: a copy of it has a folder of its own.
+    if (setting->value("database", "") == absolute_database()) known = setting->value("folder", "");
+  }
+  std::error_code error;
+  if (options_.folder.empty())
+    options_.folder = fs::is_directory(known, error) ? known : database_path(options_.database) + ".models";
   clean();
   if (options_.load) load();
   shop_.observe([this](const Asker& asker, const ListRequest& request, const ListReply& reply, double seconds) {
@@ -90,7 +97,8 @@ ModelShelf::ModelShelf(Shop& shop, Options options) : shop_(shop), options_(std:
   thread_ = std::thread([this] { loop(); });
   const auto ask = [this] { background([this] { recount(); }); };
   shop_.keep_models({[this](const std::string& counts) { return receipt_list(counts); }, ask});
-  if (!shop_.receipts_without_models().empty()) ask();  // a pass did not come to its end
+  // A pass did not come to its end, or the files are older than the database: from a copy, beside a dump.
+  if (!shop_.receipts_without_models().empty() || needs_recount()) ask();
 }
 
 ModelShelf::~ModelShelf() {
@@ -143,7 +151,8 @@ ModelShelf::State ModelShelf::read_state(const json& setting) {
       scenario.before = value.at("before").get<std::vector<std::string>>();
       for (const json& entry : value.at("versions"))
         scenario.versions.push_back({entry.at("version").get<std::string>(), entry.at("checksum").get<std::string>(),
-                                     entry.at("source").get<std::string>(), entry.at("published").get<Micros>()});
+                                     entry.at("source").get<std::string>(), entry.at("published").get<Micros>(),
+                                     entry.value("counted", Micros{0})});
     }
   } catch (const json::exception& problem) {
     throw InvalidInput(
@@ -152,7 +161,7 @@ ModelShelf::State ModelShelf::read_state(const json& setting) {
   return state;
 }
 
-json ModelShelf::to_json(const State& state) {
+json ModelShelf::to_json(const State& state) const {
   json scenarios = json::object();
   for (const auto& [name, scenario] : state) {
     json versions = json::array();
@@ -160,15 +169,20 @@ json ModelShelf::to_json(const State& state) {
       versions.push_back({{"version", entry.version},
                           {"checksum", entry.checksum},
                           {"source", entry.source},
-                          {"published", entry.published}});
+                          {"published", entry.published},
+                          {"counted", entry.counted}});
     scenarios[name] = {{"next", scenario.next},
                        {"live", scenario.live},
                        {"shadow", scenario.shadow},
                        {"before", scenario.before},
                        {"versions", std::move(versions)}};
   }
-  return {{"scenarios", std::move(scenarios)}};
+  return {{"database", absolute_database()},
+          {"folder", fs::absolute(options_.folder).string()},
+          {"scenarios", std::move(scenarios)}};
 }
+
+std::string ModelShelf::absolute_database() const { return fs::absolute(database_path(options_.database)).string(); }
 
 ModelShelf::State ModelShelf::copy() const {
   const std::lock_guard lock(state_mutex_);
@@ -358,13 +372,28 @@ ModelVersion ModelShelf::publish(const std::string& path, bool activate,
   scenario.versions.push_back(std::move(entry));
   write_whole(bundle, folder);
   try {
-    if (read_before_forgetting(folder)) count_anew(name + " " + version, folder);
-    if (activate) return make_live(state, name, version, false);
-    std::vector<std::string> removed;
-    prune(state, name, removed);
-    commit(state);
-    remove_folders(removed);
-    return describe(name, state.at(name), entry_of(state, name, version));
+    const bool older = read_before_forgetting(folder);
+    const Micros through = shop_.last_forgotten();
+    json counted;
+    if (older) {
+      counted = recount({name, version, folder});
+      scenario.versions.back().counted = through;
+    }
+    ModelVersion published;
+    if (activate) {
+      published = make_live(state, name, version, false);
+    } else {
+      std::vector<std::string> removed;
+      prune(state, name, removed);
+      commit(state);
+      remove_folders(removed);
+      published = describe(name, state.at(name), entry_of(state, name, version));
+    }
+    if (older) {
+      counted["live"] = published.live;
+      shop_.add_to_receipts(data_read_of(folder), counted);
+    }
+    return published;
   } catch (...) {
     remove_folders({folder});
     throw;
@@ -383,7 +412,7 @@ void ModelShelf::mend(Bundle& bundle, const std::string& name, const std::string
   }
   remove_folders({folder});
   write_whole(bundle, folder);
-  if (read_before_forgetting(folder)) count_anew(name + " " + version, folder);
+  if (read_before_forgetting(folder)) recount({name, version, folder});
 }
 
 ModelVersion ModelShelf::activate(const std::string& scenario, const std::string& version) {

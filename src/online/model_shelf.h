@@ -36,7 +36,7 @@ class UnknownModel : public InvalidInput {
 struct ModelVersion {
   std::string scenario, version, folder;
   Micros published = 0;
-  std::string source;  // the folder that it was published from
+  std::string source = {};  // the folder that it was published from
   bool live = false, shadow = false;
 };
 
@@ -68,7 +68,7 @@ class ModelShelf {
  public:
   struct Options {
     std::string database;
-    std::string folder;                           // "" = DATABASE.models
+    std::string folder;                           // "" = the last one that was given, at first DATABASE.models
     int keep = 5;                                 // versions of a scenario; see prune
     bool load = true;                             // make live what was live
     int64_t check_users = 200;                    // compared at publish (live_check.h); 0 = no check
@@ -112,6 +112,10 @@ class ModelShelf {
   /// themselves, and completes the receipts that wait for it. Runs on the shelf's thread where the shop asks for it.
   void recount();
 
+  /// Who trains models for the shelf removes what earlier trainings have left in the shelf's folder ".training", where
+  /// somebody was forgotten; nullptr: nobody trains, and all of it goes.
+  void on_forgetting(std::function<void()> remove_leftovers);
+
   /// Runs `work` on the shelf's thread, after what was given before. Errors are `work`'s business.
   void background(std::function<void()> work);
   /// What waits in background() is finished; nothing is taken any more.
@@ -121,6 +125,7 @@ class ModelShelf {
   struct Entry {
     std::string version, checksum, source;
     Micros published = 0;
+    Micros counted = 0;  // everybody who was forgotten up to then is out of its counts, as far as that can be
   };
   struct Scenario {
     int64_t next = 1;
@@ -131,7 +136,8 @@ class ModelShelf {
   using State = std::map<std::string, Scenario>;
 
   static State read_state(const nlohmann::json& json);
-  static nlohmann::json to_json(const State& state);
+  nlohmann::json to_json(const State& state) const;
+  std::string absolute_database() const;
   State copy() const;
   void commit(State state);
   std::string folder_of(const std::string& scenario, const std::string& version) const;
@@ -144,9 +150,12 @@ class ModelShelf {
   void load();
   void mend(Bundle& bundle, const std::string& name, const std::string& version);
   bool read_before_forgetting(const std::string& folder) const;
+  bool needs_recount() const;
+  void counted_through(const std::vector<ModelVersion>& versions, Micros through);
+  void remove_training_leftovers();
   nlohmann::json receipt_list(const std::string& counts) const;
-  nlohmann::json recount(const ModelVersion& version);
-  Recount count_anew(const std::string& name, const std::string& folder);
+  nlohmann::json recount(const ModelVersion& version, bool retried = false);
+  static std::optional<Micros> data_read_of(const std::string& folder);
   void observe(const Asker& asker, const ListRequest& request, const ListReply& reply, double seconds);
   void compare(const Asker& asker, const ListRequest& request, const ListReply& reply, double seconds);
   void loop();
@@ -162,6 +171,9 @@ class ModelShelf {
   std::map<std::string, ShadowCount> counts_;
   std::atomic<int> shadowed_ = 0;  // scenarios with a shadow
   std::atomic<uint64_t> lists_ = 0;
+
+  std::mutex leftovers_mutex_;
+  std::function<void()> remove_leftovers_;
 
   std::mutex queue_mutex_;
   std::condition_variable wake_;

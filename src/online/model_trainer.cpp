@@ -11,6 +11,7 @@
 #include "core/progress_lines.h"
 #include "online/live_check.h"
 #include "scenario/read.h"
+#include "task/problem.h"
 
 namespace fewshop {
 namespace {
@@ -84,10 +85,22 @@ std::string sentence(const json& comparison) {
 ModelTrainer::ModelTrainer(ModelShelf& shelf, Jobs& jobs, std::function<Micros()> now, Options options)
     : shelf_(shelf), jobs_(jobs), now_(std::move(now)), options_(std::move(options)) {
   if (!options_.log) options_.log = [](const std::string&) {};
+  shelf_.on_forgetting([this] { remove_leftovers(); });
   thread_ = std::thread([this] { loop(); });
 }
 
-ModelTrainer::~ModelTrainer() { stop(); }
+ModelTrainer::~ModelTrainer() {
+  shelf_.on_forgetting(nullptr);
+  stop();
+}
+
+/// The training that runs begins again by itself, and removes its own.
+void ModelTrainer::remove_leftovers() {
+  const std::lock_guard lock(mutex_);
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(shelf_.folder() + "/.training", error))
+    if (entry.path().filename().string() != running_) fs::remove_all(entry.path(), error);
+}
 
 void ModelTrainer::stop() {
   {
@@ -219,6 +232,7 @@ std::string ModelTrainer::work(const Training& training) {
       options_.log(fmt::format("models: {}: somebody was forgotten; the training begins again", training.scenario));
       std::error_code error;
       fs::remove_all(folder_of(training), error);
+      remove_column_cache(shelf_.database());
     }
   }
 }
@@ -247,6 +261,7 @@ std::string ModelTrainer::attempt(const Training& training, bool last) {
   jobs_.advance(training.job, 2, "publish");
   const ModelVersion version = shelf_.publish(bundle, better, begin);
   fs::remove_all(folder, error);
+  if (last) remove_column_cache(shelf_.database());
   if (!running) return fmt::format("version {} is live", version.version);
   if (better)
     return fmt::format("version {} is live in place of {} ({})", version.version, running->version,

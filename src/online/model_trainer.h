@@ -53,6 +53,7 @@ class ModelTrainer {
   void loop();
   void schedule();
   void run(const Training& training);
+  void remove_leftovers();
   void failed(const Training& training, const std::string& error, const std::string& for_log);
   std::string folder_of(const Training& training) const { return shelf_.folder() + "/.training/" + training.scenario; }
   std::string work(const Training& training);

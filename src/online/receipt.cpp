@@ -17,7 +17,8 @@ std::string kept_by(const std::string& member) {
   if (member == "popularity") return "counts of rows by item, not reduced";
   if (member == "item-knn") return "counts of items had together, not reduced";
   if (member == "session-knn") return "sequences of items, without the ids of users, not removed";
-  return "means over everybody's rows, not reduced";
+  if (is_counted(member)) return "means over everybody's rows, not reduced";
+  return "parameters, fitted to everybody's rows";
 }
 
 }  // namespace
@@ -38,6 +39,13 @@ json version_of_receipt(const std::string& scenario, const std::string& version,
           {"counted", counted},
           {"may_hold", holds},
           {"until", "a version that was trained later goes live and this one is deleted"}};
+}
+
+std::optional<Micros> in_effect_of(const json& entry) {
+  // A guest's entry stands beside its user's. Versions that had no "in_effect" wrote only "time".
+  if (entry.contains("in_effect")) return entry["in_effect"].get<Micros>();
+  if (entry.contains("receipt") || entry.value("guest", false)) return entry.value("time", Micros{0});
+  return std::nullopt;
 }
 
 bool waits_for(const json& receipt, const std::string& what) {

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "core/time.h"
 
 namespace fewshop {
 
@@ -18,6 +21,9 @@ inline constexpr const char* kOutOfReach =
 nlohmann::json version_of_receipt(const std::string& scenario, const std::string& version, bool live,
                                   const std::vector<std::string>& members, const std::string& counts,
                                   bool recounted = false);
+
+/// When the forgetting took effect by an entry of the ledger; nothing where the process ended before it could say.
+std::optional<Micros> in_effect_of(const nlohmann::json& entry);
 
 /// Whether the receipt waits for "log" or "models".
 bool waits_for(const nlohmann::json& receipt, const std::string& what);

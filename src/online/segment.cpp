@@ -100,8 +100,8 @@ Micros message_time(const MessageTimes& times, Micros now) {
                                                 : *happened;  // a clock that is off by centuries says nothing
 }
 
-/// Fills the event; false where the message is an identity only. `batch_sent`: sentAt of the batch around it.
-bool read_message(element value, std::string_view call, const ParseContext& context, std::optional<Micros> batch_sent,
+/// Fills the event. `batch_sent`: sentAt of the batch around it.
+void read_message(element value, std::string_view call, const ParseContext& context, std::optional<Micros> batch_sent,
                   Event& event, std::string& message_id, Incoming& incoming) {
   const ParseLimits& limits = context.limits;
   Message message;
@@ -162,12 +162,15 @@ bool read_message(element value, std::string_view call, const ParseContext& cont
   if (type == "alias") {
     if (event.user_id.empty() || message.previous_id.empty())
       refuse("alias: expected previousId, the guest, and userId, the account");
+    event.event = "alias";
+    builder.finish();
     note_consent();
-    if (event.personalization) incoming.identities.push_back({message.previous_id, event.user_id, true});
-    return false;
+    if (event.personalization)
+      incoming.identities.push_back({message.previous_id, event.user_id, true, incoming.with_next()});
+    return;
   }
   if (type == "identify" && !event.user_id.empty()) {
-    RecordPatch user{event.user_id, nlohmann::json::object()};
+    RecordPatch user{event.user_id, nlohmann::json::object(), incoming.with_next()};
     if (traits) {
       object_of(*traits, "traits");
       std::string text;
@@ -176,12 +179,15 @@ bool read_message(element value, std::string_view call, const ParseContext& cont
         refuse("traits: expected up to {} bytes, got {}", limits.extra_bytes, text.size());
       user.changes["labels"] = copy_of(*traits, limits.depth);
     }
+    event.event = "identify";
+    builder.finish();
     note_consent();
     if (event.personalization) {
-      if (!event.client_id.empty()) incoming.identities.push_back({event.client_id, event.user_id, true});
+      if (!event.client_id.empty())
+        incoming.identities.push_back({event.client_id, event.user_id, true, incoming.with_next()});
       incoming.users.push_back(std::move(user));
     }
-    return false;
+    return;
   }
 
   if (type == "track") {
@@ -210,7 +216,6 @@ bool read_message(element value, std::string_view call, const ParseContext& cont
   if (message.context && event.personalization) keep_context(*message.context, builder, limits.depth - 1);
   builder.finish();
   note_consent();
-  return true;
 }
 
 }  // namespace
@@ -234,7 +239,7 @@ Incoming parse_segment(std::string_view body, std::string_view call, const Parse
     Event event;
     std::string message_id;
     try {
-      if (!read_message(value, call, context, sent, event, message_id, incoming)) return;
+      read_message(value, call, context, sent, event, message_id, incoming);
     } catch (const BadValue& bad) {
       incoming.refusals.push_back({index, message_id, bad.reason});
       return;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <limits>
 
 #include "bundle/bundle.h"
@@ -12,21 +13,32 @@ namespace fewshop {
 
 using nlohmann::json;
 
-namespace {
-
 /// When the rows were read that a bundle was trained with; nothing where it does not say.
-std::optional<Micros> data_read(const json& run) {
+std::optional<Micros> ModelShelf::data_read_of(const std::string& folder) {
+  const json run = read_manifest(folder).run;
   return parse_time(run.is_object() ? run.value("data_read", "") : "");
 }
-
-}  // namespace
 
 /// Whether the rows of a bundle were read before somebody was forgotten; one that does not say when: yes.
 bool ModelShelf::read_before_forgetting(const std::string& folder) const {
   const Micros forgotten = shop_.last_forgotten();
   if (forgotten == std::numeric_limits<Micros>::min()) return false;
-  const auto read = data_read(read_manifest(folder).run);
+  const auto read = data_read_of(folder);
   return !read || *read <= forgotten;
+}
+
+/// Whether there is a version that was not counted since somebody was forgotten.
+bool ModelShelf::needs_recount() const {
+  const Micros forgotten = shop_.last_forgotten();
+  if (forgotten == std::numeric_limits<Micros>::min()) return false;
+  const std::lock_guard lock(state_mutex_);
+  for (const auto& [name, scenario] : state_)
+    for (const Entry& entry : scenario.versions) try {
+        if (entry.counted < forgotten && read_before_forgetting(folder_of(name, entry.version))) return true;
+      } catch (const Error&) {
+        // Its files are gone or damaged; the log has said so where it was live.
+      }
+  return false;
 }
 
 json ModelShelf::receipt_list(const std::string& counts) const {
@@ -43,26 +55,25 @@ json ModelShelf::receipt_list(const std::string& counts) const {
   return list_of;
 }
 
-Recount ModelShelf::count_anew(const std::string& name, const std::string& folder) {
+/// Counts one version anew; what receipts say of it. `retried`: throws what may be better the next time.
+json ModelShelf::recount(const ModelVersion& version, bool retried) {
+  const std::string name = version.scenario + " " + version.version;
   Recount counted;
+  std::vector<std::string> members;
   try {
-    const auto read = data_read(read_manifest(folder).run);
-    counted = fewshop::recount(folder, options_.database,
-                               shop_.rows_forgotten_since(read.value_or(std::numeric_limits<Micros>::min())));
+    members = read_manifest(version.folder).manifest.at("members").get<std::vector<std::string>>();
+    const auto read = data_read_of(version.folder).value_or(std::numeric_limits<Micros>::min());
+    counted = fewshop::recount(version.folder, options_.database, shop_.rows_forgotten_since(read));
+  } catch (const Failure& problem) {
+    if (retried) throw;
+    counted.obstacle = problem.what();
   } catch (const std::exception& problem) {
     counted.obstacle = problem.what();
   }
   if (!counted.obstacle.empty())
     options_.log(fmt::format("models: {}: not counted anew after somebody was forgotten: {}; train it again", name,
                              counted.obstacle));
-  return counted;
-}
-
-json ModelShelf::recount(const ModelVersion& version) {
-  const Recount counted = count_anew(version.scenario + " " + version.version, version.folder);
-  const auto manifest = read_manifest(version.folder).manifest;
-  json entry = version_of_receipt(version.scenario, version.version, version.live,
-                                  manifest.at("members").get<std::vector<std::string>>(),
+  json entry = version_of_receipt(version.scenario, version.version, version.live, members,
                                   counted.obstacle.empty() ? fmt::format("counted anew from {} rows", counted.rows)
                                                            : "as trained: " + counted.obstacle,
                                   counted.obstacle.empty());
@@ -79,15 +90,26 @@ json ModelShelf::recount(const ModelVersion& version) {
 void ModelShelf::recount() {
   const std::lock_guard one(work_mutex_);
   const auto waiting = shop_.receipts_without_models();
-  if (waiting.empty()) return;  // an earlier pass has done it
+  if (waiting.empty() && !needs_recount()) return;  // an earlier pass has done it
+  const Micros through = shop_.last_forgotten();
+  remove_training_leftovers();
   json entries = json::array();
+  std::vector<ModelVersion> done;
+  bool complete = true;
   for (const ModelVersion& version : list()) {
     {
       const std::lock_guard lock(queue_mutex_);
       if (stopping_) return;  // the next start does it
     }
     try {
-      if (read_before_forgetting(version.folder)) entries.push_back(recount(version));
+      if (!read_before_forgetting(version.folder)) continue;
+      entries.push_back(recount(version, true));
+      done.push_back(version);
+    } catch (const Failure& problem) {
+      // A full disk, a database that is busy: tried again (Shop::ask_for_recount).
+      complete = false;
+      options_.log(fmt::format("models: {} {}: cannot be counted anew for now: {}", version.scenario, version.version,
+                               problem.what()));
     } catch (const std::exception& problem) {
       options_.log(
           fmt::format("models: {} {}: cannot be counted anew: {}", version.scenario, version.version, problem.what()));
@@ -96,10 +118,34 @@ void ModelShelf::recount() {
     }
   }
   try {
-    shop_.complete_receipts(waiting, entries);
+    counted_through(done, through);
+    if (complete) shop_.complete_receipts(waiting, entries);
   } catch (const Error& problem) {
     options_.log(fmt::format("forgetting: receipts are not complete: {}", problem.what()));
   }
+}
+
+void ModelShelf::counted_through(const std::vector<ModelVersion>& versions, Micros through) {
+  State state = copy();
+  for (const ModelVersion& version : versions)
+    for (Entry& entry : state.at(version.scenario).versions)
+      if (entry.version == version.version) entry.counted = through;
+  if (!versions.empty()) commit(std::move(state));
+}
+
+void ModelShelf::on_forgetting(std::function<void()> remove_leftovers) {
+  const std::lock_guard lock(leftovers_mutex_);
+  remove_leftovers_ = std::move(remove_leftovers);
+}
+
+/// What trainings that failed or were stopped have left holds rows of those who were there then.
+void ModelShelf::remove_training_leftovers() {
+  const std::lock_guard lock(leftovers_mutex_);
+  std::error_code ignored;
+  if (remove_leftovers_)
+    remove_leftovers_();
+  else
+    std::filesystem::remove_all(options_.folder + "/.training", ignored);
 }
 
 }  // namespace fewshop

@@ -133,18 +133,21 @@ void Shop::load() {
     items_.count(items_.add(id), static_cast<double>(rows));
   });
   // Added in the opposite order, so that the newest are the last to be dropped.
+  for (const uint64_t hash : store_->removed_id_hashes()) recent_.add(hash);
   const auto hashes = latest.get();
   for (auto hash = hashes.rbegin(); hash != hashes.rend(); ++hash) recent_.add(*hash);
   for (auto& [guest, user] : store_->joins()) joins_[guest] = user;
   for (auto& key : store_->refusals()) refusals_.insert(key);
   for (const auto& [name, set] : store_->settings(kKindSettings))
     posted_kinds_.insert(name.substr(kKindSettings.size()));
-  for (const auto& [name, entry] : store_->settings(std::string(Ledger::kEntries)))
+  for (const auto& [name, entry] : store_->settings(std::string(Ledger::kEntries))) {
+    last_forgotten_ = std::max(last_forgotten_.load(), in_effect_of(entry).value_or(now));
     if (entry.value("pending", false)) {
       pending_receipts_.insert(name);
       // One that was not written to its end may wait for models, too.
       if (!entry.contains("receipt") || waits_for(entry["receipt"], "models")) modelless_.insert(name);
     }
+  }
 }
 
 std::string Shop::new_id() {
@@ -228,28 +231,50 @@ void Shop::prepare(Change& change, Outcome& outcome) {
     group_refusals_[consent.user_id.empty() ? guest_key(consent.client_id) : user_key(consent.user_id)] =
         !consent.given;
   };
-  std::vector<Event> again;
+  const auto count = std::ssize(change.events);
+  std::vector<uint8_t> again(count);  // duplicates
+  for (int64_t i = 0; i < count; ++i) again[i] = duplicate(change.events[i].event_id);
+  std::vector<Event> duplicates;
+  std::vector<int64_t> place(count);  // where events go: duplicates to the end
+  const int64_t fresh = std::count(again.begin(), again.end(), 0);
   auto consent = change.consents.begin();
   change.fresh = 0;
-  for (size_t i = 0; i <= change.events.size(); ++i) {
-    for (; consent != change.consents.end() && consent->after <= static_cast<int64_t>(i); ++consent) {
-      note(*consent);
+  for (int64_t i = 0; i <= count; ++i) {
+    for (; consent != change.consents.end() && consent->after <= i; ++consent) {
+      const int64_t own = consent->effect.event;
+      consent->effect.off = own >= 0 && (again[own] || came_late(change.events[own]));
+      if (!consent->effect.off) note(*consent);
       consent->after = change.fresh;
     }
-    if (i == change.events.size()) break;
+    if (i == count) break;
     Event& event = change.events[i];
-    if (duplicate(event.event_id)) {
-      again.push_back(std::move(event));
+    if (again[i]) {
+      place[i] = fresh + std::ssize(duplicates);
+      duplicates.push_back(std::move(event));
       continue;
     }
     know(event);
-    if (static_cast<int64_t>(i) != change.fresh) change.events[change.fresh] = std::move(event);
+    place[i] = change.fresh;
+    if (i != change.fresh) change.events[change.fresh] = std::move(event);
     ++change.fresh;
   }
-  std::move(again.begin(), again.end(), change.events.begin() + change.fresh);
+  std::move(duplicates.begin(), duplicates.end(), change.events.begin() + change.fresh);
   outcome.accepted = change.fresh;
-  outcome.duplicates = std::ssize(again);
-  for (const auto& join : change.joins) group_joins_[join.client_id] = join.join ? join.user_id : "";
+  outcome.duplicates = std::ssize(duplicates);
+  const auto follow = [&](Effect& effect) {
+    if (effect.event >= 0) effect.event = place[effect.event];
+  };
+  const auto settle = [&](Effect& effect, bool makes_known) {
+    follow(effect);
+    effect.off = effect.event >= 0 &&
+                 (effect.event >= change.fresh || (makes_known && !change.events[effect.event].personalization));
+  };
+  for (Consent& one : change.consents) follow(one.effect);
+  for (RecordPatch& user : change.user_patches) settle(user.effect, true);
+  for (GuestJoin& join : change.joins) {
+    settle(join.effect, join.join);
+    if (!join.effect.off) group_joins_[join.client_id] = join.join ? join.user_id : "";
+  }
   for (Event& event : change.overwritten_feedback) know(event);
   change.named_items.clear();
   const auto name = [&](const Event& event) {
@@ -340,7 +365,7 @@ void Shop::apply(const Change& change, Outcome& outcome) {
   constexpr int64_t kManyItems = 50;
   if (std::ssize(change.items) + std::ssize(change.item_patches) > kManyItems) views_.clear();
   for (const auto& item : change.items) apply_item(item.item_id);
-  for (const auto& patch : change.item_patches) apply_item(patch.first);
+  for (const auto& patch : change.item_patches) apply_item(patch.id);
   const auto models = change.fresh > 0 ? this->models() : decltype(this->models()){};
   for (int64_t& i = outcome.in_effect; i < change.fresh; ++i) {
     apply_event(change.events[i], models);
@@ -350,10 +375,13 @@ void Shop::apply(const Change& change, Outcome& outcome) {
   for (const OldRow& row : change.old_rows)
     if (row.table < 2) rows_.drop(row.user_id.empty() ? guest_key(row.client_id) : user_key(row.user_id));
   for (const auto& join : change.joins) {
+    if (join.effect.off) continue;
     std::string before;  // whose rows they were so far
     {
       const std::unique_lock lock(people_mutex_);
-      if (const auto joined = joins_.find(join.client_id); joined != joins_.end()) {
+      const auto joined = joins_.find(join.client_id);
+      if ((joined == joins_.end() ? "" : joined->second) == (join.join ? join.user_id : "")) continue;  // as it is
+      if (joined != joins_.end()) {
         before = joined->second;
         joins_.erase(joined);
       }
@@ -364,14 +392,12 @@ void Shop::apply(const Change& change, Outcome& outcome) {
     rows_.drop(guest_key(join.client_id));
   }
   for (const auto& consent : change.consents) {
+    if (consent.effect.off) continue;
     const std::string key = consent.user_id.empty() ? guest_key(consent.client_id) : user_key(consent.user_id);
     std::string user;  // whose rows the guest's are
     {
       const std::unique_lock lock(people_mutex_);
-      if (consent.given)
-        refusals_.erase(key);
-      else
-        refusals_.insert(key);
+      if (consent.given ? refusals_.erase(key) == 0 : !refusals_.insert(key).second) continue;  // as it is
       if (const auto joined = joins_.find(consent.client_id); consent.user_id.empty() && joined != joins_.end())
         user = joined->second;
     }
@@ -398,6 +424,7 @@ void Shop::apply(const Change& change, Outcome& outcome) {
       posted_kinds_.insert(name.substr(kKindSettings.size()));
     }
   }
+  if (!change.forgotten_users.empty()) last_forgotten_ = std::max(last_forgotten_.load(), options_.now());
   for (const auto& id : change.forgotten_users) {
     std::vector<std::string> guests;
     {

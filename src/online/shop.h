@@ -4,6 +4,7 @@
 #include <chrono>
 #include <exception>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -179,8 +180,12 @@ class Shop {
   std::vector<std::string> receipts_without_models() const;
   /// The versions of these receipts are as `models` says now; they wait for them no more.
   void complete_receipts(const std::vector<std::string>& names, const nlohmann::json& models);
-  /// When somebody was last forgotten; smallest Micros = never.
-  Micros last_forgotten() const { return ledger_.newest(); }
+  /// A version came that had read the database at `read` (nothing: nobody knows when): part of the receipts of all who
+  /// were forgotten later.
+  void add_to_receipts(std::optional<Micros> read, const nlohmann::json& version);
+  /// When the forgetting of somebody last took effect: what read the database before may hold that person. Smallest
+  /// Micros = never.
+  Micros last_forgotten() const { return last_forgotten_; }
   /// Rows of events that were removed because their users were forgotten, from a time on.
   int64_t rows_forgotten_since(Micros time);
   /// The latest receipts of all who were forgotten (of one user, where it is given), by keyed hash, oldest first.
@@ -314,7 +319,9 @@ class Shop {
   nlohmann::json models_of_receipt(const std::string& counts);
   nlohmann::json receipt_of(const std::string& name, const nlohmann::json& entry) const;
   void store_receipt(const std::string& name, nlohmann::json receipt);
+  Micros in_effect_of_receipt(const std::string& name);
   void finish_pending();
+  void ask_for_recount(std::chrono::steady_clock::time_point clock);
   nlohmann::json profile_of(const std::string& user_id, const LiveModel& model);
   void tick();
   void apply_item(const std::string& id);
@@ -343,6 +350,7 @@ class Shop {
   void tell(Answer answer, std::chrono::steady_clock::time_point begin) const;
   ListReply scores(const ListAnswer& answer, const LiveModel& model, const std::vector<std::string>& ids,
                    const std::function<std::string(const Contribution&)>& item_of);
+  std::shared_ptr<const LiveModel> model_with_vectors() const;
   ListReply ranked(std::vector<Candidate> candidates, const ListRules& rules, const std::string& served);
   std::vector<std::shared_ptr<LiveModel>> following() const;  // live and shadows
   void publish_rows(const std::string& version, const std::string& folder);
@@ -398,6 +406,7 @@ class Shop {
   Random random_;
 
   Ledger ledger_;
+  std::atomic<Micros> last_forgotten_ = std::numeric_limits<Micros>::min();
   mutable std::mutex receipts_mutex_;
   std::set<std::string> pending_receipts_;  // names of their settings
   std::set<std::string> modelless_;         // of these, those that wait for versions of models
@@ -410,7 +419,7 @@ class Shop {
 
   // Of the housekeeping thread alone.
   ShopStore::Place retention_place_;
-  std::chrono::steady_clock::time_point next_retention_, next_counts_;
+  std::chrono::steady_clock::time_point next_retention_, next_counts_, next_recount_;
 
   std::unique_ptr<Ingest> ingest_;              // its thread uses all of the above
   std::unique_ptr<Housekeeping> housekeeping_;  // its thread uses ingest_, too

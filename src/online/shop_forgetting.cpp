@@ -9,6 +9,7 @@
 #include "online/receipt.h"
 #include "online/secret.h"
 #include "online/shop.h"
+#include "task/problem.h"
 
 namespace fewshop {
 namespace {
@@ -126,21 +127,26 @@ json Shop::finish_forgetting(const std::string& user_id, const Outcome& outcome)
     if (table.starts_with("events")) rows += count;
   }
   removed["memory_rows"] = outcome.dropped_rows;
+  remove_column_cache(options_.database);
   json receipt = {{"id", name.substr(Ledger::kEntries.size())},
                   {"time", format_time(ledger_.forgotten_at("u:" + user_id).value_or(options_.now()))},
                   {"removed", removed},
                   {"guests", outcome.removed.count("joins") > 0 ? outcome.removed.at("joins") : 0},
                   {"popularity", "counts of items were reduced by the rows removed"},
+                  {"other_tables", store_->rows_elsewhere(user_id)},
                   {"check", newcomer_check(user_id)},
                   {"out_of_reach", kOutOfReach}};
+  // Rows that were here when a model was trained may have gone since, one by one.
+  const auto had = [&](const char* table) { return outcome.removed.count(table) > 0 && outcome.removed.at(table) > 0; };
+  const bool known = rows > 0 || had("users") || had("joins");
   bool kept = false;
   {
     const std::lock_guard lock(receipts_mutex_);
-    kept = rows > 0 && kept_.recount;
+    kept = known && kept_.recount;
   }
-  receipt["models"] = models_of_receipt(kept       ? "to be counted anew"
-                                        : rows > 0 ? "as trained: the model is on no shelf"
-                                                   : "as trained: no row of the user was held");
+  receipt["models"] = models_of_receipt(kept    ? "to be counted anew"
+                                        : known ? "as trained: the model is on no shelf"
+                                                : "as trained: nothing of the user was held");
   kept = kept && !receipt["models"].empty();
   settle(receipt, "models", kept);
   settle(receipt, "log", !store_->truncate_log());
@@ -157,8 +163,10 @@ json Shop::finish_forgetting(const std::string& user_id, const Outcome& outcome)
 void Shop::store_receipt(const std::string& name, json receipt) {
   const auto time = parse_time(receipt.value("time", ""));
   Change change;
-  change.settings.emplace_back(name,
-                               json{{"time", time.value_or(0)}, {"pending", receipt["pending"]}, {"receipt", receipt}});
+  change.settings.emplace_back(name, json{{"time", time.value_or(0)},
+                                          {"in_effect", in_effect_of_receipt(name)},
+                                          {"pending", receipt["pending"]},
+                                          {"receipt", receipt}});
   this->change(std::move(change));
   const auto note = [&](std::set<std::string>& names, bool there) {
     if (there)
@@ -169,6 +177,31 @@ void Shop::store_receipt(const std::string& name, json receipt) {
   const std::lock_guard lock(receipts_mutex_);
   note(pending_receipts_, receipt["pending"] == true);
   note(modelless_, waits_for(receipt, "models"));
+}
+
+/// As it is stored; the first time, now: the change has been in effect since a moment ago.
+Micros Shop::in_effect_of_receipt(const std::string& name) {
+  const auto entry = store_->setting(name);
+  const bool known = entry && entry->contains("receipt");
+  return known ? in_effect_of(*entry).value_or(last_forgotten_) : last_forgotten_.load();
+}
+
+void Shop::add_to_receipts(std::optional<Micros> read, const json& version) {
+  const std::lock_guard one(completing_mutex_);
+  Change change;
+  for (auto& [name, entry] : store_->settings(std::string(Ledger::kEntries))) {
+    if (!entry.contains("receipt") || (read && in_effect_of(entry).value_or(*read) < *read)) continue;
+    json& models = entry["receipt"]["models"];
+    if (!models.is_array()) models = json::array();
+    const auto same = [&](const json& other) {
+      return other.value("scenario", "") == version.at("scenario") &&
+             other.value("version", "") == version.at("version");
+    };
+    if (std::any_of(models.begin(), models.end(), same)) continue;
+    models.push_back(version);
+    change.settings.emplace_back(name, entry);
+  }
+  if (!change.settings.empty()) this->change(std::move(change));
 }
 
 json Shop::receipt_of(const std::string& name, const json& entry) const {
@@ -204,7 +237,7 @@ void Shop::complete_receipts(const std::vector<std::string>& names, const json& 
 int64_t Shop::rows_forgotten_since(Micros time) {
   int64_t rows = 0;
   for (const auto& [name, entry] : store_->settings(std::string(Ledger::kEntries)))
-    if (entry.value("time", Micros{0}) >= time && entry.contains("receipt"))
+    if (entry.contains("receipt") && in_effect_of(entry).value_or(time) >= time)
       rows += entry["receipt"].value("/removed/events"_json_pointer, int64_t{0});
   return rows;
 }
@@ -228,6 +261,18 @@ void Shop::finish_pending() {
     if (!waits_for(receipt, "log")) continue;
     settle(receipt, "log", false);
     store_receipt(name, std::move(receipt));
+  }
+}
+
+/// Versions that could not be counted anew for now (a full disk) are tried again.
+void Shop::ask_for_recount(std::chrono::steady_clock::time_point clock) {
+  const std::lock_guard lock(receipts_mutex_);
+  if (modelless_.empty() || !kept_.recount || clock < next_recount_) return;
+  next_recount_ = clock + std::chrono::minutes(1);
+  try {
+    kept_.recount();
+  } catch (const Error&) {
+    // The server is stopping.
   }
 }
 

@@ -198,6 +198,7 @@ int64_t Shop::retain(int64_t at_most_scanned) {
 void Shop::tick() {
   const auto clock = std::chrono::steady_clock::now();
   finish_pending();
+  ask_for_recount(clock);
   if (!problem().empty()) {
     // Nobody may write any more because the server says that it is not ready: it tries by itself.
     Change probe;

@@ -82,11 +82,18 @@ std::map<std::string, nlohmann::json> read_answers(const std::string& path) {
   return answers;
 }
 
+TEST(AnswerLog, NoneIsNoFile) {
+  ShopServe shop([](ShopServer::Options& options) { options.config.recommend.answer_log = "none"; });
+  EXPECT_EQ(shop.client()->get("/api/popular").status, 200);
+  for (const auto& entry : std::filesystem::directory_iterator(shop.folder.path()))
+    EXPECT_EQ(entry.path().string().find(".answers"), std::string::npos) << entry.path();
+  EXPECT_FALSE(std::filesystem::exists("none"));
+}
+
 TEST(AnswerLog, WhatIsHandedOutIsLoggedAndJoinsWithWhatHappensNext) {
   std::string log;
   ShopServe shop([&](ShopServer::Options& options) {
-    log = options.config.database.data_store + ".answers";
-    options.config.recommend.answer_log = log;
+    log = options.config.database.data_store + ".answers";  // where it is if nothing is said
     options.config.recommend.answer_log_share = 1;
   });
   const auto client = shop.client();
@@ -126,7 +133,9 @@ TEST(AnswerLog, WhatIsHandedOutIsLoggedAndJoinsWithWhatHappensNext) {
   for (const auto& [id, how] : served) {
     ASSERT_TRUE(answers.contains(id)) << how;
     const auto& answer = answers.at(id);
-    if (how != "adapted") EXPECT_EQ(answer["served"], how);
+    if (how != "adapted") {
+      EXPECT_EQ(answer["served"], how);
+    }
     EXPECT_FALSE(answer["items"].empty()) << how;
     EXPECT_EQ(answer["items"].size(), answer["scores"].size());
     EXPECT_EQ(text_in(shop.database(), "select event_id from events where recommendation_id = '" + id + "'"),

@@ -90,7 +90,7 @@ TEST_F(AnswersTest, Version2AddsScoresAndIntervals) {
     EXPECT_EQ(ids(list), plain);
     double before = INFINITY;
     for (const json& entry : list) {
-      EXPECT_EQ(members(entry), (std::set<std::string>{"Id", "Score", "low", "high"}));
+      EXPECT_EQ(members(entry), (std::set<std::string>{"Id", "Score", "low", "high", "prior", "reasons"}));
       EXPECT_LE(entry.at("low"), entry.at("Score"));
       EXPECT_GE(entry.at("high"), entry.at("Score"));
       EXPECT_LE(entry.at("Score"), before);
@@ -178,6 +178,7 @@ TEST_F(AnswersTest, ItemsThatGoWithAnItem) {
   EXPECT_EQ(also, get("/api/item/item-1/neighbors"));
   EXPECT_THAT(ids(also), ElementsAre("item-2", "item-3"));
   EXPECT_EQ(ask("/api/item-to-item/also/item-1").header("x-model-version"), "");
+  EXPECT_EQ(get("/api/item/never-heard-of/neighbors"), json::array());
   const Answer similar = ask("/api/item-to-item/similar/item-1?n=4");
   EXPECT_EQ(similar.header("x-model-version"), "small-ranking/1");
   EXPECT_EQ(body_of(similar).size(), 4);

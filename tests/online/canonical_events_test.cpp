@@ -216,8 +216,10 @@ TEST(CanonicalEventsTest, ConsentIsReadAndReported) {
 TEST(CanonicalEventsTest, IdentifyJoinsAGuestToAnAccount) {
   const Incoming incoming = parse(R"([{"event": "identify", "client_id": "c", "user_id": "u"},
     {"event": "identify", "client_id": "c", "join": false}, {"event": "identify", "user_id": "u"}])");
-  EXPECT_THAT(incoming.events, IsEmpty());
+  ASSERT_THAT(incoming.events, SizeIs(2));
+  for (const Event& event : incoming.events) EXPECT_EQ(event.event, "identify");
   ASSERT_THAT(incoming.identities, SizeIs(2));
+  for (const int i : {0, 1}) EXPECT_EQ(incoming.identities[i].effect.event, i);
   EXPECT_EQ(incoming.identities[0].client_id, "c");
   EXPECT_EQ(incoming.identities[0].user_id, "u");
   EXPECT_TRUE(incoming.identities[0].join);

@@ -36,6 +36,7 @@ void consent(Change& change, const std::string& user, const std::string& client,
   incoming.note_consent(user, client, given);
   for (Consent& one : incoming.consents) {
     one.after = std::ssize(change.events);
+    one.effect = {};
     change.consents.push_back(one);
   }
 }

@@ -1,5 +1,9 @@
 // Forgetting, export, retention: what is held of somebody, and that it goes.
+#include <sqlite3.h>
+
 #include <condition_variable>
+#include <filesystem>
+#include <fstream>
 #include <mutex>
 
 #include "online/ledger.h"
@@ -129,6 +133,58 @@ TEST(Forget, CountsFollowConsentAndDeletedFeedback) {
   EXPECT_EQ(count_of(live, "item-1"), 1);
   live.open();
   EXPECT_EQ(count_of(live, "item-1"), 1);
+}
+
+TEST(Forget, LateMessagesMakeNobodyKnown) {
+  LiveShop live;
+  live.event("e1", "ann", "item-1");
+  const Micros before = live.now;
+  live.now += kSecond;
+  forget(live, "ann");
+  live.now += kSecond;
+  const auto message = [&](const std::string& id, Micros time) {
+    Change change = live.event_change(id, "ann", "item-2", "identify", "phone");
+    change.events[0].time = time;
+    change.events[0].items.clear();
+    change.joins.push_back({"phone", "ann", true, {0, false}});
+    change.consents.push_back({"ann", "", id == "later", 0, {0, false}});
+    change.user_patches.push_back({"ann", {{"labels", {{"email", "ann@example.org"}}}}, {0, false}});
+    return live.shop->change(std::move(change));
+  };
+  EXPECT_EQ(message("late", before).accepted, 1);
+  for (const bool restarted : {false, true}) {
+    if (restarted) live.open();
+    const auto held = live.shop->export_user("ann");
+    EXPECT_TRUE(held["guests"].empty()) << held.dump(2);
+    EXPECT_TRUE(held["events"].empty());
+    EXPECT_FALSE(live.shop->store().user("ann"));
+    EXPECT_TRUE(live.shop->store().refusals().empty());
+  }
+  EXPECT_EQ(message("late", live.now).duplicates, 1);
+  message("later", live.now);
+  EXPECT_EQ(live.shop->export_user("ann")["guests"].size(), 1) << "what happens from then on is a newcomer's";
+}
+
+TEST(Forget, CachesGoAndOtherTablesAreNamed) {
+  LiveShop live;
+  live.event("e1", "41", "item-1");
+  const std::filesystem::path database = live.folder / "shop.db";
+  const std::filesystem::path cache = database.string() + ".cache";
+  std::filesystem::create_directories(cache);
+  std::ofstream(cache / "some-0123.columns") << "columns";
+  {
+    sqlite3* handle = nullptr;
+    ASSERT_EQ(sqlite3_open(database.c_str(), &handle), SQLITE_OK);
+    sqlite3_busy_timeout(handle, 10'000);
+    for (const char* sql :
+         {"create table profile (user_id integer, city text)", "insert into profile values (41, 'Riga')",
+          "insert into profile values (42, 'Oslo')", "create table other (id text)"})
+      EXPECT_EQ(sqlite3_exec(handle, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sql;
+    sqlite3_close(handle);
+  }
+  const auto receipt = forget(live, "41");
+  EXPECT_EQ(receipt["other_tables"], (nlohmann::json{{"profile", 1}}));
+  EXPECT_TRUE(std::filesystem::is_empty(cache));
 }
 
 TEST(Forget, LateEventsOfTheUserAndItsGuestsAreNobodys) {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <condition_variable>
 #include <filesystem>
+#include <future>
 #include <thread>
 
 #include "bundle/bundle.h"
@@ -229,10 +230,12 @@ TEST_P(RecountTest, EveryVersionCountsAsIfThePersonHadNeverBeenThere) {
   // What comes after the training is no part of its counts.
   for (int e = 0; e < 5; ++e) {
     with.rate("u3", "", e, 5, kBegin + e);
+    without.rate("u3", "", e, 5, kBegin + e);
     with.rate(kGone, "", e, 5, kBegin + e);
   }
   with.settle();
-  const std::string second = with.train(GetParam(), "second");
+  without.settle();
+  const std::string second = with.train(GetParam(), "second"), reference2 = without.train(GetParam(), "reference2");
   shelf.publish(second);
   const json receipt = with.forget(kGone);
   EXPECT_EQ(receipt["pending"], true);
@@ -243,7 +246,7 @@ TEST_P(RecountTest, EveryVersionCountsAsIfThePersonHadNeverBeenThere) {
   const auto versions = shelf.list();
   ASSERT_EQ(versions.size(), 2);
   expect_counts_of(versions[0].folder, first, reference);
-  EXPECT_NE(Model::read_parts(versions[1].folder).item_counts, Model::read_parts(second).item_counts);
+  expect_counts_of(versions[1].folder, second, reference2);
   EXPECT_EQ(read_bundle(versions[0].folder).manifest["corrected"]["rows"],
             Model::read_parts(reference).trained_on->rows);
   const json after = with.shop->receipts(kGone).at(0);
@@ -291,6 +294,92 @@ TEST(Recount, APassThatDidNotComeToItsEndIsDoneAtTheNextStart) {
   ModelShelf shelf(*with.shop, with.shelf_options());
   while (!with.shop->receipts_without_models().empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   expect_counts_of(shelf.list().at(0).folder, first, reference);
+}
+
+void wait_for_recount(const People& people) {
+  while (!people.shop->receipts_without_models().empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+}
+
+TEST(Recount, WhoseRowsWentOneByOneIsTakenOutOfTheCountsToo) {
+  People with(true), without(false);
+  const std::string first = with.train(kRanking, "first"), reference = without.train(kRanking, "reference");
+  ModelShelf shelf(*with.shop, with.shelf_options());
+  shelf.publish(first);
+  Change change;
+  for (int i = 0; i < kItems; ++i) change.deleted_feedback.push_back({"", kGone, fmt::format("i{}", i)});
+  with.shop->change(std::move(change));
+  EXPECT_EQ(with.forget(kGone)["removed"]["events"], 0);
+  wait_for_recount(with);
+  expect_counts_of(shelf.list().at(0).folder, first, reference);
+}
+
+TEST(Recount, FilesThatAreOlderThanTheForgettingAreCountedAnewAtTheStart) {
+  People with(true), without(false);
+  const std::string first = with.train(kRanking, "first"), reference = without.train(kRanking, "reference");
+  json setting;
+  const std::string copy = with.folder / "copy";
+  {
+    ModelShelf shelf(*with.shop, with.shelf_options());
+    shelf.publish(first);
+    // As a dump and a copy of the folder hold them.
+    setting = with.shop->store().setting("models").value();
+    std::filesystem::copy(shelf.folder(), copy, std::filesystem::copy_options::recursive);
+    with.forget(kGone);
+    wait_for_recount(with);
+  }
+  Change change;
+  change.settings.emplace_back("models", setting);
+  with.shop->change(std::move(change));
+  ModelShelf::Options options = with.shelf_options();
+  options.folder = copy;
+  ModelShelf shelf(*with.shop, options);
+  std::promise<void> done;
+  shelf.background([&] { done.set_value(); });  // behind what the shelf asked for at its start
+  done.get_future().wait();
+  expect_counts_of(shelf.list().at(0).folder, first, reference);
+  const Bundle counted = read_bundle(shelf.list().at(0).folder);
+  ModelShelf again(*with.shop, options);  // nothing is left to do
+  std::promise<void> idle;
+  again.background([&] { idle.set_value(); });
+  idle.get_future().wait();
+  EXPECT_EQ(read_bundle(again.list().at(0).folder).run["corrected"], counted.run["corrected"]);
+}
+
+TEST(Recount, AVersionThatComesLaterIsInTheReceipt) {
+  People with(true);
+  const std::string first = with.train(kRanking, "first");
+  ModelShelf shelf(*with.shop, with.shelf_options());
+  with.forget(kGone);
+  wait_for_recount(with);
+  EXPECT_EQ(with.shop->receipts(kGone).at(0)["models"].size(), 0);
+  const ModelVersion late = shelf.publish(first);
+  const std::string later = with.train(kRating, "later");
+  shelf.publish(later);
+  const json models = with.shop->receipts(kGone).at(0)["models"];
+  ASSERT_EQ(models.size(), 1) << "the other was trained afterwards";
+  EXPECT_EQ(models[0]["version"], late.version);
+  EXPECT_EQ(models[0]["live"], true);
+  EXPECT_THAT(models[0]["counts"].get<std::string>(), HasSubstr("counted anew from "));
+  EXPECT_TRUE(models[0]["may_hold"].contains("ease"));
+}
+
+TEST(Recount, TheFolderOfModelsIsRememberedAndOldTrainingsGo) {
+  People with(true), without(false);
+  const std::string first = with.train(kRanking, "first"), reference = without.train(kRanking, "reference");
+  const std::string folder = with.folder / "elsewhere";
+  ModelShelf::Options options = with.shelf_options();
+  {
+    options.folder = folder;
+    ModelShelf shelf(*with.shop, options);
+    shelf.publish(first);
+  }
+  std::filesystem::create_directories(folder + "/.training/ranked/bundle");
+  ModelShelf shelf(*with.shop, with.shelf_options());
+  EXPECT_EQ(shelf.folder(), folder);
+  with.forget(kGone);
+  wait_for_recount(with);
+  expect_counts_of(folder + "/ranked/" + shelf.list().at(0).version, first, reference);
+  EXPECT_FALSE(std::filesystem::exists(folder + "/.training"));
 }
 
 TEST(Recount, AVersionWhoseRowsAreGoneStaysAsItWasTrainedAndTheReceiptSaysSo) {

@@ -43,16 +43,24 @@ TEST(SegmentTest, ABatchHoldsEveryKindOfMessage) {
   EXPECT_THAT(reasons(incoming), IsEmpty());
   EXPECT_EQ(incoming.total, 6);
   EXPECT_EQ(incoming.write_key, "wk");
-  EXPECT_THAT(incoming.index, ElementsAre(2, 3, 4, 5));
+  EXPECT_THAT(incoming.index, ElementsAre(0, 1, 2, 3, 4, 5));
+  EXPECT_EQ(incoming.events[0].event, "identify");
+  EXPECT_EQ(incoming.events[0].event_id, "m1");
+  EXPECT_EQ(incoming.events[1].event, "alias");
+  EXPECT_EQ(incoming.events[1].user_id, "u");
+  for (const int i : {0, 1}) EXPECT_EQ(incoming.events[i].extra, "");
 
   ASSERT_THAT(incoming.identities, SizeIs(2));
   EXPECT_EQ(incoming.identities[0].client_id, "c");
   EXPECT_EQ(incoming.identities[0].user_id, "u");
+  EXPECT_EQ(incoming.identities[0].effect.event, 0);
   EXPECT_EQ(incoming.identities[1].client_id, "d");
+  EXPECT_EQ(incoming.identities[1].effect.event, 1);
   ASSERT_THAT(incoming.users, SizeIs(1));
+  EXPECT_EQ(incoming.users[0].effect.event, 0);
   EXPECT_EQ(incoming.users[0].changes, json::parse(R"({"labels": {"age": 3}})"));
 
-  const Event& view = incoming.events[0];
+  const Event& view = incoming.events[2];
   EXPECT_EQ(view.event_id, "m3");
   EXPECT_EQ(view.event, "view_item");
   EXPECT_EQ(view.time, at("2026-11-22T07:59:59.996Z")) << "4 ms before it was sent, by the time of receipt";
@@ -60,12 +68,12 @@ TEST(SegmentTest, ABatchHoldsEveryKindOfMessage) {
   EXPECT_EQ(view.items[0].item_id, "p");
   EXPECT_EQ(view.items[0].price, 9.5);
   EXPECT_EQ(view.extra, R"({"brand":"b","context":{"locale":"de"}})") << "nothing about the sender";
-  EXPECT_EQ(incoming.events[1].event, "page_view");
-  EXPECT_TRUE(incoming.events[1].guest);
-  EXPECT_EQ(json::parse(incoming.events[1].extra), json::parse(R"({"a": 1, "category": "x", "name": "Home"})"));
-  EXPECT_EQ(incoming.events[2].event, "screen_view");
-  EXPECT_EQ(incoming.events[3].event, "group");
-  EXPECT_EQ(json::parse(incoming.events[3].extra), json::parse(R"({"group_id": "g", "traits": {"n": 1}})"));
+  EXPECT_EQ(incoming.events[3].event, "page_view");
+  EXPECT_TRUE(incoming.events[3].guest);
+  EXPECT_EQ(json::parse(incoming.events[3].extra), json::parse(R"({"a": 1, "category": "x", "name": "Home"})"));
+  EXPECT_EQ(incoming.events[4].event, "screen_view");
+  EXPECT_EQ(incoming.events[5].event, "group");
+  EXPECT_EQ(json::parse(incoming.events[5].extra), json::parse(R"({"group_id": "g", "traits": {"n": 1}})"));
 }
 
 TEST(SegmentTest, AClockThatIsWrongIsCorrectedByWhenItWasSent) {
@@ -166,8 +174,11 @@ TEST(SegmentTest, WithoutConsentNothingIsLearnedAboutThePerson) {
     ASSERT_THAT(incoming.consents, SizeIs(2));
     EXPECT_FALSE(incoming.consents[0].given);
     EXPECT_EQ(incoming.consents[0].user_id, "u");
-    EXPECT_FALSE(incoming.events.at(0).personalization);
-    EXPECT_EQ(incoming.events[0].extra, "");
+    ASSERT_THAT(incoming.events, SizeIs(2));
+    for (const Event& event : incoming.events) {
+      EXPECT_FALSE(event.personalization);
+      EXPECT_EQ(event.extra, "");
+    }
   }
   EXPECT_THAT(parse(R"({"event": "a", "userId": "u"})").consents, IsEmpty());
 }

@@ -119,13 +119,25 @@ Response rows_affected(int64_t rows, const std::vector<Refusal>& refusals) {
   return Response::json(body);
 }
 
+std::string asked_cursor(const Request& request) {
+  const auto cursor = request.query_value("cursor");
+  return cursor ? *cursor : request.query_value("Cursor").value_or("");
+}
+
 void add_next_cursor(Response& response, const std::string& cursor) {
   if (!cursor.empty()) response.headers.emplace_back("X-Next-Cursor", percent_encode(cursor));
 }
 
+std::vector<Parameter> cursor_parameters() {
+  return {{"n", "integer", "records of one page, 100 by default"},
+          {"cursor", "string", "the cursor of the page before"},
+          {"Cursor", "string", "the same, as clients of Gorse may call it"}};
+}
+
 std::vector<Parameter> page_parameters(const std::string& what) {
   return {{"n", "integer", what + " at most, 10,000 by default"},
-          {"cursor", "string", "what the header X-Next-Cursor of the answer before said"}};
+          {"cursor", "string", "what the header X-Next-Cursor of the answer before said"},
+          {"Cursor", "string", "the same, as clients of Gorse may call it"}};
 }
 
 std::vector<Parameter> page_headers() {
@@ -134,6 +146,7 @@ std::vector<Parameter> page_headers() {
 
 Incoming admitted(const Api& api, Incoming incoming) {
   size_t kept = 0;
+  std::vector<int64_t> place(incoming.events.size(), -1);  // where an event goes; -1 = nowhere
   auto consent = incoming.consents.begin();
   const auto place_consents = [&](size_t through) {  // those that came before an event follow those that are kept
     for (; consent != incoming.consents.end() && consent->after <= static_cast<int64_t>(through); ++consent)
@@ -149,11 +162,21 @@ Incoming admitted(const Api& api, Incoming incoming) {
                        event.event.substr(0, 60))});
       continue;
     }
+    place[i] = static_cast<int64_t>(kept);
     incoming.index[kept] = incoming.index[i];
     if (kept != i) incoming.events[kept] = std::move(event);
     ++kept;
   }
   place_consents(incoming.events.size());
+  // Consent counts also where its event is refused; what else such a message asks for is not done.
+  const auto refused = [&](Effect& effect) {
+    const bool has_event = effect.event >= 0 && effect.event < std::ssize(place);
+    effect.event = has_event ? place[effect.event] : -1;
+    return has_event && effect.event < 0;
+  };
+  for (Consent& one : incoming.consents) refused(one.effect);
+  std::erase_if(incoming.identities, [&](GuestJoin& one) { return refused(one.effect); });
+  std::erase_if(incoming.users, [&](RecordPatch& one) { return refused(one.effect); });
   incoming.events.resize(kept);
   incoming.index.resize(kept);
   return incoming;
@@ -164,7 +187,7 @@ Change change_of(Incoming& incoming) {
   change.events = std::move(incoming.events);
   change.joins = std::move(incoming.identities);
   change.consents = std::move(incoming.consents);
-  for (RecordPatch& user : incoming.users) change.user_patches.emplace_back(user.id, std::move(user.changes));
+  change.user_patches = std::move(incoming.users);
   return change;
 }
 

@@ -34,6 +34,10 @@ void submit(const Api& api, const Request& request, Change change, Reply reply,
 Response rows_affected(int64_t rows, const std::vector<Refusal>& refusals = {});
 nlohmann::json to_json(const std::vector<Refusal>& refusals);
 
+/// Where the page that is asked for begins, `cursor` or, as clients of Gorse may call it, `Cursor`; "" = at the start.
+std::string asked_cursor(const Request& request);
+/// The parameters of such a page whose answer holds the next cursor.
+std::vector<Parameter> cursor_parameters();
 /// Where a list ends before its end, a header X-Next-Cursor: the cursor, percent-encoded as it goes into the query.
 void add_next_cursor(Response& response, const std::string& cursor);
 /// The parameters of such a list.

@@ -10,8 +10,7 @@ constexpr int64_t kMostLines = 10'000;
 /// One record a line, and where the next page begins.
 template <class Read>
 Response lines(const Request& request, Read&& read) {
-  const auto page =
-      read(request.query_number("n", kMostLines, 1, kMostLines), request.query_value("cursor").value_or(""));
+  const auto page = read(request.query_number("n", kMostLines, 1, kMostLines), asked_cursor(request));
   Response response{.body = "", .content_type = "application/x-ndjson"};
   for (const auto& record : page.records) response.body += to_gorse_json(record) + "\n";
   add_next_cursor(response, page.cursor);

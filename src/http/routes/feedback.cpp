@@ -24,9 +24,8 @@ constexpr int64_t kMostPage = 10'000;
 
 Response page(const Api& api, const Request& request, const std::string& type, const std::string& user,
               const std::string& item) {
-  const auto cursor = request.query_value("cursor");
-  const auto listed = api.shop.store().feedback(type, user, item, request.query_number("n", 100, 1, kMostPage),
-                                                cursor ? *cursor : request.query_value("Cursor").value_or(""));
+  const auto listed =
+      api.shop.store().feedback(type, user, item, request.query_number("n", 100, 1, kMostPage), asked_cursor(request));
   std::string list = "[";
   for (const FeedbackRecord& record : listed.records) list += (list.size() > 1 ? "," : "") + to_gorse_json(record);
   list += "]";
@@ -38,7 +37,7 @@ Response page(const Api& api, const Request& request, const std::string& type, c
 Response list(const Api& api, const Request& request, const std::string& type, const std::string& user,
               const std::string& item) {
   const auto listed = api.shop.store().feedback(type, user, item, request.query_number("n", kMostPage, 1, kMostPage),
-                                                request.query_value("cursor").value_or(""));
+                                                asked_cursor(request));
   std::string body = "[";
   for (const FeedbackRecord& record : listed.records) body += (body.size() > 1 ? "," : "") + to_gorse_json(record);
   Response response{.body = body + "]"};
@@ -55,9 +54,6 @@ std::string parameter(const Request& request, const std::string& name) {
 
 void add_feedback_routes(Router& router, const Api& api) {
   router.define("Feedback", feedback_schema());
-  const std::vector<Parameter> paging = {{"n", "integer", "feedback of one page, 100 by default"},
-                                         {"cursor", "string", "the cursor of the page before"},
-                                         {"Cursor", "string", "the same, as clients of Gorse may call it"}};
 
   router.add({.method = Method::kPost,
               .path = "/api/feedback",
@@ -76,7 +72,7 @@ void add_feedback_routes(Router& router, const Api& api) {
               .path = "/api/feedback",
               .tag = "feedback",
               .summary = "Stores feedback in place of what there is of the same type, user and item.",
-              .scope = "events:write",
+              .scope = "data:write",
               .body = one_or_many("Feedback"),
               .response = schema_ref("RowAffected"),
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
@@ -94,7 +90,7 @@ void add_feedback_routes(Router& router, const Api& api) {
                 .tag = "feedback",
                 .summary = "Lists feedback.",
                 .scope = "data:read",
-                .query = paging,
+                .query = cursor_parameters(),
                 .response = schema_ref("FeedbackPage"),
                 .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
                   reply(page(api, *request, parameter(*request, "feedback-type"), "", ""));

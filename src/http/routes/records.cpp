@@ -18,19 +18,8 @@ Response page(const Page<Record>& listed, const std::string& name) {
   return {.body = "{\"Cursor\":" + json(listed.cursor).dump() + ",\"" + name + "\":" + list + "]}"};
 }
 
-std::string cursor_of(const Request& request) {
-  const auto cursor = request.query_value("cursor");
-  return cursor ? *cursor : request.query_value("Cursor").value_or("");
-}
-
 HttpError absent(const std::string& what, const std::string& id) {
   return {404, "not_found", "no " + what + " '" + id.substr(0, 100) + "'"};
-}
-
-std::vector<Parameter> paging() {
-  return {{"n", "integer", "records of one page, 100 by default"},
-          {"cursor", "string", "the cursor of the page before"},
-          {"Cursor", "string", "the same, as clients of Gorse may call it"}};
 }
 
 void add_users(Router& router, const Api& api) {
@@ -68,12 +57,13 @@ void add_users(Router& router, const Api& api) {
               .tag = "users",
               .summary = "Lists users.",
               .scope = "data:read",
-              .query = paging(),
+              .query = cursor_parameters(),
               .response = {{"type", "object"},
                            {"properties", {{"Cursor", {{"type", "string"}}}, {"Users", array_of(schema_ref("User"))}}}},
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                reply(page(api.shop.store().users(request->query_number("n", 100, 1, kMostPage), cursor_of(*request)),
-                           "Users"));
+                reply(
+                    page(api.shop.store().users(request->query_number("n", 100, 1, kMostPage), asked_cursor(*request)),
+                         "Users"));
               }});
   router.add({.method = Method::kGet,
               .path = "/api/user/{user-id}",
@@ -97,7 +87,7 @@ void add_users(Router& router, const Api& api) {
                 auto patch =
                     parse_gorse_user_patch(request->body, request->parameter("user-id"), parse_context(api, *request));
                 Change change;
-                change.user_patches.emplace_back(patch.id, std::move(patch.changes));
+                change.user_patches.push_back(std::move(patch));
                 submit(api, *request, std::move(change), std::move(reply),
                        [](const Outcome& outcome) { return rows_affected(std::min<int64_t>(1, outcome.rows)); });
               }});
@@ -155,7 +145,7 @@ void add_items(Router& router, const Api& api) {
               .body = array_of(schema_ref("Item")),
               .response = schema_ref("RowAffected"),
               .handle = put});
-  auto query = paging();
+  auto query = cursor_parameters();
   query.push_back({"q", "string", "only items whose id, comment or labels contain this"});
   router.add({.method = Method::kGet,
               .path = "/api/items",
@@ -166,7 +156,7 @@ void add_items(Router& router, const Api& api) {
               .response = {{"type", "object"},
                            {"properties", {{"Cursor", {{"type", "string"}}}, {"Items", array_of(schema_ref("Item"))}}}},
               .handle = [api](std::shared_ptr<const Request> request, Reply reply) {
-                reply(page(api.shop.store().items(request->query_number("n", 100, 1, kMostPage), cursor_of(*request),
+                reply(page(api.shop.store().items(request->query_number("n", 100, 1, kMostPage), asked_cursor(*request),
                                                   request->query_value("q").value_or("")),
                            "Items"));
               }});
@@ -192,7 +182,7 @@ void add_items(Router& router, const Api& api) {
                 auto patch =
                     parse_gorse_item_patch(request->body, request->parameter("item-id"), parse_context(api, *request));
                 Change change;
-                change.item_patches.emplace_back(patch.id, std::move(patch.changes));
+                change.item_patches.push_back(std::move(patch));
                 submit(api, *request, std::move(change), std::move(reply),
                        [](const Outcome& outcome) { return rows_affected(std::min<int64_t>(1, outcome.rows)); });
               }});
@@ -221,9 +211,9 @@ void add_items(Router& router, const Api& api) {
            if (!item) throw absent("item", request->parameter("item-id"));
            // Said as a difference: two that come at once must not undo each other.
            Change change;
-           change.item_patches.emplace_back(
-               item->item_id,
-               json{{method == Method::kPut ? "add_category" : "remove_category", request->parameter("category")}});
+           change.item_patches.push_back(
+               {item->item_id,
+                {{method == Method::kPut ? "add_category" : "remove_category", request->parameter("category")}}});
            submit(api, *request, std::move(change), std::move(reply),
                   [](const Outcome& outcome) { return rows_affected(std::min<int64_t>(1, outcome.rows)); });
          }});
