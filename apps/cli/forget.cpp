@@ -19,7 +19,7 @@ namespace {
 using nlohmann::json;
 
 /// The same without a server: the shop is opened for this one change.
-json forget_here(const std::string& data, const std::string& user) {
+json forget_here(const std::string& data, const std::string& models_folder, const std::string& user) {
   ShopStore::Options existing;
   existing.create = false;
   ShopStore::open(data, existing);
@@ -28,6 +28,8 @@ json forget_here(const std::string& data, const std::string& user) {
   Shop shop(options);
   ModelShelf::Options models;
   models.database = data;
+  models.folder = models_folder;
+  models.log = [](const std::string& message) { fmt::print(stderr, "fewshop: {}\n", message); };
   ModelShelf shelf(shop, models);
   std::mutex mutex;
   std::condition_variable ready;
@@ -55,13 +57,13 @@ json forget_here(const std::string& data, const std::string& user) {
   return answer;
 }
 
-void run(const ServerArguments& arguments, const std::string& user, const Globals& globals) {
+void run(const ServerArguments& arguments, const std::string& models, const std::string& user, const Globals& globals) {
   require(!user.empty(), "USER: expected the id of a user");
   json answer;
   if (const auto server = ShopClient::connect(arguments))
     answer = server->call("DELETE", "/api/user/" + http::percent_encode(user));
   else
-    answer = forget_here(arguments.data, user);
+    answer = forget_here(arguments.data, models, user);
   if (globals.json) {
     print_json(answer);
     return;
@@ -79,6 +81,8 @@ void run(const ServerArguments& arguments, const std::string& user, const Global
     for (const auto& [member, what] : model["may_hold"].items())
       fmt::print("  {}: {}\n", member, what.get<std::string>());
   }
+  for (const auto& [table, rows] : receipt.value("other_tables", json::object()).items())
+    fmt::print("left in table {}, which the server does not keep: {} rows; delete them yourself\n", table, rows.dump());
   if (receipt.contains("id")) fmt::print("receipt {}\n", receipt["id"].get<std::string>());
   for (const auto& what : receipt.value("waits_for", json::array()))
     fmt::print("pending: {}\n", what == "log" ? "the database's log is still being read; the server cuts it"
@@ -90,13 +94,15 @@ void run(const ServerArguments& arguments, const std::string& user, const Global
 void add_forget(CLI::App& app, Globals& globals) {
   struct ForgetArguments {
     ServerArguments server;
-    std::string user;
+    std::string user, models;
   };
   auto arguments = std::make_shared<ForgetArguments>();
   CLI::App* command = app.add_subcommand("forget", "remove a user and what is known of it from a shop");
   command->add_option("USER", arguments->user, "the user's id")->required();
   arguments->server.add_to(*command);
-  command->callback([arguments, &globals] { run(arguments->server, arguments->user, globals); });
+  command->add_option("--models", arguments->models,
+                      "folder of the shop's models, without a server; default: where the server last had them");
+  command->callback([arguments, &globals] { run(arguments->server, arguments->models, arguments->user, globals); });
 }
 
 }  // namespace fewshop::cli

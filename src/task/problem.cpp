@@ -18,6 +18,9 @@
 namespace fewshop {
 namespace {
 
+/// Beside the database file.
+std::string cache_folder(const std::string& path) { return path + ".cache"; }
+
 namespace fs = std::filesystem;
 
 constexpr int kCacheFiles = 24;  // per database; the oldest are removed
@@ -129,7 +132,7 @@ class ColumnLoader {
     std::string name = p_.scenario.name.substr(0, 64);
     for (char& c : name)
       if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '_') c = '_';
-    return store_.location() + ".cache/" + name + "-" + key + ".columns";
+    return cache_folder(store_.location()) + "/" + name + "-" + key + ".columns";
   }
 
   static void remove_old_files(const fs::path& folder) {
@@ -224,6 +227,12 @@ LoadedProblem load_problem(const Scenario& scenario, const std::string& database
   ColumnLoader(*store, problem, fitted).run();
   problem.data_fingerprint = data_fingerprint(*store, problem.scenario);
   return problem;
+}
+
+void remove_column_cache(const std::string& database) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(cache_folder(database_path(database)), ignored))
+    if (entry.path().extension() == ".columns") fs::remove(entry.path(), ignored);
 }
 
 }  // namespace fewshop

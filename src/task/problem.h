@@ -35,4 +35,7 @@ struct LoadedProblem {
 /// Throws InvalidInput with the column, table or SQL at fault.
 LoadedProblem load_problem(const Scenario& scenario, const std::string& database, const Encoders* fitted = nullptr);
 
+/// Removes that cache: it holds columns of people. Who is reading a file of it goes on.
+void remove_column_cache(const std::string& database);
+
 }  // namespace fewshop
