@@ -2,9 +2,11 @@
 
 #include <spdlog/async.h>
 #include <spdlog/async_logger.h>
+#include <spdlog/details/periodic_worker.h>
 #include <spdlog/sinks/rotating_file_sink.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "core/error.h"
 #include "core/hash.h"
@@ -16,6 +18,7 @@ struct AnswerLog::Impl {
   std::shared_ptr<spdlog::async_logger> logger;
   // Goes first, as in AccessLog.
   std::shared_ptr<spdlog::details::thread_pool> pool = std::make_shared<spdlog::details::thread_pool>(8192, 1);
+  std::unique_ptr<spdlog::details::periodic_worker> flusher;  // before them all
 };
 
 AnswerLog::AnswerLog(const Options& options) : impl_(std::make_unique<Impl>()) {
@@ -29,6 +32,8 @@ AnswerLog::AnswerLog(const Options& options) : impl_(std::make_unique<Impl>()) {
   } catch (const spdlog::spdlog_ex& problem) {
     throw Failure(options.path + ": the log of answers cannot be opened: " + problem.what());
   }
+  impl_->flusher = std::make_unique<spdlog::details::periodic_worker>(
+      [logger = impl_->logger.get()] { logger->flush(); }, std::chrono::seconds(1));
 }
 
 AnswerLog::~AnswerLog() = default;

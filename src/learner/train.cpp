@@ -4,7 +4,6 @@
 
 #include "bundle/bundle.h"
 #include "core/error.h"
-#include "core/time.h"
 #include "core/usage.h"
 #include "evaluate/candidate_recall.h"
 #include "evaluate/report.h"
@@ -230,7 +229,6 @@ class Trainer : public TrainerBase {
 TrainResult train(const TrainRequest& request) {
   if (is_row_problem(request.scenario.problem)) return train_rows(request);
   check_bundle_target(request.out);
-  const Micros data_read = system_time();
   reset_peak_resident();
   at::set_num_threads(1);
   openblas_set_num_threads(1);
@@ -241,8 +239,7 @@ TrainResult train(const TrainRequest& request) {
     model->set_candidate_depth(candidates->depth);
     model->set_fact("candidate_recall", candidates->recall);
   }
-  json run = trainer.costs();
-  run["data_read"] = format_time(data_read);
+  const json run = trainer.costs();
   json printed = report(run_model(*model, trainer.problem(), {.threads = request.threads, .timing = false}));
   printed.erase("timing");
   model->save(request.out, printed, run);

@@ -70,6 +70,7 @@ json TrainerBase::costs() const {
           {"train_cpu_seconds", process_cpu_seconds() - cpu_start_},
           {"peak_bytes", peak_resident_bytes()},
           {"threads", threads_},
+          {"data_read", format_time(data_read_)},
           {"finished", format_time(system_time())}};
 }
 

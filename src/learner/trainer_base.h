@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/random.h"
+#include "core/time.h"
 #include "learner/fit.h"
 #include "learner/training.h"
 #include "learner/work_folder.h"
@@ -61,6 +62,7 @@ class TrainerBase {
   const TrainRequest& request_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   const double cpu_start_;
+  const Micros data_read_ = system_time();
   LoadedProblem problem_;
   const Dataset& data_;
   const Scenario& scenario_;

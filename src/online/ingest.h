@@ -32,6 +32,12 @@ struct Change {
   // Set before the commit:
   int64_t fresh = 0;                     // the first so many of them are no duplicates
   std::vector<std::string> named_items;  // items that events name and that were not known
+  struct Said {
+    int64_t event = 0;
+    bool feedback = false;  // of overwritten_feedback
+    bool nameless = false, guest = false, personalization = true;
+  };
+  std::vector<Said> said;  // what events said of themselves, where more is known now: to be prepared again
 
   std::vector<GuestJoin> joins;
   std::vector<Consent> consents;

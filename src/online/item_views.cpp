@@ -80,7 +80,7 @@ std::shared_ptr<const ItemValues> ItemViews::values(const std::string& column) {
   if (!values && column == "category") values = read_values("categories");
   require(values != nullptr, "no column '", column, "' of items to limit by");
   const std::lock_guard lock(mutex_);
-  if (version == version_) values_.put(column, values);
+  if (version == version_ && !values->text_of.empty()) values_.put(column, values);
   return values;
 }
 

@@ -77,8 +77,7 @@ int diversity_window(const ListRules& rules) {
 
 std::vector<Answered> choose(std::span<const Answered> pool, const ListRules& rules, const Likeness& likeness) {
   CapCounter caps(rules.caps);
-  for (const Pin& pin : rules.pins)
-    if (pin.place < rules.wanted()) caps.take(pin.item);
+  for (const Pin& pin : rules.pins) caps.take(pin.item);  // wherever they stand: the same for every page
   std::vector<Answered> list;
   if (rules.diversity > 0 && likeness) {
     const auto window = static_cast<size_t>(diversity_window(rules));

@@ -96,7 +96,8 @@ ModelShelf::ModelShelf(Shop& shop, Options options) : shop_(shop), options_(std:
   });
   thread_ = std::thread([this] { loop(); });
   const auto ask = [this] { background([this] { recount(); }); };
-  shop_.keep_models({[this](const std::string& counts) { return receipt_list(counts); }, ask});
+  shop_.keep_models(
+      {[this](const std::string& counts) { return receipt_list(counts); }, ask, [this] { return unfinished_.load(); }});
   // A pass did not come to its end, or the files are older than the database: from a copy, beside a dump.
   if (!shop_.receipts_without_models().empty() || needs_recount()) ask();
 }
@@ -360,9 +361,9 @@ ModelVersion ModelShelf::publish(const std::string& path, bool activate,
   }
   Scenario& scenario = state[name];
   const std::string checksum = bundle.manifest.at("checksum").get<std::string>();
-  for (const Entry& entry : scenario.versions) {
+  for (Entry& entry : scenario.versions) {
     if (entry.checksum != checksum) continue;
-    mend(bundle, name, entry.version);
+    mend(bundle, name, entry);
     return activate ? make_live(state, name, entry.version, false) : describe(name, scenario, entry);
   }
 
@@ -371,15 +372,14 @@ ModelVersion ModelShelf::publish(const std::string& path, bool activate,
   const std::string version = entry.version, folder = folder_of(name, version);
   scenario.versions.push_back(std::move(entry));
   write_whole(bundle, folder);
+  ModelVersion published;
+  json counted;  // what receipts say of it, where it is older than a forgetting
+  std::optional<Micros> read;
   try {
-    const bool older = read_before_forgetting(folder);
-    const Micros through = shop_.last_forgotten();
-    json counted;
-    if (older) {
-      counted = recount({name, version, folder});
-      scenario.versions.back().counted = through;
+    if (read_before_forgetting(folder)) {
+      read = data_read_of(folder);
+      counted = recount_or_later({name, version, folder}, scenario.versions.back().counted);
     }
-    ModelVersion published;
     if (activate) {
       published = make_live(state, name, version, false);
     } else {
@@ -389,20 +389,25 @@ ModelVersion ModelShelf::publish(const std::string& path, bool activate,
       remove_folders(removed);
       published = describe(name, state.at(name), entry_of(state, name, version));
     }
-    if (older) {
-      counted["live"] = published.live;
-      shop_.add_to_receipts(data_read_of(folder), counted);
-    }
-    return published;
   } catch (...) {
     remove_folders({folder});
     throw;
   }
+  if (counted.is_null()) return published;
+  // The version is there, whatever becomes of the receipts.
+  counted["live"] = published.live;
+  try {
+    shop_.add_to_receipts(read, counted);
+  } catch (const Error& problem) {
+    options_.log(fmt::format("forgetting: receipts do not name {} {}: {}", name, version, problem.what()));
+  }
+  return published;
 }
 
 /// A version that is on the shelf by its record, and whose files are gone or damaged (a database that was restored on
 /// another machine), gets them again.
-void ModelShelf::mend(Bundle& bundle, const std::string& name, const std::string& version) {
+void ModelShelf::mend(Bundle& bundle, const std::string& name, Entry& entry) {
+  const std::string& version = entry.version;
   const std::string folder = folder_of(name, version);
   try {
     read_bundle(folder);
@@ -412,7 +417,8 @@ void ModelShelf::mend(Bundle& bundle, const std::string& name, const std::string
   }
   remove_folders({folder});
   write_whole(bundle, folder);
-  if (read_before_forgetting(folder)) recount({name, version, folder});
+  entry.counted = 0;
+  if (read_before_forgetting(folder)) recount_or_later({name, version, folder}, entry.counted);
 }
 
 ModelVersion ModelShelf::activate(const std::string& scenario, const std::string& version) {

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -148,13 +149,14 @@ class ModelShelf {
   void remove_folders(const std::vector<std::string>& folders) const;
   void clean() const;
   void load();
-  void mend(Bundle& bundle, const std::string& name, const std::string& version);
+  void mend(Bundle& bundle, const std::string& name, Entry& entry);
   bool read_before_forgetting(const std::string& folder) const;
   bool needs_recount() const;
   void counted_through(const std::vector<ModelVersion>& versions, Micros through);
   void remove_training_leftovers();
   nlohmann::json receipt_list(const std::string& counts) const;
-  nlohmann::json recount(const ModelVersion& version, bool retried = false);
+  nlohmann::json recount(const ModelVersion& version);
+  nlohmann::json recount_or_later(const ModelVersion& version, Micros& counted);
   static std::optional<Micros> data_read_of(const std::string& folder);
   void observe(const Asker& asker, const ListRequest& request, const ListReply& reply, double seconds);
   void compare(const Asker& asker, const ListRequest& request, const ListReply& reply, double seconds);
@@ -171,6 +173,15 @@ class ModelShelf {
   std::map<std::string, ShadowCount> counts_;
   std::atomic<int> shadowed_ = 0;  // scenarios with a shadow
   std::atomic<uint64_t> lists_ = 0;
+
+  // What came of the last recount of a version, and up to whose forgetting; with work_mutex_.
+  struct Counted {
+    Micros through = 0;
+    nlohmann::json entry;
+  };
+  std::map<std::string, Counted> counted_;  // by folder
+  std::set<std::string> later_;             // folders whose entries in receipts say that they are to be counted later
+  std::atomic<bool> unfinished_ = false;    // a recount failed for a reason that may pass
 
   std::mutex leftovers_mutex_;
   std::function<void()> remove_leftovers_;

@@ -90,8 +90,8 @@ ModelTrainer::ModelTrainer(ModelShelf& shelf, Jobs& jobs, std::function<Micros()
 }
 
 ModelTrainer::~ModelTrainer() {
-  shelf_.on_forgetting(nullptr);
   stop();
+  shelf_.on_forgetting(nullptr);
 }
 
 /// The training that runs begins again by itself, and removes its own.
@@ -182,6 +182,7 @@ void ModelTrainer::loop() {
 
 void ModelTrainer::run(const Training& training) {
   job_ = training.job;
+  begun_ = now_();
   jobs_.start(job_);
   try {
     const std::string result = work(training);
@@ -198,6 +199,11 @@ void ModelTrainer::run(const Training& training) {
 
 void ModelTrainer::failed(const Training& training, const std::string& error, const std::string& for_log) {
   jobs_.fail(training.job, error);
+  if (shelf_.shop().last_forgotten() >= begun_) {  // what it has left may hold somebody
+    std::error_code ignored;
+    fs::remove_all(folder_of(training), ignored);
+    remove_column_cache(shelf_.database());
+  }
   options_.log(fmt::format("models: {}: training failed: {}", training.scenario, for_log));
 }
 

@@ -69,8 +69,10 @@ class ModelTrainer {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Training> waiting_;
-  std::string running_;                     // scenario
-  int64_t job_ = 0;                         // of the training that runs; of the thread alone
+  std::string running_;  // scenario
+  // Of the training that runs, and of the thread alone.
+  int64_t job_ = 0;
+  Micros begun_ = 0;
   std::map<std::string, Micros> attempts_;  // when the schedule last trained a scenario
   std::atomic<bool> stopping_ = false;
   std::thread thread_;

@@ -55,8 +55,23 @@ json ModelShelf::receipt_list(const std::string& counts) const {
   return list_of;
 }
 
-/// Counts one version anew; what receipts say of it. `retried`: throws what may be better the next time.
-json ModelShelf::recount(const ModelVersion& version, bool retried) {
+/// Counts a version that is being put on the shelf; `counted` stays where that has to be tried again.
+json ModelShelf::recount_or_later(const ModelVersion& version, Micros& counted) {
+  const Micros through = shop_.last_forgotten();
+  try {
+    json entry = recount(version);
+    counted = through;
+    return entry;
+  } catch (const Failure& problem) {
+    unfinished_ = true;
+    later_.insert(version.folder);
+    return version_of_receipt(version.scenario, version.version, version.live, {},
+                              std::string("as trained, to be tried again: ") + problem.what());
+  }
+}
+
+/// Counts one version anew; what receipts say of it. Throws Failure for what may be better the next time.
+json ModelShelf::recount(const ModelVersion& version) {
   const std::string name = version.scenario + " " + version.version;
   Recount counted;
   std::vector<std::string> members;
@@ -64,9 +79,8 @@ json ModelShelf::recount(const ModelVersion& version, bool retried) {
     members = read_manifest(version.folder).manifest.at("members").get<std::vector<std::string>>();
     const auto read = data_read_of(version.folder).value_or(std::numeric_limits<Micros>::min());
     counted = fewshop::recount(version.folder, options_.database, shop_.rows_forgotten_since(read));
-  } catch (const Failure& problem) {
-    if (retried) throw;
-    counted.obstacle = problem.what();
+  } catch (const Failure&) {
+    throw;
   } catch (const std::exception& problem) {
     counted.obstacle = problem.what();
   }
@@ -89,10 +103,11 @@ json ModelShelf::recount(const ModelVersion& version, bool retried) {
 
 void ModelShelf::recount() {
   const std::lock_guard one(work_mutex_);
+  remove_training_leftovers();
   const auto waiting = shop_.receipts_without_models();
+  unfinished_ = false;
   if (waiting.empty() && !needs_recount()) return;  // an earlier pass has done it
   const Micros through = shop_.last_forgotten();
-  remove_training_leftovers();
   json entries = json::array();
   std::vector<ModelVersion> done;
   bool complete = true;
@@ -103,8 +118,11 @@ void ModelShelf::recount() {
     }
     try {
       if (!read_before_forgetting(version.folder)) continue;
-      entries.push_back(recount(version, true));
+      Counted& counted = counted_[version.folder];
+      if (counted.through < through) counted = {through, recount(version)};  // else by a pass that failed elsewhere
+      entries.push_back(counted.entry);
       done.push_back(version);
+      if (later_.erase(version.folder) > 0) shop_.add_to_receipts(data_read_of(version.folder), counted.entry);
     } catch (const Failure& problem) {
       // A full disk, a database that is busy: tried again (Shop::ask_for_recount).
       complete = false;
@@ -117,6 +135,7 @@ void ModelShelf::recount() {
                                            std::string("as trained: ") + problem.what()));
     }
   }
+  unfinished_ = !complete;
   try {
     counted_through(done, through);
     if (complete) shop_.complete_receipts(waiting, entries);

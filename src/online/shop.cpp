@@ -215,7 +215,16 @@ void Shop::prepare(Change& change, Outcome& outcome) {
     if (const auto found = group_refusals_.find(key); found != group_refusals_.end()) return found->second;
     return refusals_.count(key) > 0;
   };
-  const auto know = [&](Event& event) {
+  // A group that failed may have said otherwise of these.
+  for (const Change::Said& said : change.said) {
+    Event& event = (said.feedback ? change.overwritten_feedback : change.events)[said.event];
+    if (said.nameless) event.user_id.clear();
+    event.guest = said.guest;
+    event.personalization = said.personalization;
+  }
+  change.said.clear();
+  const auto know = [&](Event& event, int64_t place, bool feedback) {
+    const Change::Said said{place, feedback, event.user_id.empty(), event.guest, event.personalization};
     if (event.user_id.empty() && !event.client_id.empty())
       if (std::string user = joined_to(event.client_id); !user.empty() && forgetting_.count(user) == 0) {
         event.user_id = std::move(user);
@@ -225,6 +234,9 @@ void Shop::prepare(Change& change, Outcome& outcome) {
         (!event.client_id.empty() && refused(guest_key(event.client_id))))
       event.personalization = false;
     if (came_late(event)) event.personalization = false;
+    if (event.guest != said.guest || event.personalization != said.personalization ||
+        event.user_id.empty() != said.nameless)
+      change.said.push_back(said);
   };
   // A consent counts from the event that it came with.
   const auto note = [&](const Consent& consent) {
@@ -253,7 +265,7 @@ void Shop::prepare(Change& change, Outcome& outcome) {
       duplicates.push_back(std::move(event));
       continue;
     }
-    know(event);
+    know(event, change.fresh, false);
     place[i] = change.fresh;
     if (i != change.fresh) change.events[change.fresh] = std::move(event);
     ++change.fresh;
@@ -275,7 +287,7 @@ void Shop::prepare(Change& change, Outcome& outcome) {
     settle(join.effect, join.join);
     if (!join.effect.off) group_joins_[join.client_id] = join.join ? join.user_id : "";
   }
-  for (Event& event : change.overwritten_feedback) know(event);
+  for (int64_t i = 0; i < std::ssize(change.overwritten_feedback); ++i) know(change.overwritten_feedback[i], i, true);
   change.named_items.clear();
   const auto name = [&](const Event& event) {
     for (const EventItem& item : event.items)
@@ -424,7 +436,9 @@ void Shop::apply(const Change& change, Outcome& outcome) {
       posted_kinds_.insert(name.substr(kKindSettings.size()));
     }
   }
-  if (!change.forgotten_users.empty()) last_forgotten_ = std::max(last_forgotten_.load(), options_.now());
+  const bool held =
+      std::any_of(outcome.removed.begin(), outcome.removed.end(), [](const auto& e) { return e.second > 0; });
+  if (held) last_forgotten_ = std::max(last_forgotten_ + 1, options_.now());  // each later than the one before
   for (const auto& id : change.forgotten_users) {
     std::vector<std::string> guests;
     {

@@ -172,7 +172,8 @@ class Shop {
   struct KeptModels {
     /// What a receipt says of each version; `counts`: of its counts.
     std::function<nlohmann::json(const std::string& counts)> list;
-    std::function<void()> recount;  // asks for all of them to be counted anew, without waiting
+    std::function<void()> recount;               // asks for all of them to be counted anew, without waiting
+    std::function<bool()> unfinished = nullptr;  // whether that did not come to its end, for a reason that may pass
   };
   /// Versions that are kept are part of receipts from now on; {} ends that.
   void keep_models(KeptModels kept);

@@ -153,7 +153,8 @@ json Shop::finish_forgetting(const std::string& user_id, const Outcome& outcome)
   store_receipt(name, receipt);
   const std::lock_guard lock(receipts_mutex_);
   try {
-    if (kept && kept_.recount) kept_.recount();
+    // Also where there is no version yet: what trainings have left goes with it.
+    if (known && kept_.recount) kept_.recount();
   } catch (const Error&) {
     // The server is stopping: the next start goes on.
   }
@@ -197,8 +198,11 @@ void Shop::add_to_receipts(std::optional<Micros> read, const json& version) {
       return other.value("scenario", "") == version.at("scenario") &&
              other.value("version", "") == version.at("version");
     };
-    if (std::any_of(models.begin(), models.end(), same)) continue;
-    models.push_back(version);
+    const auto known = std::find_if(models.begin(), models.end(), same);
+    if (known == models.end())
+      models.push_back(version);
+    else
+      *known = version;
     change.settings.emplace_back(name, entry);
   }
   if (!change.settings.empty()) this->change(std::move(change));
@@ -267,7 +271,8 @@ void Shop::finish_pending() {
 /// Versions that could not be counted anew for now (a full disk) are tried again.
 void Shop::ask_for_recount(std::chrono::steady_clock::time_point clock) {
   const std::lock_guard lock(receipts_mutex_);
-  if (modelless_.empty() || !kept_.recount || clock < next_recount_) return;
+  const bool unfinished = !modelless_.empty() || (kept_.unfinished && kept_.unfinished());
+  if (!unfinished || !kept_.recount || clock < next_recount_) return;
   next_recount_ = clock + std::chrono::minutes(1);
   try {
     kept_.recount();

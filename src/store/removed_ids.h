@@ -10,7 +10,8 @@
 namespace fewshop {
 
 // Ids of events whose rows were overwritten or deleted as feedback, so that a request that is sent again does not bring
-// them back. Kept as hashes of 128 bits, which say nothing of anybody, for 30 days.
+// them back. Kept as hashes of 128 bits, without the person, for 30 days at least: older ones go when others come.
+// Dumps do not have them.
 
 inline constexpr Micros kRemovedIdsKept = 30 * kDay;
 

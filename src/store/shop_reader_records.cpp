@@ -139,9 +139,13 @@ std::map<std::string, int64_t> ShopReader::rows_elsewhere(const std::string& use
   }
   for (const auto& table : tables) {
     // Imported ids may be numbers.
-    auto query = reader->query("select count(*) from " + quote_name(table) + " where cast(user_id as text) = ?");
-    query.add(user_id);
-    if (query.step() && query.integer(0) > 0) rows[table] = query.integer(0);
+    try {
+      auto query = reader->query("select count(*) from " + quote_name(table) + " where cast(user_id as text) = ?");
+      query.add(user_id);
+      if (query.step() && query.integer(0) > 0) rows[table] = query.integer(0);
+    } catch (const Error&) {
+      rows[table] = -1;  // a virtual table without its module, say
+    }
   }
   return rows;
 }

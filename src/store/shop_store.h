@@ -191,7 +191,8 @@ class ShopStore {
   /// database, while other threads may write. Rows withheld are not among them.
   virtual void each_event(const std::function<void(const EventRow&)>& use) = 0;
 
-  /// Rows of a user in tables that a server does not keep (imported ones), found by their column user_id: by table.
+  /// Rows of a user in tables that a server does not keep (imported ones), found by their column user_id: by table; -1
+  /// where it cannot be read.
   virtual std::map<std::string, int64_t> rows_elsewhere(const std::string& user_id) = 0;
 
   /// The rows of a user that are withheld, in the order of acceptance.
