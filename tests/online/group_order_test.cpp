@@ -17,8 +17,8 @@ class GroupOrder : public ::testing::Test {
     shop.publish("1");
   }
 
-  /// Submits changes while the store is held, so that all but the first of them are one group.
-  void together(std::vector<Change> changes) {
+  /// Submits changes while the store is held, so that all but the first of them are one group; one may be at fault.
+  void together(std::vector<Change> changes, size_t at_fault = SIZE_MAX) {
     std::mutex mutex;
     std::condition_variable changed;
     bool held = false, released = false;
@@ -35,8 +35,8 @@ class GroupOrder : public ::testing::Test {
     changed.wait(lock, [&] { return held; });
     changes.insert(changes.begin(), shop.event_change("first", "nobody", "item-1"));
     for (size_t i = 0; i < changes.size(); ++i) {
-      shop.shop->submit(std::move(changes[i]), [&](const Outcome& outcome) {
-        EXPECT_EQ(outcome.error, "");
+      shop.shop->submit(std::move(changes[i]), [&, i](const Outcome& outcome) {
+        EXPECT_EQ(outcome.error.empty(), i != at_fault + 1) << outcome.error;
         const std::lock_guard inner(mutex);
         ++done;
         changed.notify_all();
@@ -117,6 +117,23 @@ TEST_F(GroupOrder, ARefusalOfAJoinedGuestIsTheUsersAtOnce) {
   EXPECT_EQ(support("u", ""), 1);
   shop.shop->change(consent("", "g", false));
   expect_support({{"u", 0}}, 0);
+}
+
+TEST_F(GroupOrder, WhatAChangeThatFailedSaidIsNotSo) {
+  Change bad = join("g", "u");
+  bad.consents.push_back({"v", "", false});
+  bad.joins.push_back({"", "u", true});  // the store refuses a join without a guest
+  Change known = shop.event_change("e3", "v", "item-3", "identify", "h");
+  known.joins.push_back({"h", "v", true, {0, false}});
+  together({bad, shop.event_change("e1", "", "item-1", "purchase", "g"), shop.event_change("e2", "v", "item-2"), known},
+           0);
+  EXPECT_EQ(shop.shop->store().joins(), (std::map<std::string, std::string>{{"h", "v"}}));
+  const auto rows = [&](const std::string& user, const std::string& guest) {
+    return shop.shop->store().history(user, guest, 10, ShopStore::kAllTime).size();
+  };
+  EXPECT_EQ(rows("u", ""), 0);
+  EXPECT_EQ(rows("", "g"), 1);
+  EXPECT_EQ(rows("v", ""), 2);
 }
 
 TEST_F(GroupOrder, AClockThatIsSetBackTakesNoEventBack) {
