@@ -90,6 +90,7 @@ TEST_F(ModelTrainerTest, ATrainingBeginsAgainWhenSomebodyIsForgottenMeanwhile) {
          " \"$2\"; echo '{\"scenario\": \"small-ranking\"}' ;;\n  model) cat " + verdict + " ;;\nesac\n");
   says("better");
   start();
+  live_.event("e", "somebody", "item-1");
   const auto job = trainer_->train("small-ranking");
   while (!fs::exists(runs)) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   std::promise<void> forgotten;
