@@ -82,7 +82,8 @@ void run(const ServerArguments& arguments, const std::string& models, const std:
       fmt::print("  {}: {}\n", member, what.get<std::string>());
   }
   for (const auto& [table, rows] : receipt.value("other_tables", json::object()).items())
-    fmt::print("left in table {}, which the server does not keep: {} rows; delete them yourself\n", table, rows.dump());
+    fmt::print("left in table {}, which the server does not keep: {}; delete what is the user's yourself\n", table,
+               rows == -1 ? "cannot be read" : rows.dump() + " rows");
   if (receipt.contains("id")) fmt::print("receipt {}\n", receipt["id"].get<std::string>());
   for (const auto& what : receipt.value("waits_for", json::array()))
     fmt::print("pending: {}\n", what == "log" ? "the database's log is still being read; the server cuts it"

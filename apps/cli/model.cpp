@@ -190,8 +190,9 @@ void add_model(CLI::App& app, Globals& globals) {
   const auto served = [](auto& made) {
     auto& [command, arguments] = made;
     arguments->server.add_to(*command);
-    command->add_option("--models", arguments->models,
-                        "folder of models (models.folder), where no server runs; DATABASE.models by default");
+    command->add_option(
+        "--models", arguments->models,
+        "folder of models (models.folder), where no server runs; default: where the server last had them");
   };
   const auto scenario = [](auto& made) {
     made.first->add_option("scenario", made.second->scenario, "name of the scenario")->required();

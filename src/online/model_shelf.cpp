@@ -418,6 +418,7 @@ void ModelShelf::mend(Bundle& bundle, const std::string& name, Entry& entry) {
   remove_folders({folder});
   write_whole(bundle, folder);
   entry.counted = 0;
+  counted_.erase(folder);  // the files are what they were when they were trained
   if (read_before_forgetting(folder)) recount_or_later({name, version, folder}, entry.counted);
 }
 
