@@ -81,7 +81,8 @@ void run(const ServerArguments& arguments, const std::string& models, const std:
     for (const auto& [member, what] : model["may_hold"].items())
       fmt::print("  {}: {}\n", member, what.get<std::string>());
   }
-  for (const auto& [table, rows] : receipt.value("other_tables", json::object()).items())
+  const json other_tables = receipt.value("other_tables", json::object());
+  for (const auto& [table, rows] : other_tables.items())
     fmt::print("left in table {}, which the server does not keep: {}; delete what is the user's yourself\n", table,
                rows == -1 ? "cannot be read" : rows.dump() + " rows");
   if (receipt.contains("id")) fmt::print("receipt {}\n", receipt["id"].get<std::string>());

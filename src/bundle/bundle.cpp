@@ -46,8 +46,11 @@ void sync_folder(const fs::path& path) {
 
 std::string read_file(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
+  if (!in.good() && errno != ENOENT && errno != ENOTDIR) fail(path, "cannot be read");
   require(in.good() && fs::is_regular_file(path), path.string(), ": cannot be read");
-  return {std::istreambuf_iterator<char>(in), {}};
+  std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  if (in.bad()) fail(path, "cannot be read");
+  return bytes;
 }
 
 nlohmann::json parse_json(const fs::path& path) {

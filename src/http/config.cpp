@@ -44,7 +44,8 @@ Config read_config(const std::string& file, const std::vector<std::string>& over
     }
     const auto given = document.values.find(name);
     if (given == document.values.end()) return;
-    for (const auto& entry : given->is_object() ? given->items() : json::object().items()) {
+    require(given->is_object(), document.where(name), ": expected a section [", name, "]");
+    for (const auto& entry : given->items()) {
       const std::string path = std::string(name) + "." + entry.key();
       try {
         set_fields(section, json{{entry.key(), entry.value()}}, name);
@@ -52,7 +53,6 @@ Config read_config(const std::string& file, const std::vector<std::string>& over
         throw InvalidInput(fmt::format("{}: {}", document.where(path), problem.what()));
       }
     }
-    require(given->is_object(), document.where(name), ": expected a section [", name, "]");
   });
   known.emplace_back("retention");
   if (const auto given = document.values.find("retention"); given != document.values.end()) {

@@ -70,7 +70,9 @@ struct ModelsSection {
 };
 template <class Visitor>
 void fields(ModelsSection& o, Visitor&& visit) {
-  visit("folder", o.folder, Field{0, 1, "where versions of models are kept; empty = DATABASE.models"});
+  visit(
+      "folder", o.folder,
+      Field{0, 1, "where versions of models are kept; empty = the last one that was given, at first DATABASE.models"});
   visit("keep", o.keep, Field{1, 1000, "versions kept of every scenario"});
   visit("retrain_hours", o.retrain_hours, Field{0, 8760, "a live model older than this is trained anew; 0 = never"});
   visit("train_threads", o.train_threads, Field{0, 1024, "threads of a training; 0 = all cores"});

@@ -21,6 +21,7 @@
 #include "store/connection.h"
 #include "store/event_codec.h"
 #include "store/event_tables.h"
+#include "store/person_key.h"
 #include "store/server_lock.h"
 #include "store/shop_schema.h"
 #include "store/shop_store.h"
@@ -248,9 +249,9 @@ class Forgotten {
     };
     const std::string user = text("user_id"), client = text("client_id");
     if (table == "refusals") return is(text("who"));
-    if (!user.empty() && is("u:" + user)) return true;
+    if (!user.empty() && is(user_key(user))) return true;
     const bool guest = table == "joins" || (row.contains("guest") && row["guest"] == 1);
-    return guest && !client.empty() && is("c:" + client);
+    return guest && !client.empty() && is(guest_key(client));
   }
   /// Entries to be kept in the new database.
   void each(const std::function<void(const std::string&, const json&)>& use) const {

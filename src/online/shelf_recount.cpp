@@ -4,14 +4,25 @@
 #include <algorithm>
 #include <filesystem>
 #include <limits>
+#include <new>
+#include <system_error>
 
 #include "bundle/bundle.h"
 #include "online/model_shelf.h"
 #include "online/receipt.h"
 
 namespace fewshop {
+namespace {
 
 using nlohmann::json;
+
+/// Whether the next try may go better: a full disk, a database that is busy, too many open files, a queue that is full.
+bool may_pass(const std::exception& problem) {
+  return dynamic_cast<const Failure*>(&problem) || dynamic_cast<const Overloaded*>(&problem) ||
+         dynamic_cast<const std::system_error*>(&problem) || dynamic_cast<const std::bad_alloc*>(&problem);
+}
+
+}  // namespace
 
 /// When the rows were read that a bundle was trained with; nothing where it does not say.
 std::optional<Micros> ModelShelf::data_read_of(const std::string& folder) {
@@ -35,7 +46,8 @@ bool ModelShelf::needs_recount() const {
   for (const auto& [name, scenario] : state_)
     for (const Entry& entry : scenario.versions) try {
         if (entry.counted < forgotten && read_before_forgetting(folder_of(name, entry.version))) return true;
-      } catch (const Error&) {
+      } catch (const std::exception& problem) {
+        if (may_pass(problem)) return true;
         // Its files are gone or damaged; the log has said so where it was live.
       }
   return false;
@@ -62,7 +74,8 @@ json ModelShelf::recount_or_later(const ModelVersion& version, Micros& counted) 
     json entry = recount(version);
     counted = through;
     return entry;
-  } catch (const Failure& problem) {
+  } catch (const std::exception& problem) {
+    if (!may_pass(problem)) throw;
     unfinished_ = true;
     later_.insert(version.folder);
     return version_of_receipt(version.scenario, version.version, version.live, {},
@@ -70,7 +83,7 @@ json ModelShelf::recount_or_later(const ModelVersion& version, Micros& counted) 
   }
 }
 
-/// Counts one version anew; what receipts say of it. Throws Failure for what may be better the next time.
+/// Counts one version anew; what receipts say of it. Throws what may be better the next time (may_pass).
 json ModelShelf::recount(const ModelVersion& version) {
   const std::string name = version.scenario + " " + version.version;
   Recount counted;
@@ -79,9 +92,8 @@ json ModelShelf::recount(const ModelVersion& version) {
     members = read_manifest(version.folder).manifest.at("members").get<std::vector<std::string>>();
     const auto read = data_read_of(version.folder).value_or(std::numeric_limits<Micros>::min());
     counted = fewshop::recount(version.folder, options_.database, shop_.rows_forgotten_since(read));
-  } catch (const Failure&) {
-    throw;
   } catch (const std::exception& problem) {
+    if (may_pass(problem)) throw;
     counted.obstacle = problem.what();
   }
   if (!counted.obstacle.empty())
@@ -120,17 +132,20 @@ void ModelShelf::recount() {
       if (!read_before_forgetting(version.folder)) continue;
       Counted& counted = counted_[version.folder];
       if (counted.through < through) counted = {through, recount(version)};  // else by a pass that failed elsewhere
+      if (later_.count(version.folder) > 0) {
+        shop_.add_to_receipts(data_read_of(version.folder), counted.entry);
+        later_.erase(version.folder);
+      }
       entries.push_back(counted.entry);
       done.push_back(version);
-      if (later_.erase(version.folder) > 0) shop_.add_to_receipts(data_read_of(version.folder), counted.entry);
-    } catch (const Failure& problem) {
-      // A full disk, a database that is busy: tried again (Shop::ask_for_recount).
-      complete = false;
-      options_.log(fmt::format("models: {} {}: cannot be counted anew for now: {}", version.scenario, version.version,
-                               problem.what()));
     } catch (const std::exception& problem) {
-      options_.log(
-          fmt::format("models: {} {}: cannot be counted anew: {}", version.scenario, version.version, problem.what()));
+      const bool later = may_pass(problem);  // Shop::ask_for_recount
+      options_.log(fmt::format("models: {} {}: cannot be counted anew{}: {}", version.scenario, version.version,
+                               later ? " for now" : "", problem.what()));
+      if (later) {
+        complete = false;
+        continue;
+      }
       entries.push_back(version_of_receipt(version.scenario, version.version, version.live, {},
                                            std::string("as trained: ") + problem.what()));
     }

@@ -297,6 +297,8 @@ class Shop {
   RowReply predict(const std::string& scenario, const RowQuestion& question);
 
  private:
+  static constexpr std::string_view kKindSettings = "kind/";  // before the name of a kind that was posted
+
   struct TaskState {
     std::vector<LiveRow> rows;
     EncodedEntity description;
@@ -309,6 +311,11 @@ class Shop {
   void begin(Micros now);
   void prepare(Change& change, Outcome& outcome);
   void apply(const Change& change, Outcome& outcome);
+  class Preparation;
+  void apply_join(const GuestJoin& join);
+  void apply_consent(const Consent& consent);
+  void apply_overwritten(const Event& event);
+  int64_t forget_in_memory(const std::string& user_id);  // returns the rows that were there
   bool duplicate(const std::string& event_id);
   void count_due();
   void apply_event(const Event& event, std::span<const std::shared_ptr<const LiveModel>> models);

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "runtime/search.h"
+#include "store/person_key.h"
 
 namespace fewshop {
 namespace {
@@ -88,9 +89,9 @@ Shop::TaskState Shop::task_state(const Asker& asker, const LiveModel* model) {
   } else if (refused("", asker.client_id)) {
     // Who asks from a device that refused is nobody there, whoever it is joined to.
   } else if (!user.empty()) {
-    rows_.read("u:" + user, until(), state.rows);
+    rows_.read(user_key(user), until(), state.rows);
   } else if (!asker.client_id.empty()) {
-    rows_.read("c:" + asker.client_id, until(), state.rows);
+    rows_.read(guest_key(asker.client_id), until(), state.rows);
   }
   if (model && model->has_description()) {
     if (!user.empty() && !refused(user, asker.client_id))
@@ -310,7 +311,7 @@ ListReply Shop::also(const std::string& item_id, const ListRequest& request) {
   std::vector<LiveRow> rows;
   std::unordered_set<int32_t> seen;
   for (const auto& actor : actors) {
-    rows_.read(actor.user_id.empty() ? "c:" + actor.client_id : "u:" + actor.user_id, until(), rows);
+    rows_.read(person_key(actor.user_id, actor.client_id), until(), rows);
     seen.clear();
     for (const LiveRow& row : rows)
       if (row.item >= 0 && row.item != item && seen.insert(row.item).second) ++together[row.item];
@@ -327,7 +328,7 @@ ListReply Shop::also(const std::string& item_id, const ListRequest& request) {
 
 std::vector<std::pair<std::string, double>> Shop::similar_users(const std::string& user_id, int n, int offset) {
   std::vector<LiveRow> rows;
-  rows_.read("u:" + user_id, until(), rows);
+  rows_.read(user_key(user_id), until(), rows);
   std::unordered_set<int32_t> items;
   for (auto row = rows.rbegin(); row != rows.rend() && items.size() < kRowsOfAUser; ++row)
     if (row->item >= 0) items.insert(row->item);
@@ -339,7 +340,7 @@ std::vector<std::pair<std::string, double>> Shop::similar_users(const std::strin
   }
   std::vector<std::pair<std::string, double>> users;
   for (const auto& [user, count] : common) {
-    rows_.read("u:" + user, until(), rows);
+    rows_.read(user_key(user), until(), rows);
     std::unordered_set<int32_t> theirs;
     for (const LiveRow& row : rows) theirs.insert(row.item);
     users.emplace_back(user, count / std::sqrt(static_cast<double>(std::max<size_t>(1, items.size())) *

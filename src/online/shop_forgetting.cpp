@@ -9,6 +9,7 @@
 #include "online/receipt.h"
 #include "online/secret.h"
 #include "online/shop.h"
+#include "store/person_key.h"
 #include "task/problem.h"
 
 namespace fewshop {
@@ -32,9 +33,9 @@ void Shop::prepare_forgetting(Change& change) {
       // What comes later in the same commit is late already; the ledger has it when it is committed.
       group_forgotten_[name] = time;
     };
-    enter("u:" + id, false);
+    enter(user_key(id), false);
     for (const auto& [guest, user] : joins_)
-      if (user == id) enter("c:" + guest, true);
+      if (user == id) enter(guest_key(guest), true);
     forgetting_.insert(id);
   }
 }
@@ -47,8 +48,8 @@ bool Shop::came_late(const Event& event) const {
     const auto found = group_forgotten_.find(ledger_.name_of(who));
     return found != group_forgotten_.end() && event.time < found->second;
   };
-  return (!event.user_id.empty() && before("u:" + event.user_id)) ||
-         (!event.client_id.empty() && before("c:" + event.client_id));
+  return (!event.user_id.empty() && before(user_key(event.user_id))) ||
+         (!event.client_id.empty() && before(guest_key(event.client_id)));
 }
 
 void Shop::forget(const std::string& user_id, std::function<void(const Outcome&, const json& receipt)> done) {
@@ -119,7 +120,7 @@ json Shop::models_of_receipt(const std::string& counts) {
 }
 
 json Shop::finish_forgetting(const std::string& user_id, const Outcome& outcome) {
-  const std::string name = ledger_.name_of("u:" + user_id);
+  const std::string name = ledger_.name_of(user_key(user_id));
   json removed = json::object();
   int64_t rows = 0;
   for (const auto& [table, count] : outcome.removed) {
@@ -129,7 +130,7 @@ json Shop::finish_forgetting(const std::string& user_id, const Outcome& outcome)
   removed["memory_rows"] = outcome.dropped_rows;
   remove_column_cache(options_.database);
   json receipt = {{"id", name.substr(Ledger::kEntries.size())},
-                  {"time", format_time(ledger_.forgotten_at("u:" + user_id).value_or(options_.now()))},
+                  {"time", format_time(ledger_.forgotten_at(user_key(user_id)).value_or(options_.now()))},
                   {"removed", removed},
                   {"guests", outcome.removed.count("joins") > 0 ? outcome.removed.at("joins") : 0},
                   {"popularity", "counts of items were reduced by the rows removed"},
@@ -144,6 +145,8 @@ json Shop::finish_forgetting(const std::string& user_id, const Outcome& outcome)
     const std::lock_guard lock(receipts_mutex_);
     kept = known && kept_.recount;
   }
+  // A version that is published meanwhile is in the list, or comes to the receipt that is stored here.
+  std::unique_lock completing(completing_mutex_);
   receipt["models"] = models_of_receipt(kept    ? "to be counted anew"
                                         : known ? "as trained: the model is on no shelf"
                                                 : "as trained: nothing of the user was held");
@@ -151,6 +154,7 @@ json Shop::finish_forgetting(const std::string& user_id, const Outcome& outcome)
   settle(receipt, "models", kept);
   settle(receipt, "log", !store_->truncate_log());
   store_receipt(name, receipt);
+  completing.unlock();
   const std::lock_guard lock(receipts_mutex_);
   try {
     // Also where there is no version yet: what trainings have left goes with it.
@@ -283,7 +287,7 @@ void Shop::ask_for_recount(std::chrono::steady_clock::time_point clock) {
 
 json Shop::receipts(const std::string& user_id, int64_t most) {
   json list = json::array();
-  const std::string prefix = user_id.empty() ? std::string(Ledger::kEntries) : ledger_.name_of("u:" + user_id);
+  const std::string prefix = user_id.empty() ? std::string(Ledger::kEntries) : ledger_.name_of(user_key(user_id));
   for (const auto& [name, entry] : store_->settings(prefix)) {
     if (entry.value("guest", false)) continue;
     list.push_back(receipt_of(name, entry));

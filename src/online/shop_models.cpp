@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "online/event_field.h"
 #include "online/shop.h"
+#include "store/person_key.h"
 
 namespace fewshop {
 
@@ -170,7 +171,7 @@ void Shop::keep_used_kinds() {
 
 std::vector<LiveRow> Shop::rows_of(const std::string& user_id, Micros until) {
   std::vector<LiveRow> rows;
-  rows_.read("u:" + user_id, until, rows);
+  rows_.read(user_key(user_id), until, rows);
   return rows;
 }
 
@@ -190,7 +191,7 @@ std::vector<EventRow> Shop::rows_with(const std::string& user_id, const std::str
 }
 
 std::string Shop::hash_of(const std::string& user_id) const {
-  const std::string name = ledger_.name_of("u:" + user_id);
+  const std::string name = ledger_.name_of(user_key(user_id));
   return name.substr(name.rfind('/') + 1);
 }
 

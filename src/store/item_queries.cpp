@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "store/event_tables.h"
+#include "store/person_key.h"
 #include "store/shop_reader.h"
 
 namespace fewshop {
@@ -139,8 +140,7 @@ std::vector<ShopStore::Actor> ShopReader::actors_of_item(const std::string& item
   std::unordered_set<std::string> known;
   const auto add = [&](const std::string& user, const std::string& client) {
     if (std::ssize(actors) >= at_most || (user.empty() && client.empty())) return;
-    if (known.insert(user.empty() ? "c:" + client : "u:" + user).second)
-      actors.push_back({user, user.empty() ? client : ""});
+    if (known.insert(person_key(user, client)).second) actors.push_back({user, user.empty() ? client : ""});
   };
   auto queued = queue_.all([&](const Event& event) {
     for (const EventItem& item : event.items)

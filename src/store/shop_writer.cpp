@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "store/event_codec.h"
+#include "store/person_key.h"
 #include "store/removed_ids.h"
 
 namespace fewshop {
@@ -26,8 +27,8 @@ void Identity::apply(Event& event) const {
     if (joined != joins.end()) event.user_id = joined->second;
   }
   const bool refused =
-      !refusals.empty() && ((!event.user_id.empty() && refusals.contains("u:" + event.user_id)) ||
-                            (event.guest && !event.client_id.empty() && refusals.contains("c:" + event.client_id)));
+      !refusals.empty() && ((!event.user_id.empty() && refusals.contains(user_key(event.user_id))) ||
+                            (event.guest && !event.client_id.empty() && refusals.contains(guest_key(event.client_id))));
   if (event.personalization && !refused) return;
   event.user_id.clear();
   event.client_id.clear();
@@ -68,9 +69,9 @@ void ShopWriter::store_in_tables(const Event& event) {
   if (tables().insert(event, context_.now)) return;
   for (const EventItem& item : event.items) --item_changes_[item.item_id];
   if (!event.user_id.empty())
-    doubled_.insert("u:" + event.user_id);
+    doubled_.insert(user_key(event.user_id));
   else if (!event.client_id.empty())
-    doubled_.insert("c:" + event.client_id);
+    doubled_.insert(guest_key(event.client_id));
 }
 
 int64_t ShopWriter::drain(int64_t at_most) {
@@ -189,7 +190,7 @@ int64_t ShopWriter::part(const std::string& client_id) {
 
 int64_t ShopWriter::set_personalization(const std::string& user_id, const std::string& client_id, bool given) {
   require(!user_id.empty() || !client_id.empty(), "consent needs a user_id or a client_id");
-  const std::string who = user_id.empty() ? "c:" + client_id : "u:" + user_id;
+  const std::string who = person_key(user_id, client_id);
   if (given != context_.identity.refusals.contains(who)) return 0;  // as it is
   drain();
   identity_changed_ = true;
@@ -258,7 +259,7 @@ std::map<std::string, int64_t> ShopWriter::forget_user(const std::string& user_i
   removed["joins"] = change("delete from fewshop_joins where user_id = ?", user_id);
   guests.push_back("");
   for (const std::string& guest : guests) {
-    const std::string who = guest.empty() ? "u:" + user_id : "c:" + guest;
+    const std::string who = guest.empty() ? user_key(user_id) : guest_key(guest);
     removed["refusals"] += change("delete from fewshop_refusals where who = ?", who);
     context_.identity.joins.erase(guest);
     context_.identity.refusals.erase(who);

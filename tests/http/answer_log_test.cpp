@@ -49,6 +49,16 @@ TEST(AnswerLog, EveryAnswerIsALineThatCanBeJoined) {
                                       "served":"adapted","support":0,"items":["sku"],"scores":[0.5]})"));
 }
 
+TEST(AnswerLog, LinesAreInTheFileAMomentLaterThoughTheLogGoesOn) {
+  const testing::TempDir folder;
+  AnswerLog log({.path = folder / "answers", .share = 1});
+  log.answered(reply(1), kSecond);
+  const auto begin = std::chrono::steady_clock::now();
+  while (lines_of(folder / "answers") == 0 && std::chrono::steady_clock::now() - begin < std::chrono::seconds(30))
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(lines_of(folder / "answers"), 1);
+}
+
 TEST(AnswerLog, AShareIsDrawnByIdSoThatItCanBeDrawnAgain) {
   const testing::TempDir folder;
   for (const char* name : {"a", "b"}) {

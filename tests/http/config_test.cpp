@@ -56,6 +56,7 @@ TEST_F(ConfigTest, WhatIsWrongIsRefusedWhereItStands) {
   EXPECT_THAT(refusal("[server]\nport = 1\nprot = 2\n"), HasSubstr("serve.toml:3"));
   EXPECT_THAT(refusal("[server]\nport = 70000\n"), HasSubstr("serve.toml:2"));
   EXPECT_THAT(refusal("[sever]\n"), HasSubstr("unknown section"));
+  EXPECT_THAT(refusal("server = 5\n"), HasSubstr("serve.toml:1: server: expected a section [server]"));
   EXPECT_THAT(refusal("", {"server.port=nowhere"}), HasSubstr("port"));
   environment_["FEWSHOP_SERVER_THREADS"] = "many";
   EXPECT_THAT(refusal(""), HasSubstr("FEWSHOP_SERVER_THREADS"));

@@ -65,6 +65,17 @@ TEST(AccessLog, LinesAreJsonWithTemplatesAndNoIds) {
   EXPECT_THAT(testing::read_whole(path), Not(HasSubstr("secret")));
 }
 
+TEST(AccessLog, LinesAreInTheFileAMomentLaterThoughTheLogGoesOn) {
+  const testing::TempDir folder;
+  AccessLog log(folder / "access.log");
+  log.message(AccessLog::Level::kInfo, "listening");
+  const auto begin = std::chrono::steady_clock::now();
+  const auto text = [&] { return testing::read_whole(folder / "access.log"); };
+  while (text().empty() && std::chrono::steady_clock::now() - begin < std::chrono::seconds(30))
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_THAT(text(), HasSubstr("listening"));
+}
+
 TEST(AccessLog, AFileThatCannotBeWrittenIsToldAtOnce) {
   EXPECT_THROW(AccessLog("/proc/none/access.log"), std::exception);
 }

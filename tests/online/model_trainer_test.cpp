@@ -103,6 +103,28 @@ TEST_F(ModelTrainerTest, ATrainingBeginsAgainWhenSomebodyIsForgottenMeanwhile) {
   EXPECT_EQ(shelf_->list().size(), 2);  // the first one was not published
 }
 
+TEST_F(ModelTrainerTest, WhatOtherTrainingsHaveLeftGoesWhenSomebodyIsForgottenAndTheRunningOneStays) {
+  const std::string running = live_.folder / "shop.db.models/.training/small-ranking/begun",
+                    left = live_.folder / "shop.db.models/.training/another";
+  ASSERT_EQ(shelf_->folder(), live_.folder / "shop.db.models");
+  script("touch " + running + "; exec sleep 100\n");
+  start();
+  live_.event("e", "somebody", "item-1");
+  trainer_->train("small-ranking");
+  while (!fs::exists(running)) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  fs::create_directories(left + "/bundle");
+  std::promise<void> forgotten, done;
+  live_.shop->forget("somebody", [&](const Outcome&, const nlohmann::json&) { forgotten.set_value(); });
+  forgotten.get_future().wait();
+  shelf_->background([&] { done.set_value(); });  // behind the shelf's own work
+  done.get_future().wait();
+  EXPECT_FALSE(fs::exists(left));
+  EXPECT_TRUE(fs::exists(running));
+  // The one that is stopped now removes its own, as it began before.
+  trainer_->stop();
+  EXPECT_FALSE(fs::exists(running));
+}
+
 TEST_F(ModelTrainerTest, ANewVersionGoesLiveUnlessItIsProvenWorse) {
   start();
   for (const char* verdict : {"better", "same", "undecided"}) {

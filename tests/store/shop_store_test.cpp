@@ -222,6 +222,24 @@ TEST_F(ShopStoreTest, WhoRefusesIsNobodysSupportUntilConsentReturns) {
   EXPECT_TRUE(store->has_event("d"));
 }
 
+TEST_F(ShopStoreTest, WhatChangesNothingLeavesTheQueueToBeIndexedLater) {
+  store->write([](ShopStore::Writer& w) {
+    w.join("c", "u");
+    w.set_personalization("v", "", false);
+  });
+  append({event("a", 1, "u", "i"), event("b", 2, "w", "i")});
+  store->write([](ShopStore::Writer& w) {
+    EXPECT_EQ(w.join("c", "u"), 0);
+    EXPECT_EQ(w.part("another"), 0);
+    EXPECT_EQ(w.set_personalization("u", "", true), 0);
+    EXPECT_EQ(w.set_personalization("v", "", false), 0);
+  });
+  EXPECT_EQ(store->queued(), 2);
+  // What does change something reads the rows of the queue, and moves them.
+  store->write([](ShopStore::Writer& w) { EXPECT_EQ(w.set_personalization("u", "", false), 1); });
+  EXPECT_EQ(store->queued(), 0);
+}
+
 TEST_F(ShopStoreTest, AForgottenUserIsNowhere) {
   append({event("a", 1, "u", "i"), guest_event("g", 2, "c", "i"), event("far", 1'000'000'000'000'000'000, "u", "i"),
           event("other", 1, "v", "i")});
