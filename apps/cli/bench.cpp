@@ -138,6 +138,9 @@ class Bench {
     say(fmt::format("  {:<34} {} of {} cells, {:.1f} % of the rows, recall {:.4f}: {}; {:.1f} s CPU", "index",
                     report.cells_read, report.cells, 100 * report.read, report.recall,
                     report.used ? "in use" : "not used, all rows are read", report.cpu_seconds));
+    if (const auto& few = report.few; few.wanted > 0)
+      say(fmt::format("  {:<34} {} cells, {:.1f} % of the rows, recall {:.4f} of the best {}", "index, lists of ten",
+                      few.cells_read, 100 * few.read, few.recall, few.wanted));
   }
 
   std::string event_text(const char* prefix, int64_t i) const {

@@ -65,10 +65,14 @@ json to_json(const ModelVersion& version) {
 }
 
 json to_json(const CellIndex::Report& report) {
-  return {{"items", report.items},           {"cells", report.cells},
-          {"cells_read", report.cells_read}, {"read", report.read},
-          {"recall", report.recall},         {"queries", report.queries},
-          {"in_use", report.used},           {"cpu_seconds", report.cpu_seconds}};
+  json object = {{"items", report.items},           {"cells", report.cells},
+                 {"cells_read", report.cells_read}, {"read", report.read},
+                 {"recall", report.recall},         {"queries", report.queries},
+                 {"in_use", report.used},           {"cpu_seconds", report.cpu_seconds}};
+  if (const auto& few = report.few; few.wanted > 0)
+    object["few"] = {
+        {"wanted", few.wanted}, {"cells_read", few.cells_read}, {"read", few.read}, {"recall", few.recall}};
+  return object;
 }
 
 std::map<std::string, CellIndex::Report> ModelShelf::indexes() const {

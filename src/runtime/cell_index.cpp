@@ -1,6 +1,7 @@
 #include "runtime/cell_index.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cmath>
 #include <numeric>
@@ -46,6 +47,44 @@ void decode(const CodeRows& rows, std::span<const float> bias, std::span<const i
 
 }  // namespace
 
+namespace {
+
+/// Brings the `most` cells of the highest scores to the front of scratch.order, best first, ties by number. Scores are
+/// parted into steps of equal height first, so that a step holds few, which are then sorted: comparing all of them
+/// would cost more than scoring them.
+void order_best(int most, CellIndex::Scratch& scratch) {
+  constexpr int kSteps = 1024;
+  const auto& score = scratch.score;
+  const auto cells = static_cast<int32_t>(score.size());
+  float low = INFINITY, high = -INFINITY;
+  for (const float x : score) {
+    low = std::min(low, x);
+    high = std::max(high, x);
+  }
+  const float steps = static_cast<float>(kSteps - 1) / (high - low);
+  std::array<int32_t, kSteps + 1> end{};  // of each step in `order`, the highest scores first
+  scratch.place.resize(cells);
+  for (int32_t c = 0; c < cells; ++c) {
+    const float above = (high - score[c]) * steps;
+    const int32_t step = above > 0 ? static_cast<int32_t>(std::min<float>(above, kSteps - 1)) : 0;
+    scratch.place[c] = step;
+    ++end[step + 1];
+  }
+  for (int step = 0; step < kSteps; ++step) end[step + 1] += end[step];
+  scratch.order.resize(cells);
+  for (int32_t c = 0; c < cells; ++c) scratch.order[end[scratch.place[c]]++] = c;
+  const auto value = [&](int32_t cell) { return std::isnan(score[cell]) ? -INFINITY : score[cell]; };
+  const auto better = [&](int32_t a, int32_t b) {
+    const float x = value(a), y = value(b);
+    return x > y || (x == y && a < b);
+  };
+  const auto begin = scratch.order.begin();
+  for (int32_t step = 0, first = 0; first < most; first = end[step++])
+    if (end[step] - first > 1) std::sort(begin + first, begin + end[step], better);
+}
+
+}  // namespace
+
 void CellIndex::rank(const float* query, int most, Scratch& scratch) const {
   const size_t cells = cells_;
   double square = 0;
@@ -59,20 +98,15 @@ void CellIndex::rank(const float* query, int most, Scratch& scratch) const {
     const float* centre = centres_.data() + static_cast<int64_t>(j) * cells_;
     for (size_t c = 0; c < cells; ++c) scratch.score[c] += q * centre[c];
   }
-  scratch.order.resize(cells);
-  std::iota(scratch.order.begin(), scratch.order.end(), 0);
-  std::partial_sort(scratch.order.begin(), scratch.order.begin() + most, scratch.order.end(),
-                    [&](int32_t a, int32_t b) {
-                      const float x = scratch.score[a], y = scratch.score[b];
-                      return x > y || (!(x < y) && a < b);
-                    });
+  order_best(most, scratch);
 }
 
-void CellIndex::read(const float* query, Scratch& scratch) const {
-  rank(query, cells_read_, scratch);
+void CellIndex::read(const float* query, double n, Scratch& scratch) const {
+  const int cells = n <= few_ ? cells_for_few_ : cells_read_;
+  rank(query, cells, scratch);
   scratch.blocks.clear();
   scratch.blocks.emplace_back(first_block_[cells_], first_block_[cells_ + 1]);
-  for (int i = 0; i < cells_read_; ++i) {
+  for (int i = 0; i < cells; ++i) {
     const int32_t cell = scratch.order[i];
     scratch.blocks.emplace_back(first_block_[cell], first_block_[cell + 1]);
   }
@@ -88,6 +122,8 @@ namespace {
 
 /// Over some queries: how many of their best stand in the cell that is read as the r-th, and how many rows that has.
 struct Counts {
+  explicit Counts(int cells) : hits(cells + 1), rows(cells + 1) {}
+
   std::vector<double> hits, rows;  // [cells + 1] the last: in what is always read
   double queries = 0, wanted = 0;
 
@@ -124,6 +160,7 @@ std::shared_ptr<const CellIndex> CellIndex::build(const CodeRows& rows, std::spa
   CellIndex& own = *index;
   own.d_ = d;
   own.wanted_ = options.wanted;
+  own.few_ = std::min(options.few, options.wanted);
   own.cells_ = static_cast<int>(std::min<int64_t>(items, 2 * std::lround(std::sqrt(static_cast<double>(items)))));
   report.cells = own.cells_;
   if (items == 0 || all < 3) return nullptr;
@@ -187,10 +224,8 @@ std::shared_ptr<const CellIndex> CellIndex::build(const CodeRows& rows, std::spa
   Scratch scratch;
   std::vector<int32_t> place(own.cells_ + 1);
   place.back() = own.cells_;
-  const auto count = [&](int64_t from, int64_t to) {
-    Counts counts;
-    counts.hits.assign(own.cells_ + 1, 0);
-    counts.rows.assign(own.cells_ + 1, 0);
+  const auto count = [&](int64_t from, int64_t to, int wanted) {
+    Counts counts(own.cells_);
     for (int64_t q = from; q < to; ++q) {
       own.rank(queries.data() + q * d, own.cells_, scratch);
       for (int r = 0; r < own.cells_; ++r) {
@@ -198,8 +233,9 @@ std::shared_ptr<const CellIndex> CellIndex::build(const CodeRows& rows, std::spa
         counts.rows[r] += static_cast<double>(own.size_[scratch.order[r]]);
       }
       counts.rows.back() += static_cast<double>(own.size_.back());
-      for (const int32_t item : best[q]) ++counts.hits[place[cell_of[item]]];
-      counts.wanted += static_cast<double>(best[q].size());
+      const auto sought = std::span(best[q]).first(std::min<size_t>(wanted, best[q].size()));
+      for (const int32_t item : sought) ++counts.hits[place[cell_of[item]]];
+      counts.wanted += static_cast<double>(sought.size());
       ++counts.queries;
     }
     return counts;
@@ -209,7 +245,7 @@ std::shared_ptr<const CellIndex> CellIndex::build(const CodeRows& rows, std::spa
   float optimism = 0;
   for (const float tried : kOptimism) {
     own.optimism_ = tried;
-    const Counts counts = count(all / 3, 2 * all / 3);
+    const Counts counts = count(all / 3, 2 * all / 3, own.wanted_);
     const int cells = counts.cells_for(target);
     const double read = counts.share_read(cells, static_cast<double>(items));
     if (read >= least) continue;
@@ -218,11 +254,16 @@ std::shared_ptr<const CellIndex> CellIndex::build(const CodeRows& rows, std::spa
     own.cells_read_ = cells;
   }
   own.optimism_ = optimism;
-  const Counts measured = count(2 * all / 3, all);
+  own.cells_for_few_ = std::min(own.cells_read_, count(all / 3, 2 * all / 3, own.few_).cells_for(target));
+  const Counts measured = count(2 * all / 3, all, own.wanted_), few = count(2 * all / 3, all, own.few_);
   report.cells_read = own.cells_read_;
   report.queries = static_cast<int>(measured.queries);
   report.recall = measured.recall(own.cells_read_);
   report.read = measured.share_read(own.cells_read_, static_cast<double>(items));
+  if (few.recall(own.cells_for_few_) < options.least_recall) own.few_ = 0;
+  if (own.few_ > 0)
+    report.few = {own.few_, own.cells_for_few_, few.share_read(own.cells_for_few_, static_cast<double>(items)),
+                  few.recall(own.cells_for_few_)};
   report.used = report.recall >= options.least_recall && report.read <= options.most_read;
   if (report.used) own.arrange(rows, cell_of, options.mix);
   report.cpu_seconds = thread_cpu_seconds() - begin;

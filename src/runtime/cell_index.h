@@ -26,6 +26,7 @@ class CellIndex {
  public:
   struct Options {
     int wanted = 500;            // what is searched for: the best so many
+    int few = 0;                 // most searches are for no more than so many, and read fewer cells; 0 = none are
     double least_recall = 0.99;  // share of them that has to be found
     double most_read = 0.25;     // of the rows; an index that has to read more is no use
     /// Where queries rank by a mix: that of a typical one, with cells and column of all rows. What `exact` says of a
@@ -40,11 +41,17 @@ class CellIndex {
     double read = 0;    // share of the rows that a query reads
     double recall = 0;  // of the best `wanted`, over queries that nothing was chosen by
     int queries = 0;    // that is measured over
+    /// The same of searches for the best `few`.
+    struct Few {
+      int wanted = 0, cells_read = 0;
+      double read = 0, recall = 0;
+    };
+    Few few;
     bool used = false;  // false: the exact scan stays in use
     double cpu_seconds = 0;
   };
 
-  /// The best items of a query exactly, in no order; what the index is measured by.
+  /// The best items of a query exactly, best first; what the index is measured by.
   using Exact = std::function<void(std::span<const float> query, std::vector<int32_t>& best)>;
 
   /// Builds the index of all rows (row i is item i).
@@ -58,11 +65,12 @@ class CellIndex {
   struct Scratch {
     std::vector<float> score;    // [cells]
     std::vector<int32_t> order;  // [cells]
+    std::vector<int32_t> place;  // [cells] of `order`, while it is made
     std::vector<std::pair<int64_t, int64_t>> blocks;
   };
-  /// The blocks of rows() that a query [d] reads, as [first, end), in scratch.blocks; those that promise most come
-  /// first.
-  void read(const float* query, Scratch& scratch) const;
+  /// The blocks of rows() that a query [d] reads for the best n of all items, as [first, end), in scratch.blocks; those
+  /// that promise most come first.
+  void read(const float* query, double n, Scratch& scratch) const;
 
   /// Rows in order of their cells, and the item of each [blocks * 8]; -1 = none.
   const CodeRows& rows() const { return rows_; }
@@ -80,7 +88,9 @@ class CellIndex {
   void rank(const float* query, int most, Scratch& scratch) const;
   void arrange(const CodeRows& rows, std::span<const int32_t> cell_of, const ItemMix* mix);
 
-  int d_ = 0, wanted_ = 0, cells_ = 0, cells_read_ = 0;
+  int d_ = 0, cells_ = 0;
+  int wanted_ = 0, cells_read_ = 0;
+  int few_ = 0, cells_for_few_ = 0;
   float optimism_ = 0;                // times |query| spread: how far above its centre a cell is thought to reach
   std::vector<float> centres_;        // [d + 1, cells] of vectors and bias: one dimension after the other
   std::vector<float> spread_;         // [cells] root of the mean squared distance to the centre

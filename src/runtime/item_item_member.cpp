@@ -106,7 +106,9 @@ void ItemItemMember::candidates(const Workspace& workspace, int n, const ItemSet
   const auto& state = static_cast<const State&>(workspace);
   const auto found = state.sums.items();
   const auto sums = state.sums.sums();
+  constexpr size_t kAhead = 16;  // priors lie far apart
   const auto score = [&](size_t i) {
+    if (i + kAhead < found.size()) __builtin_prefetch(&parts_.prior[found[i + kAhead]]);
     return sums[i] > 0 ? static_cast<float>(parts_.prior[found[i]] + sums[i]) : 0.0F;
   };
   append_best(found, n, excluded, score, state.scratch, items);

@@ -30,21 +30,32 @@ class ItemSet {
       words_.resize(word + 1, 0);
     }
     const uint64_t bit = uint64_t{1} << (item % 64);
+    size_ += int64_t{in} - static_cast<int64_t>(words_[word] >> (item % 64) & 1);
+    end_ = std::max<int64_t>(end_, item + 1);
     words_[word] = in ? words_[word] | bit : words_[word] & ~bit;
   }
   /// Empty again; the memory stays.
-  void clear() { words_.clear(); }
+  void clear() {
+    words_.clear();
+    size_ = end_ = 0;
+  }
   /// Room for the items below n, so that set() needs no more.
   void reserve(int64_t n) { words_.resize(std::max(words_.size(), static_cast<size_t>(n + 63) / 64), 0); }
 
   /// Adds all items below n that `other` does not have.
   void add_absent(const ItemSet& other, int64_t n) {
     reserve(n);
-    for (int64_t word = 0; 64 * word < n; ++word) words_[word] |= ~other.word(word) & below(n, word);
+    for (int64_t word = 0; 64 * word < n; ++word) {
+      const uint64_t added = ~other.word(word) & below(n, word) & ~words_[word];
+      words_[word] |= added;
+      size_ += std::popcount(added);
+    }
+    end_ = std::max(end_, n);
   }
 
   /// How many items below n are in the set.
   int64_t count(int64_t n) const {
+    if (n >= end_) return size_;
     int64_t count = 0;
     for (int64_t word = 0; 64 * word < n; ++word) count += std::popcount(this->word(word) & below(n, word));
     return count;
@@ -68,6 +79,8 @@ class ItemSet {
   }
 
   std::vector<uint64_t> words_;
+  int64_t size_ = 0;  // items in the set
+  int64_t end_ = 0;   // they are below this
 };
 
 }  // namespace fewshop

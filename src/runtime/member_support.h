@@ -58,10 +58,10 @@ inline double evidence(const SupportRow& row) {
 inline void keep_best(std::vector<std::pair<float, int32_t>>& pairs, size_t n) {
   if (pairs.size() <= n) return;
   if (n == 0) return pairs.clear();
-  // Positive numbers are ordered as their bits are. Pairs are counted by the first bits (1/32 of an octave), so
+  // Positive numbers are ordered as their bits are. Pairs are counted by the first bits (1/8 of an octave), so
   // that all but those of the one class in which the n-th best lies are sorted out without comparing them to one
   // another.
-  constexpr int kShift = 18;
+  constexpr int kShift = 20;
   const auto class_of = [](float value) { return std::bit_cast<uint32_t>(value) >> kShift; };
   std::array<uint32_t, (1U << 31 >> kShift)> count{};
   for (const auto& pair : pairs) ++count[class_of(pair.first)];

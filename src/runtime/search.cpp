@@ -332,7 +332,10 @@ void ItemSearch::find(const Query& query, bool indexed) const {
     return;
   }
   if (indexed) {
-    index_->read(query.vector, buffers.cells_);
+    // What is left out may be among the best of all.
+    const double of_all = static_cast<double>(query.n) * static_cast<double>(count_) /
+                          static_cast<double>(std::max<int64_t>(1, count_ - excluded.count(count_)));
+    index_->read(query.vector, of_all, buffers.cells_);
     const Cells cells{index_->rows(), index_->items(), excluded, stale_};
     if (query.mix) {
       buffers.of_index_ = *query.mix;

@@ -38,7 +38,7 @@ struct Items {
 
 std::shared_ptr<const CellIndex> build(
     const Items& items, const ItemSearch& search, CellIndex::Report& report,
-    const std::function<bool()>& stopped = [] { return false; }) {
+    const std::function<bool()>& stopped = [] { return false; }, int few = 0) {
   ItemSearch::Buffers buffers;
   std::vector<ItemSearch::Hit> hits;
   const auto exact = [&](std::span<const float> query, std::vector<int32_t>& best) {
@@ -46,7 +46,8 @@ std::shared_ptr<const CellIndex> build(
     best.clear();
     for (const auto& hit : hits) best.push_back(hit.item);
   };
-  return CellIndex::build(search.codes(), items.queries, exact, {.wanted = kWanted}, Random(5), stopped, report);
+  return CellIndex::build(search.codes(), items.queries, exact, {.wanted = kWanted, .few = few}, Random(5), stopped,
+                          report);
 }
 
 std::vector<int32_t> found(const ItemSearch& search, const float* query, bool exact, const ItemSet& excluded = {},
@@ -62,11 +63,12 @@ std::vector<int32_t> found(const ItemSearch& search, const float* query, bool ex
   return items;
 }
 
-double share_found(const ItemSearch& search, const std::vector<float>& queries) {
+double share_found(const ItemSearch& search, const std::vector<float>& queries, int n = kWanted,
+                   const ItemSet& excluded = {}) {
   int64_t there = 0, wanted = 0;
   for (size_t q = 0; q < queries.size() / kD; ++q) {
-    const auto best = found(search, queries.data() + q * kD, true),
-               some = found(search, queries.data() + q * kD, false);
+    const auto best = found(search, queries.data() + q * kD, true, excluded, n),
+               some = found(search, queries.data() + q * kD, false, excluded, n);
     wanted += std::ssize(best);
     for (const int32_t item : best) there += std::count(some.begin(), some.end(), item);
   }
@@ -117,6 +119,56 @@ TEST(CellIndex, FindsWhatItSaysReadingFewRows) {
   const auto fresh = items.numbers(50 * kD, 1);  // of the kind that was measured
   EXPECT_NEAR(share_found(search, fresh), report.recall, 0.02);
   EXPECT_LT(share_found(search, fresh), 1) << "the test searches through the index";
+}
+
+int64_t blocks_read(const CellIndex& index, const float* query, double n, CellIndex::Scratch& scratch) {
+  index.read(query, n, scratch);
+  int64_t blocks = 0;
+  for (const auto& [begin, end] : scratch.blocks) blocks += end - begin;
+  return blocks;
+}
+
+TEST(CellIndex, SearchesForFewReadFewerCellsAndFindWhatItSays) {
+  constexpr int kFew = 12;
+  Items items(20'000, 0);  // no centres: the more is sought, the more has to be read
+  for (float& x : items.queries) x *= 0.4F;
+  for (float& x : items.bias) x *= 10;
+  ItemSearch search;
+  items.assign(search);
+  search.begin_index();
+  CellIndex::Report report;
+  const auto index = build(
+      items, search, report, [] { return false; }, kFew);
+  ASSERT_NE(index, nullptr) << report.read << " " << report.recall;
+  EXPECT_EQ(report.few.wanted, kFew);
+  EXPECT_GE(report.few.recall, 0.99);
+  EXPECT_LT(report.few.cells_read, report.cells_read);
+  EXPECT_LT(report.few.read, report.read);
+  search.install(index);
+  std::vector<float> fresh = items.numbers(200 * kD, 0.4);
+  EXPECT_NEAR(share_found(search, fresh, kFew), report.few.recall, 0.02);
+
+  // What promises most comes first, however much is read; no query makes it stumble.
+  CellIndex::Scratch some, more;
+  for (int q = 0; q < 20; ++q) {
+    const float* query = fresh.data() + q * kD;
+    EXPECT_LT(blocks_read(*index, query, kFew, some), blocks_read(*index, query, kFew + 1, more));
+    EXPECT_TRUE(std::equal(some.blocks.begin(), some.blocks.end(), more.blocks.begin()));
+  }
+  const std::vector<float> odd{NAN, INFINITY, -INFINITY, 1e38F, 0};
+  for (const float x : odd)
+    for (int j = 0; j < kD; ++j) {
+      std::vector<float> query(fresh.begin(), fresh.begin() + kD);
+      query[j] = x;
+      EXPECT_EQ(found(search, query.data(), false, {}, kFew).size(), kFew);
+    }
+  EXPECT_EQ(blocks_read(*index, std::vector<float>(kD).data(), kFew, some),
+            blocks_read(*index, std::vector<float>(kD).data(), kFew, more));
+
+  // Where a third is left out, the best of the rest are further down among all.
+  ItemSet third;
+  for (int32_t item = 0; item < 20'000; item += 3) third.set(item, true);
+  EXPECT_GT(share_found(search, fresh, kFew, third), 0.98);
 }
 
 TEST(CellIndex, IsRefusedWhereItWouldHaveToReadTooMuch) {

@@ -53,6 +53,7 @@ TEST(ItemSet, WhatAnotherSetDoesNotHaveIsAddedUpToTheEnd) {
   EXPECT_TRUE(excluded.contains(0)) << "it was there";
   EXPECT_FALSE(excluded.contains(64));
   EXPECT_EQ(excluded.count(129), 128);
+  EXPECT_EQ(excluded.count(1000), 129);
   EXPECT_FALSE(excluded.contains(129)) << "beyond the end";
   EXPECT_TRUE(excluded.contains(500));
 }
