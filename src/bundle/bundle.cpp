@@ -1,16 +1,16 @@
 #include "bundle/bundle.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/system_error.h"
 
 namespace fewshop {
 namespace {
@@ -45,11 +45,29 @@ void sync_folder(const fs::path& path) {
 }
 
 std::string read_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in.good() && errno != ENOENT && errno != ENOTDIR) fail(path, "cannot be read");
-  require(in.good() && fs::is_regular_file(path), path.string(), ": cannot be read");
-  std::string bytes{std::istreambuf_iterator<char>(in), {}};
-  if (in.bad()) fail(path, "cannot be read");
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) {
+    require(!is_about_the_name(errno), path.string(), ": cannot be read: ", std::strerror(errno));
+    fail(path, "cannot be read");
+  }
+  std::string bytes;
+  struct stat status = {};
+  if (fstat(file, &status) == 0 && status.st_size > 0) bytes.reserve(static_cast<size_t>(status.st_size));
+  char part[1 << 16];
+  while (true) {
+    const ssize_t count = read(file, part, sizeof(part));
+    if (count == 0) break;
+    if (count > 0) {
+      bytes.append(part, static_cast<size_t>(count));
+    } else if (errno != EINTR) {
+      const int error = errno;
+      close(file);
+      errno = error;
+      require(!is_about_the_name(error), path.string(), ": cannot be read: ", std::strerror(error));
+      fail(path, "cannot be read");
+    }
+  }
+  close(file);
   return bytes;
 }
 

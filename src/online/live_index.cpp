@@ -15,8 +15,8 @@ constexpr uint64_t kSeed = 20261;  // the same items and users give the same ind
 // The best so many are looked for, by which the index is measured: what lists of forty ask the learner for. Twice as
 // many may be asked for (ItemSearch::uses_index).
 constexpr int kListsOfTen = 4, kFewestWanted = 100;
-// Most lists are of ten items: those read fewer cells, where at most a fifth of the items is left out.
-constexpr double kSomeLeftOut = 1.25;
+// Most lists are of ten items: those read fewer cells, where no more is left out than what people have seen.
+constexpr int kSomeLeftOut = 2;
 
 /// Supports of items drawn by how often training saw them.
 class Drawn {
@@ -132,7 +132,7 @@ void LiveModel::build_index(std::span<const std::vector<LiveRow>> users, Micros 
     typical.cells = cells.data();
     typical.column = column.data();
     options.mix = &typical;
-    options.few = kSomeLeftOut * model_->candidate_depth();
+    options.few = kSomeLeftOut * model_->candidate_depth();  // what lists of ten ask the learner for
     options.wanted = std::clamp(kListsOfTen * model_->candidate_depth(), kFewestWanted, options.wanted);
   }
   ItemSearch::Buffers buffers;

@@ -99,11 +99,10 @@ ModelShelf::ModelShelf(Shop& shop, Options options) : shop_(shop), options_(std:
     observe(asker, request, reply, seconds);
   });
   thread_ = std::thread([this] { loop(); });
-  const auto ask = [this] { background([this] { recount(); }); };
-  shop_.keep_models(
-      {[this](const std::string& counts) { return receipt_list(counts); }, ask, [this] { return unfinished_.load(); }});
+  shop_.keep_models({[this](const std::string& counts) { return receipt_list(counts); }, [this] { ask_for_recount(); },
+                     [this] { return unfinished_.load(); }});
   // A pass did not come to its end, or the files are older than the database: from a copy, beside a dump.
-  if (!shop_.receipts_without_models().empty() || needs_recount()) ask();
+  if (!shop_.receipts_without_models().empty() || needs_recount()) ask_for_recount();
 }
 
 ModelShelf::~ModelShelf() {
@@ -378,12 +377,9 @@ ModelVersion ModelShelf::publish(const std::string& path, bool activate,
   write_whole(bundle, folder);
   ModelVersion published;
   json counted;  // what receipts say of it, where it is older than a forgetting
-  std::optional<Micros> read;
+  const Micros forgotten = shop_.last_forgotten();
   try {
-    if (read_before_forgetting(folder)) {
-      read = data_read_of(folder);
-      counted = recount_or_later({name, version, folder}, scenario.versions.back().counted);
-    }
+    recount_new({name, version, folder}, scenario.versions.back().counted, counted);
     if (activate) {
       published = make_live(state, name, version, false);
     } else {
@@ -397,13 +393,14 @@ ModelVersion ModelShelf::publish(const std::string& path, bool activate,
     remove_folders({folder});
     throw;
   }
-  if (counted.is_null()) return published;
   // The version is there, whatever becomes of the receipts.
-  counted["live"] = published.live;
-  try {
-    shop_.add_to_receipts(read, counted);
-  } catch (const Error& problem) {
-    options_.log(fmt::format("forgetting: receipts do not name {} {}: {}", name, version, problem.what()));
+  if (!counted.is_null()) {
+    counted["live"] = published.live;
+    name_in_receipts(folder, counted);
+  }
+  if (shop_.last_forgotten() > forgotten) {  // meanwhile: that receipt may not name it
+    later_.insert(folder);
+    unfinished_ = true;
   }
   return published;
 }
@@ -416,6 +413,8 @@ void ModelShelf::mend(Bundle& bundle, const std::string& name, Entry& entry) {
   try {
     read_bundle(folder);
     return;
+  } catch (const Failure&) {
+    throw;  // it may be whole
   } catch (const Error& problem) {
     if (options_.log) options_.log(fmt::format("{} {}: its files are written anew: {}", name, version, problem.what()));
   }
@@ -423,7 +422,8 @@ void ModelShelf::mend(Bundle& bundle, const std::string& name, Entry& entry) {
   write_whole(bundle, folder);
   entry.counted = 0;
   counted_.erase(folder);  // the files are what they were when they were trained
-  if (read_before_forgetting(folder)) recount_or_later({name, version, folder}, entry.counted);
+  json counted;
+  recount_new({name, version, folder}, entry.counted, counted);
 }
 
 ModelVersion ModelShelf::activate(const std::string& scenario, const std::string& version) {

@@ -155,8 +155,18 @@ class ModelShelf {
   void counted_through(const std::vector<ModelVersion>& versions, Micros through);
   void remove_training_leftovers();
   nlohmann::json receipt_list(const std::string& counts) const;
+  /// What became of counting a version anew, and what receipts say of it.
+  struct Recounted {
+    enum { kDone, kLater, kNever } state = kNever;
+    nlohmann::json entry;
+  };
   nlohmann::json recount(const ModelVersion& version);
-  nlohmann::json recount_or_later(const ModelVersion& version, Micros& counted);
+  Recounted try_recount(const ModelVersion& version, Micros through);
+  void put_in_place(const ModelVersion& version);
+  void recount_new(const ModelVersion& version, Micros& counted, nlohmann::json& entry);
+  void name_in_receipts(const std::string& folder, nlohmann::json entry);
+  void ask_for_recount();
+  bool stopping();
   static std::optional<Micros> data_read_of(const std::string& folder);
   void observe(const Asker& asker, const ListRequest& request, const ListReply& reply, double seconds);
   void compare(const Asker& asker, const ListRequest& request, const ListReply& reply, double seconds);
@@ -180,8 +190,10 @@ class ModelShelf {
     nlohmann::json entry;
   };
   std::map<std::string, Counted> counted_;  // by folder
-  std::set<std::string> later_;             // folders whose entries in receipts say that they are to be counted later
-  std::atomic<bool> unfinished_ = false;    // a recount failed for a reason that may pass
+  std::set<std::string> changed_;  // folders whose files were counted anew, and who answers with them does not know
+  std::set<std::string> later_;    // folders that receipts do not name yet, or as to be counted later
+  std::atomic<bool> unfinished_ = false;  // a recount failed for a reason that may pass
+  std::atomic<bool> asked_ = false;       // for a recount that has not begun
 
   std::mutex leftovers_mutex_;
   std::function<void()> remove_leftovers_;

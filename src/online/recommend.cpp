@@ -124,11 +124,14 @@ class Answering {
   void exclude(const ListRules& rules) {
     excluded_ = access_.not_shown();
     const auto add = [&](int32_t model_item) { excluded_.set(model_item, true); };
-    if (rules.filter) excluded_.add_absent(*access_.passing(rules.filter), std::ssize(access_.model().item_ids()));
+    const auto items = std::ssize(access_.model().item_ids());
+    if (rules.filter) excluded_.add_absent(*access_.passing(rules.filter), items);
+    const int64_t unnamed = excluded_.count(items);
     if (access_.model().scenario().exclude_seen && !rules.include_seen)
       for (const SupportRow& row : support_) add(row.item);
     for (const int32_t item : rules.exclude) add(access_.model_item(item));
     for (const Pin& pin : rules.pins) add(access_.model_item(pin.item));
+    access_.session().left_out = {static_cast<int>(excluded_.count(items) - unnamed), rules.filter != nullptr};
   }
 
   std::vector<Answered> best(int n) {

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "bundle/bundle.h"
+#include "core/cancel.h"
 #include "online/model_shelf.h"
 #include "online/receipt.h"
 
@@ -16,10 +17,12 @@ namespace {
 
 using nlohmann::json;
 
-/// Whether the next try may go better: a full disk, a database that is busy, too many open files, a queue that is full.
+/// Whether the next try may go better: a full disk, a database that is busy, too many open files, a queue that is full,
+/// a server that was told to stop.
 bool may_pass(const std::exception& problem) {
   return dynamic_cast<const Failure*>(&problem) || dynamic_cast<const Overloaded*>(&problem) ||
-         dynamic_cast<const std::system_error*>(&problem) || dynamic_cast<const std::bad_alloc*>(&problem);
+         dynamic_cast<const Interrupted*>(&problem) || dynamic_cast<const std::system_error*>(&problem) ||
+         dynamic_cast<const std::bad_alloc*>(&problem);
 }
 
 }  // namespace
@@ -67,23 +70,52 @@ json ModelShelf::receipt_list(const std::string& counts) const {
   return list_of;
 }
 
-/// Counts a version that is being put on the shelf; `counted` stays where that has to be tried again.
-json ModelShelf::recount_or_later(const ModelVersion& version, Micros& counted) {
-  const Micros through = shop_.last_forgotten();
+bool ModelShelf::stopping() {
+  const std::lock_guard lock(queue_mutex_);
+  return stopping_ || cancelled();
+}
+
+/// On the shelf's thread, once however often it is asked before that begins.
+void ModelShelf::ask_for_recount() {
+  if (asked_.exchange(true)) return;
   try {
-    json entry = recount(version);
-    counted = through;
-    return entry;
-  } catch (const std::exception& problem) {
-    if (!may_pass(problem)) throw;
-    unfinished_ = true;
-    later_.insert(version.folder);
-    return version_of_receipt(version.scenario, version.version, version.live, {},
-                              std::string("as trained, to be tried again: ") + problem.what());
+    background([this] { recount(); });
+  } catch (...) {
+    asked_ = false;
+    throw;
   }
 }
 
-/// Counts one version anew; what receipts say of it. Throws what may be better the next time (may_pass).
+/// Counts a version that is being put on the shelf, where its rows are older than a forgetting: what receipts say of
+/// it, and up to when it is `counted` (as before where that has to be tried again).
+void ModelShelf::recount_new(const ModelVersion& version, Micros& counted, json& entry) {
+  const Micros through = shop_.last_forgotten();
+  if (!read_before_forgetting(version.folder)) return;
+  const Recounted done = try_recount(version, through);
+  entry = done.entry;
+  if (done.state == Recounted::kDone) counted = through;
+  if (done.state == Recounted::kLater) later_.insert(version.folder);
+}
+
+/// Counts one version anew unless that was done since so many were forgotten.
+ModelShelf::Recounted ModelShelf::try_recount(const ModelVersion& version, Micros through) {
+  try {
+    Counted& counted = counted_[version.folder];
+    if (counted.through < through) counted = {through, recount(version)};
+    put_in_place(version);
+    return {Recounted::kDone, counted.entry};
+  } catch (const std::exception& problem) {
+    const bool later = may_pass(problem);
+    unfinished_ = unfinished_ || later;  // Shop::ask_for_recount
+    options_.log(fmt::format("models: {} {}: cannot be counted anew{}: {}", version.scenario, version.version,
+                             later ? " for now" : "", problem.what()));
+    return {later ? Recounted::kLater : Recounted::kNever,
+            version_of_receipt(version.scenario, version.version, version.live, {},
+                               fmt::format("as trained{}: {}", later ? ", to be tried again" : "", problem.what()))};
+  }
+}
+
+/// What receipts say of a version whose files are counted anew now. Throws what may be better the next time (may_pass).
 json ModelShelf::recount(const ModelVersion& version) {
   const std::string name = version.scenario + " " + version.version;
   Recount counted;
@@ -96,65 +128,81 @@ json ModelShelf::recount(const ModelVersion& version) {
     if (may_pass(problem)) throw;
     counted.obstacle = problem.what();
   }
-  if (!counted.obstacle.empty())
+  if (!counted.obstacle.empty()) {
+    if (shop_.receipts_unwritten()) throw Failure("somebody is being forgotten: " + counted.obstacle);
     options_.log(fmt::format("models: {}: not counted anew after somebody was forgotten: {}; train it again", name,
                              counted.obstacle));
-  json entry = version_of_receipt(version.scenario, version.version, version.live, members,
-                                  counted.obstacle.empty() ? fmt::format("counted anew from {} rows", counted.rows)
-                                                           : "as trained: " + counted.obstacle,
-                                  counted.obstacle.empty());
-  if (!counted.changed) return entry;
+  }
+  if (counted.changed) changed_.insert(version.folder);
+  return version_of_receipt(version.scenario, version.version, version.live, members,
+                            counted.obstacle.empty() ? fmt::format("counted anew from {} rows", counted.rows)
+                                                     : "as trained: " + counted.obstacle,
+                            counted.obstacle.empty());
+}
+
+/// A version whose files were counted anew takes its own place, where it answers.
+void ModelShelf::put_in_place(const ModelVersion& version) {
+  if (changed_.count(version.folder) == 0) return;
   const auto models = shop_.models();
   if (version.live && std::any_of(models.begin(), models.end(), [&](const auto& model) {
         return model->name() == version.scenario && model->version() == version.version;
       }))
     shop_.publish(version.version, version.folder);
   if (version.shadow) shop_.shadow(version.version, version.folder);
-  return entry;
+  changed_.erase(version.folder);
+}
+
+/// Receipts that were written before the version came name it now, or later.
+void ModelShelf::name_in_receipts(const std::string& folder, json entry) {
+  try {
+    shop_.add_to_receipts(data_read_of(folder), entry);
+  } catch (const Error& problem) {
+    options_.log(fmt::format("forgetting: receipts do not name {} for now: {}", folder, problem.what()));
+    later_.insert(folder);
+    unfinished_ = true;
+  }
 }
 
 void ModelShelf::recount() {
   const std::lock_guard one(work_mutex_);
+  asked_ = false;
   remove_training_leftovers();
   const auto waiting = shop_.receipts_without_models();
+  const auto versions = list();
+  std::erase_if(later_, [&](const std::string& folder) {
+    return std::none_of(versions.begin(), versions.end(), [&](const auto& one) { return one.folder == folder; });
+  });
   unfinished_ = false;
-  if (waiting.empty() && !needs_recount()) return;  // an earlier pass has done it
+  if (waiting.empty() && later_.empty() && !needs_recount()) return;  // an earlier pass has done it
   const Micros through = shop_.last_forgotten();
   json entries = json::array();
   std::vector<ModelVersion> done;
-  bool complete = true;
-  for (const ModelVersion& version : list()) {
-    {
-      const std::lock_guard lock(queue_mutex_);
-      if (stopping_) return;  // the next start does it
-    }
+  for (const ModelVersion& version : versions) {
+    if (stopping()) return;  // the next start does it
+    Recounted one;
     try {
-      if (!read_before_forgetting(version.folder)) continue;
-      Counted& counted = counted_[version.folder];
-      if (counted.through < through) counted = {through, recount(version)};  // else by a pass that failed elsewhere
-      if (later_.count(version.folder) > 0) {
-        shop_.add_to_receipts(data_read_of(version.folder), counted.entry);
+      if (!read_before_forgetting(version.folder)) {
         later_.erase(version.folder);
-      }
-      entries.push_back(counted.entry);
-      done.push_back(version);
-    } catch (const std::exception& problem) {
-      const bool later = may_pass(problem);  // Shop::ask_for_recount
-      options_.log(fmt::format("models: {} {}: cannot be counted anew{}: {}", version.scenario, version.version,
-                               later ? " for now" : "", problem.what()));
-      if (later) {
-        complete = false;
         continue;
       }
-      entries.push_back(version_of_receipt(version.scenario, version.version, version.live, {},
-                                           std::string("as trained: ") + problem.what()));
+      one = try_recount(version, through);
+    } catch (const std::exception& problem) {
+      // It cannot be read.
+      unfinished_ = unfinished_ || may_pass(problem);
+      one.state = may_pass(problem) ? Recounted::kLater : Recounted::kNever;
+      one.entry = version_of_receipt(version.scenario, version.version, version.live, {},
+                                     std::string("as trained: ") + problem.what());
     }
+    if (stopping()) return;  // what was cut off is no result
+    if (one.state != Recounted::kLater && later_.erase(version.folder) > 0) name_in_receipts(version.folder, one.entry);
+    entries.push_back(one.entry);
+    if (one.state == Recounted::kDone) done.push_back(version);
   }
-  unfinished_ = !complete;
   try {
     counted_through(done, through);
-    if (complete) shop_.complete_receipts(waiting, entries);
+    shop_.complete_receipts(waiting, entries, !unfinished_);
   } catch (const Error& problem) {
+    unfinished_ = true;
     options_.log(fmt::format("forgetting: receipts are not complete: {}", problem.what()));
   }
 }

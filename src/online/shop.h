@@ -179,8 +179,8 @@ class Shop {
   void keep_models(KeptModels kept);
   /// Names of the receipts that wait for versions to be counted anew.
   std::vector<std::string> receipts_without_models() const;
-  /// The versions of these receipts are as `models` says now; they wait for them no more.
-  void complete_receipts(const std::vector<std::string>& names, const nlohmann::json& models);
+  /// The versions of these receipts are as `models` says now; `complete`: they wait for them no more.
+  void complete_receipts(const std::vector<std::string>& names, const nlohmann::json& models, bool complete = true);
   /// A version came that had read the database at `read` (nothing: nobody knows when): part of the receipts of all who
   /// were forgotten later.
   void add_to_receipts(std::optional<Micros> read, const nlohmann::json& version);
@@ -189,6 +189,8 @@ class Shop {
   Micros last_forgotten() const { return last_forgotten_; }
   /// Rows of events that were removed because their users were forgotten, from a time on.
   int64_t rows_forgotten_since(Micros time);
+  /// Whether somebody was forgotten of whom no receipt says yet how many rows were removed.
+  bool receipts_unwritten();
   /// The latest receipts of all who were forgotten (of one user, where it is given), by keyed hash, oldest first.
   nlohmann::json receipts(const std::string& user_id = "", int64_t most = 1000);
   /// Everything that is held of a user: record, events wherever they are, guests, consent, and what each live model
@@ -330,6 +332,7 @@ class Shop {
   Micros in_effect_of_receipt(const std::string& name);
   void finish_pending();
   void ask_for_recount(std::chrono::steady_clock::time_point clock);
+  void receipt_failed(const std::string& user_id);
   nlohmann::json profile_of(const std::string& user_id, const LiveModel& model);
   void tick();
   void apply_item(const std::string& id);
@@ -428,6 +431,7 @@ class Shop {
   // Of the housekeeping thread alone.
   ShopStore::Place retention_place_;
   std::chrono::steady_clock::time_point next_retention_, next_counts_, next_recount_;
+  std::chrono::minutes recount_again_{1};
 
   std::unique_ptr<Ingest> ingest_;              // its thread uses all of the above
   std::unique_ptr<Housekeeping> housekeeping_;  // its thread uses ingest_, too

@@ -63,12 +63,26 @@ void Shop::forget(const std::string& user_id, std::function<void(const Outcome&,
             receipt = finish_forgetting(user_id, outcome);
           } catch (const std::exception& problem) {
             options_.log(fmt::format("forgetting: the receipt is not complete: {}", problem.what()));
+            receipt_failed(user_id);
             receipt = {{"pending", true}, {"removed", outcome.removed}};
           }
           done(outcome, receipt);
         }))
       done(outcome, {{"pending", true}, {"removed", outcome.removed}});
   });
+}
+
+/// The receipt is completed later, as if the process had ended before it was written.
+void Shop::receipt_failed(const std::string& user_id) {
+  const std::string name = ledger_.name_of(user_key(user_id));
+  const std::lock_guard lock(receipts_mutex_);
+  pending_receipts_.insert(name);
+  modelless_.insert(name);
+  try {
+    if (kept_.recount) kept_.recount();
+  } catch (const Error&) {
+    // The server is stopping: the next start goes on.
+  }
 }
 
 json Shop::newcomer_check(const std::string& user_id) {
@@ -230,14 +244,16 @@ std::vector<std::string> Shop::receipts_without_models() const {
   return {modelless_.begin(), modelless_.end()};
 }
 
-void Shop::complete_receipts(const std::vector<std::string>& names, const json& models) {
+void Shop::complete_receipts(const std::vector<std::string>& names, const json& models, bool complete) {
   for (const auto& name : names) {
     const std::lock_guard one(completing_mutex_);
     const auto entry = store_->setting(name);
     if (!entry) continue;
     json receipt = receipt_of(name, *entry);
+    if (!receipt.contains("waits_for")) settle(receipt, "log", true);  // the process ended before there was one
+    if (!complete && receipt.value("models", json()) == models) continue;
     receipt["models"] = models;
-    settle(receipt, "models", false);
+    settle(receipt, "models", !complete);
     store_receipt(name, std::move(receipt));
   }
 }
@@ -248,6 +264,13 @@ int64_t Shop::rows_forgotten_since(Micros time) {
     if (entry.contains("receipt") && in_effect_of(entry).value_or(time) >= time)
       rows += entry["receipt"].value("/removed/events"_json_pointer, int64_t{0});
   return rows;
+}
+
+bool Shop::receipts_unwritten() {
+  const auto entries = store_->settings(std::string(Ledger::kEntries));
+  return std::any_of(entries.begin(), entries.end(), [](const auto& entry) {
+    return !entry.second.value("guest", false) && !entry.second.contains("receipt");
+  });
 }
 
 void Shop::finish_pending() {
@@ -272,12 +295,17 @@ void Shop::finish_pending() {
   }
 }
 
-/// Versions that could not be counted anew for now (a full disk) are tried again.
+/// Versions that could not be counted anew for now (a full disk) are tried again, ever more seldom.
 void Shop::ask_for_recount(std::chrono::steady_clock::time_point clock) {
+  constexpr std::chrono::minutes kFirst(1), kMost(60);
   const std::lock_guard lock(receipts_mutex_);
-  const bool unfinished = !modelless_.empty() || (kept_.unfinished && kept_.unfinished());
-  if (!unfinished || !kept_.recount || clock < next_recount_) return;
-  next_recount_ = clock + std::chrono::minutes(1);
+  if (!kept_.unfinished || !kept_.unfinished()) {
+    recount_again_ = kFirst;
+    return;
+  }
+  if (!kept_.recount || clock < next_recount_) return;
+  next_recount_ = clock + recount_again_;
+  recount_again_ = std::min(2 * recount_again_, kMost);
   try {
     kept_.recount();
   } catch (const Error&) {

@@ -214,14 +214,16 @@ namespace {
 
 /// The search for n candidates. It knows the head alone: items that the support adds to may rank lower or higher than
 /// it says, so as many more are sought.
-ItemSearch::Query query_of(BayesWorkspace& w, int n, const ItemSet& excluded, const ItemMix* mix) {
+ItemSearch::Query query_of(BayesWorkspace& w, const Member::Sought& list) {
+  const auto& [workspace, n, excluded, mix, left_out] = list;
   w.mix = mix;
   w.own.clear();
   for (const int32_t item : w.items)
-    if (item >= 0 && !excluded.contains(item)) w.own.push_back(item);
+    if (item >= 0 && !excluded->contains(item)) w.own.push_back(item);
   std::sort(w.own.begin(), w.own.end());
   w.own.erase(std::unique(w.own.begin(), w.own.end()), w.own.end());
-  return {w.posterior.weights().data(), n + static_cast<int>(w.own.size()), &excluded, &w.search, &w.best, mix};
+  return {
+      w.posterior.weights().data(), n + static_cast<int>(w.own.size()), excluded, &w.search, &w.best, mix, left_out};
 }
 
 }  // namespace
@@ -233,7 +235,7 @@ void BayesMember::seek(std::span<const Sought> lists) const {
     for (size_t i = 0; i < group.size(); ++i) {
       const Sought& list = group[i];
       auto& w = static_cast<BayesWorkspace&>(*list.workspace);
-      queries[i] = query_of(w, list.n, *list.excluded, list.mix);
+      queries[i] = query_of(w, list);
       w.sought = list.n;
     }
     search_.top(std::span(queries).first(group.size()));
@@ -245,7 +247,7 @@ void BayesMember::candidates(const Workspace& workspace, int n, const ItemSet& e
   // The workspace is one thread's own; its buffers are scratch.
   auto& w = const_cast<BayesWorkspace&>(static_cast<const BayesWorkspace&>(workspace));
   if (w.sought != n) {
-    const ItemSearch::Query query = query_of(w, n, excluded, nullptr);
+    const ItemSearch::Query query = query_of(w, {&w, n, &excluded});
     search_.top(query.vector, query.n, excluded, w.search, w.best);
   }
   w.sought = -1;

@@ -66,7 +66,9 @@ void order_best(int most, CellIndex::Scratch& scratch) {
   scratch.place.resize(cells);
   for (int32_t c = 0; c < cells; ++c) {
     const float above = (high - score[c]) * steps;
-    const int32_t step = above > 0 ? static_cast<int32_t>(std::min<float>(above, kSteps - 1)) : 0;
+    const int32_t step = std::isnan(score[c]) ? kSteps - 1  // last
+                         : above > 0          ? static_cast<int32_t>(std::min<float>(above, kSteps - 1))
+                                              : 0;
     scratch.place[c] = step;
     ++end[step + 1];
   }

@@ -83,4 +83,10 @@ class ItemSet {
   int64_t end_ = 0;   // they are below this
 };
 
+/// What is known of the items that a search leaves out: how deep among all the best of the rest may lie.
+struct LeftOut {
+  int named = 0;          // so many one by one (seen, say): they may be the very best of all
+  bool filtered = false;  // others by what they are: perhaps just what is liked
+};
+
 }  // namespace fewshop

@@ -81,6 +81,7 @@ class Member {
     int n;
     const ItemSet* excluded;
     const ItemMix* mix = nullptr;
+    LeftOut left_out = {};
   };
   virtual void seek(std::span<const Sought>) const {}
   /// How many items a search of this member knows; -1: it has none.

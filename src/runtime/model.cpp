@@ -351,7 +351,7 @@ bool Model::mix_at(int support, ItemMix& mix) const {
 /// What a member is asked for, of a session that it has adapted.
 Member::Sought Model::sought_of(ModelSession& session, int member, int depth, const ItemSet& excluded) const {
   const bool mixed = member == learner_ && mix_of(session.weights, session.mix);
-  return {session.workspaces[member].get(), depth, &excluded, mixed ? &session.mix : nullptr};
+  return {session.workspaces[member].get(), depth, &excluded, mixed ? &session.mix : nullptr, session.left_out};
 }
 
 void Model::seek(std::span<const ListSought> lists) const {

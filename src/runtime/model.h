@@ -207,6 +207,7 @@ struct ModelSession {
   int sought = -1;   // >= 0: seek() has looked for candidates of this depth already
   ItemSet seen;      // candidates so far
   ItemSet excluded;  // for callers that gather what may not be an answer
+  LeftOut left_out;  // and may say this of it
   std::vector<float> scores, variances;
   std::vector<Model::Scored> found;
 };

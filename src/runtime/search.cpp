@@ -111,6 +111,14 @@ bool ItemSearch::uses_index(const Query& query) const {
          query.excluded->count(count_) <= count_ / 2;
 }
 
+/// The best so many of all items hold the best n of those that are not left out, as far as that is known.
+double ItemSearch::depth_of(const Query& query) const {
+  if (query.left_out.filtered) return INFINITY;
+  const auto all = static_cast<double>(count_), left_out = static_cast<double>(query.excluded->count(count_));
+  const double spread = std::max(0.0, left_out - query.left_out.named);  // anywhere among all
+  return (query.n + query.left_out.named) / std::max(1 - spread / all, 1 / all);
+}
+
 template <class Number>
 double ItemSearch::exact(const Number* query, int64_t item) const {
   // Four sums in a fixed order: the compiler may make vectors of them, and every caller gets the same bits.
@@ -332,10 +340,7 @@ void ItemSearch::find(const Query& query, bool indexed) const {
     return;
   }
   if (indexed) {
-    // What is left out may be among the best of all.
-    const double of_all = static_cast<double>(query.n) * static_cast<double>(count_) /
-                          static_cast<double>(std::max<int64_t>(1, count_ - excluded.count(count_)));
-    index_->read(query.vector, of_all, buffers.cells_);
+    index_->read(query.vector, depth_of(query), buffers.cells_);
     const Cells cells{index_->rows(), index_->items(), excluded, stale_};
     if (query.mix) {
       buffers.of_index_ = *query.mix;

@@ -85,6 +85,7 @@ class ItemSearch {
     Buffers* buffers;
     std::vector<Hit>* out;
     const ItemMix* mix = nullptr;  // ranks by this mix of the score
+    LeftOut left_out = {};
   };
   static constexpr int kTogether = CodeDots::kQueries;  // that share one pass
 
@@ -136,6 +137,7 @@ class ItemSearch {
   static constexpr double kMostFresh = 0.005;  // share of the items that may be scored beside the index
 
   bool uses_index(const Query& query) const;
+  double depth_of(const Query& query) const;
   void find(const Query& query, bool indexed) const;
   bool begin(const float* query, int n, const ItemMix* mix, Buffers& buffers) const;
   void finish(Buffers& buffers) const;

@@ -12,6 +12,7 @@
 
 #include "core/cancel.h"
 #include "core/error.h"
+#include "core/system_error.h"
 
 namespace fewshop {
 namespace {
@@ -185,6 +186,7 @@ void Database::check_file(Store::Access access) {
     const int error = errno;
     if (access == Store::Access::kRead && error == ENOENT)
       throw InvalidInput(path_ + ": no such database; make one with 'fewshop import ... --into " + path_ + "'");
+    if (!is_about_the_name(error)) throw Failure(path_ + ": cannot be opened: " + std::strerror(error));
     require(error == ENOENT, path_, ": cannot be opened: ", std::strerror(error));
     // Of two programs that make it at once one has made it.
     const int file = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -293,10 +295,12 @@ void Database::fail(int status, const std::string& place) const {
       throw InvalidInput(path_ + ": not a SQLite database; give one that 'fewshop import' made");
     case SQLITE_CORRUPT:
       throw InvalidInput(path_ + ": the database is damaged (" + message + "); import the data again into a new file");
-    case SQLITE_CANTOPEN:
-      throw InvalidInput(path_ + ": cannot be opened as a database (" +
-                         std::strerror(handle_ ? sqlite3_system_errno(handle_) : 0) +
+    case SQLITE_CANTOPEN: {
+      const int error = handle_ ? sqlite3_system_errno(handle_) : 0;
+      if (error != 0 && !is_about_the_name(error)) throw Failure(path_ + ": cannot be opened: " + std::strerror(error));
+      throw InvalidInput(path_ + ": cannot be opened as a database (" + std::strerror(error) +
                          "); check that the folder exists and may be written");
+    }
     case SQLITE_PERM:
     case SQLITE_READONLY:
       throw InvalidInput(path_ + ": may not be written; check its permissions and those of its folder");

@@ -11,6 +11,7 @@
 #include <future>
 #include <thread>
 
+#include "core/error.h"
 #include "serve.h"
 #include "support/temp_dir.h"
 

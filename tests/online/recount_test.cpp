@@ -15,6 +15,7 @@
 
 #include "bundle/bundle.h"
 #include "bundle/tensor_file.h"
+#include "core/cancel.h"
 #include "learner/baseline/baseline.h"
 #include "learner/check_scenario.h"
 #include "online/model_shelf.h"
@@ -365,22 +366,50 @@ TEST(Recount, WhatFailsForAReasonThatMayPassIsTriedAgain) {
   };
   ModelShelf shelf(*with.shop, options);
   shelf.publish(first);
-  using std::filesystem::perms;
-  std::filesystem::permissions(with.folder.path(), perms::owner_all | perms::others_read | perms::others_exec);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(with.folder.path()))
+    std::filesystem::permissions(entry.path(), std::filesystem::perms(entry.is_directory() ? 0755 : 0644));
+  std::filesystem::permissions(with.folder.path(), std::filesystem::perms(0755));
   shelf.background([] { write_as(kNobody); });
   with.forget(kGone);
-  std::promise<void> tried;
+  std::promise<void> tried, looked;
   shelf.background([&] {
     write_as(0);
     tried.set_value();
+    looked.get_future().wait();
   });
   tried.get_future().wait();
   EXPECT_EQ(with.shop->receipts_without_models().size(), 1);
-  EXPECT_EQ(with.shop->receipts(kGone).at(0)["pending"], true);
+  const json waiting = with.shop->receipts(kGone).at(0);
+  EXPECT_EQ(waiting["pending"], true);
+  EXPECT_THAT(waiting["models"][0]["counts"].get<std::string>(), HasSubstr("as trained, to be tried again: "));
   {
     const std::lock_guard lock(log_mutex);
     EXPECT_THAT(log, Contains(HasSubstr("cannot be counted anew for now: ")));
   }
+  looked.set_value();
+  wait_for_recount(with);
+  expect_counts_of(shelf.list().at(0).folder, first, reference);
+  EXPECT_THAT(with.shop->receipts(kGone).at(0)["models"][0]["counts"].get<std::string>(),
+              HasSubstr("counted anew from "));
+}
+
+TEST(Recount, WhatIsCutOffBecauseTheServerStopsIsNoResult) {
+  People with(true), without(false);
+  const std::string first = with.train(kRanking, "first"), reference = without.train(kRanking, "reference");
+  {
+    ModelShelf shelf(*with.shop, with.shelf_options());
+    shelf.publish(first);
+    std::promise<void> begin, cut_off;
+    shelf.background([&] { begin.get_future().wait(); });
+    with.forget(kGone);
+    set_cancelled(true);
+    begin.set_value();
+    shelf.background([&] { cut_off.set_value(); });
+    cut_off.get_future().wait();
+    set_cancelled(false);
+  }
+  EXPECT_EQ(with.shop->receipts_without_models().size(), 1);
+  ModelShelf shelf(*with.shop, with.shelf_options());  // the next start
   wait_for_recount(with);
   expect_counts_of(shelf.list().at(0).folder, first, reference);
 }

@@ -130,9 +130,7 @@ int64_t blocks_read(const CellIndex& index, const float* query, double n, CellIn
 
 TEST(CellIndex, SearchesForFewReadFewerCellsAndFindWhatItSays) {
   constexpr int kFew = 12;
-  Items items(20'000, 0);  // no centres: the more is sought, the more has to be read
-  for (float& x : items.queries) x *= 0.4F;
-  for (float& x : items.bias) x *= 10;
+  Items items(20'000);
   ItemSearch search;
   items.assign(search);
   search.begin_index();
@@ -145,7 +143,8 @@ TEST(CellIndex, SearchesForFewReadFewerCellsAndFindWhatItSays) {
   EXPECT_LT(report.few.cells_read, report.cells_read);
   EXPECT_LT(report.few.read, report.read);
   search.install(index);
-  std::vector<float> fresh = items.numbers(200 * kD, 0.4);
+  constexpr int kFresh = 400;
+  const auto fresh = items.numbers(kFresh * kD, 1);
   EXPECT_NEAR(share_found(search, fresh, kFew), report.few.recall, 0.02);
 
   // What promises most comes first, however much is read; no query makes it stumble.
@@ -162,13 +161,30 @@ TEST(CellIndex, SearchesForFewReadFewerCellsAndFindWhatItSays) {
       query[j] = x;
       EXPECT_EQ(found(search, query.data(), false, {}, kFew).size(), kFew);
     }
-  EXPECT_EQ(blocks_read(*index, std::vector<float>(kD).data(), kFew, some),
-            blocks_read(*index, std::vector<float>(kD).data(), kFew, more));
 
-  // Where a third is left out, the best of the rest are further down among all.
-  ItemSet third;
+  // What is left out may be the best of all: where it was named, where much is left out anywhere, where a filter leaves
+  // out what is liked, more is read.
+  constexpr int kSought = kFew - 1;
+  const auto found_of = [&](const ItemSet& excluded, LeftOut left_out) {
+    int64_t there = 0;
+    for (int q = 0; q < kFresh; ++q) {
+      const float* query = fresh.data() + q * kD;
+      const auto best = found(search, query, true, excluded, kSought);
+      ItemSearch::Buffers buffers;
+      std::vector<ItemSearch::Hit> hits;
+      const ItemSearch::Query one{query, kSought, &excluded, &buffers, &hits, nullptr, left_out};
+      search.top({&one, 1});
+      for (const auto& hit : hits) there += std::count(best.begin(), best.end(), hit.item);
+    }
+    return there;
+  };
+  ItemSet some_left_out, third;
+  for (int32_t item = 0; item < 100; ++item) some_left_out.set(item, true);
   for (int32_t item = 0; item < 20'000; item += 3) third.set(item, true);
-  EXPECT_GT(share_found(search, fresh, kFew, third), 0.98);
+  const int64_t few_cells = found_of(some_left_out, {});
+  EXPECT_GT(found_of(some_left_out, {.named = 100}), few_cells);
+  EXPECT_GT(found_of(some_left_out, {.filtered = true}), few_cells);
+  EXPECT_GT(found_of(third, {}), few_cells);
 }
 
 TEST(CellIndex, IsRefusedWhereItWouldHaveToReadTooMuch) {
