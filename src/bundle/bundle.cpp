@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 
 #include "core/error.h"
 #include "core/hash.h"
@@ -45,29 +47,19 @@ void sync_folder(const fs::path& path) {
 }
 
 std::string read_file(const fs::path& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) {
+  const auto refuse = [&] {
     require(!is_about_the_name(errno), path.string(), ": cannot be read: ", std::strerror(errno));
     fail(path, "cannot be read");
-  }
-  std::string bytes;
+  };
+  const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "rbe"), std::fclose);
+  if (!file) refuse();
   struct stat status = {};
-  if (fstat(file, &status) == 0 && status.st_size > 0) bytes.reserve(static_cast<size_t>(status.st_size));
-  char part[1 << 16];
-  while (true) {
-    const ssize_t count = read(file, part, sizeof(part));
-    if (count == 0) break;
-    if (count > 0) {
-      bytes.append(part, static_cast<size_t>(count));
-    } else if (errno != EINTR) {
-      const int error = errno;
-      close(file);
-      errno = error;
-      require(!is_about_the_name(error), path.string(), ": cannot be read: ", std::strerror(error));
-      fail(path, "cannot be read");
-    }
-  }
-  close(file);
+  if (fstat(fileno(file.get()), &status) != 0) refuse();
+  require(S_ISREG(status.st_mode), path.string(), ": expected a file");
+  std::string bytes(static_cast<size_t>(status.st_size), '\0');
+  const size_t count = std::fread(bytes.data(), 1, bytes.size(), file.get());
+  if (std::ferror(file.get())) refuse();
+  bytes.resize(count);
   return bytes;
 }
 

@@ -13,7 +13,7 @@ namespace fewshop::http {
 ///    "route":"/api/user/{user-id}","status":200,"ms":0.412,"bytes":0}
 /// Routes are templates: no id, key, query or address is ever written, so a log need not be searched when a user is to
 /// be forgotten. Lines are queued and written by a thread of the log; where the queue (8,192 lines) is full the oldest
-/// go, so that a slow disk slows no request. Safe from any thread.
+/// go, so that a slow disk slows no request, and a line says how many. Safe from any thread.
 class AccessLog {
  public:
   enum class Level { kDebug, kInfo, kWarning, kError };

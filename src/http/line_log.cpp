@@ -1,6 +1,5 @@
 #include "http/line_log.h"
 
-#include <fmt/format.h>
 #include <spdlog/details/log_msg.h>
 
 #include <cstdio>
@@ -45,8 +44,8 @@ void LineLog::write(std::string line) {
 }
 
 void LineLog::loop() {
-  std::vector<std::string> lines;
   for (bool last = false; !last;) {
+    std::vector<std::string> lines;
     size_t first = 0;
     int64_t lost = 0;
     {
@@ -54,28 +53,26 @@ void LineLog::loop() {
       wake_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
       wake_.wait_for(lock, kGather, [&] { return stopping_; });
       last = stopping_;
-      lines.clear();
       lines.swap(waiting_);
       first = std::exchange(oldest_, 0);
       lost = std::exchange(lost_, 0);
     }
-    if (lost > 0 && options_.lost) put({options_.lost(lost)}, 0);
-    put(lines, first);
+    if (lost > 0 && options_.lost) attempt([&] { options_.sink->log({{}, spdlog::level::info, options_.lost(lost)}); });
+    for (size_t i = 0; i < lines.size(); ++i)
+      attempt([&] { options_.sink->log({{}, spdlog::level::info, lines[(first + i) % lines.size()]}); });
+    attempt([&] { options_.sink->flush(); });
   }
 }
 
-void LineLog::put(const std::vector<std::string>& lines, size_t first) {
+/// Nothing that goes wrong here may end the server.
+void LineLog::attempt(const std::function<void()>& part) {
   try {
-    for (size_t i = 0; i < lines.size(); ++i) {
-      const std::string& line = lines[(first + i) % lines.size()];
-      options_.sink->log(spdlog::details::log_msg({}, spdlog::level::info, line));
-    }
-    options_.sink->flush();
+    part();
   } catch (const std::exception& problem) {
     const auto now = std::chrono::steady_clock::now();
     if (said_ != std::chrono::steady_clock::time_point{} && now - said_ < kSayAgain) return;
     said_ = now;
-    fmt::print(stderr, "fewshop: the log cannot be written: {}\n", problem.what());
+    std::fprintf(stderr, "fewshop: the log cannot be written: %s\n", problem.what());
   }
 }
 

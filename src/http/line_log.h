@@ -31,7 +31,7 @@ class LineLog {
 
  private:
   void loop();
-  void put(const std::vector<std::string>& lines, size_t first);
+  void attempt(const std::function<void()>& part);
 
   Options options_;
   std::mutex mutex_;

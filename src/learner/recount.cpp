@@ -127,7 +127,8 @@ Recount recount(const std::string& folder, const std::string& database, int64_t 
   const TaskSet tasks = fit.tasks();
   result.rows = rows_of(tasks);
   result.obstacle = obstacle_of(parts, result.rows, forgotten);
-  if (!result.obstacle.empty()) return result;
+  result.rows_missing = !result.obstacle.empty();
+  if (result.rows_missing) return result;
 
   const FitInput input{fit.data, parts.scenario, tasks, nullptr, 1, 0};
   const json constants = parts.manifest.value("constants", json::object());

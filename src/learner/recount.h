@@ -18,6 +18,7 @@ struct Recount {
   std::vector<std::string> members;  // that were
   int64_t rows = 0;                  // that they count now
   bool changed = false;              // the bundle was written anew
+  bool rows_missing = false;         // the obstacle is that more rows are gone than `forgotten` says
 };
 
 /// Counts a bundle of a served shop anew, from the rows that are still held: what was forgotten since its training is

@@ -31,6 +31,9 @@ template <class... Args>
 /// A value as a reason names it: as JSON, cut after 60 bytes.
 std::string shown(element value);
 
+/// Without the blanks of JSON around it.
+std::string_view trimmed(std::string_view text);
+
 /// What a body is read into.
 struct Reader {
   /// The object around a list of values; called before the values.

@@ -102,7 +102,8 @@ ModelShelf::ModelShelf(Shop& shop, Options options) : shop_(shop), options_(std:
   shop_.keep_models({[this](const std::string& counts) { return receipt_list(counts); }, [this] { ask_for_recount(); },
                      [this] { return unfinished_.load(); }});
   // A pass did not come to its end, or the files are older than the database: from a copy, beside a dump.
-  if (!shop_.receipts_without_models().empty() || needs_recount()) ask_for_recount();
+  for (const std::string& folder : uncounted()) folders_.later.insert(folder);
+  if (!shop_.receipts_without_models().empty() || !folders_.later.empty()) ask_for_recount();
 }
 
 ModelShelf::~ModelShelf() {
@@ -366,8 +367,12 @@ ModelVersion ModelShelf::publish(const std::string& path, bool activate,
   const std::string checksum = bundle.manifest.at("checksum").get<std::string>();
   for (Entry& entry : scenario.versions) {
     if (entry.checksum != checksum) continue;
-    mend(bundle, name, entry);
-    return activate ? make_live(state, name, entry.version, false) : describe(name, scenario, entry);
+    const json counted = mend(bundle, name, scenario, entry);
+    if (!activate && !counted.is_null()) commit(state);
+    const ModelVersion version =
+        activate ? make_live(state, name, entry.version, false) : describe(name, scenario, entry);
+    if (!counted.is_null()) name_in_receipts(version, counted);
+    return version;
   }
 
   Entry entry{fmt::format("{}-{}", scenario.next++, checksum.substr(0, 8)), checksum, fs::absolute(path).string(),
@@ -379,7 +384,7 @@ ModelVersion ModelShelf::publish(const std::string& path, bool activate,
   json counted;  // what receipts say of it, where it is older than a forgetting
   const Micros forgotten = shop_.last_forgotten();
   try {
-    recount_new({name, version, folder}, scenario.versions.back().counted, counted);
+    counted = recount_new({name, version, folder}, scenario.versions.back().counted);
     if (activate) {
       published = make_live(state, name, version, false);
     } else {
@@ -391,28 +396,26 @@ ModelVersion ModelShelf::publish(const std::string& path, bool activate,
     }
   } catch (...) {
     remove_folders({folder});
+    folders_.replaced(folder);
     throw;
   }
   // The version is there, whatever becomes of the receipts.
-  if (!counted.is_null()) {
-    counted["live"] = published.live;
-    name_in_receipts(folder, counted);
-  }
+  if (!counted.is_null()) name_in_receipts(published, counted);
   if (shop_.last_forgotten() > forgotten) {  // meanwhile: that receipt may not name it
-    later_.insert(folder);
+    folders_.later.insert(folder);
     unfinished_ = true;
   }
   return published;
 }
 
 /// A version that is on the shelf by its record, and whose files are gone or damaged (a database that was restored on
-/// another machine), gets them again.
-void ModelShelf::mend(Bundle& bundle, const std::string& name, Entry& entry) {
+/// another machine), gets them again. Returns what receipts say of it where it was counted anew.
+json ModelShelf::mend(Bundle& bundle, const std::string& name, const Scenario& scenario, Entry& entry) {
   const std::string& version = entry.version;
   const std::string folder = folder_of(name, version);
   try {
     read_bundle(folder);
-    return;
+    return nullptr;
   } catch (const Failure&) {
     throw;  // it may be whole
   } catch (const Error& problem) {
@@ -420,10 +423,8 @@ void ModelShelf::mend(Bundle& bundle, const std::string& name, Entry& entry) {
   }
   remove_folders({folder});
   write_whole(bundle, folder);
-  entry.counted = 0;
-  counted_.erase(folder);  // the files are what they were when they were trained
-  json counted;
-  recount_new({name, version, folder}, entry.counted, counted);
+  entry.counted = 0;  // the files are what they were when they were trained
+  return recount_new(describe(name, scenario, entry), entry.counted);
 }
 
 ModelVersion ModelShelf::activate(const std::string& scenario, const std::string& version) {

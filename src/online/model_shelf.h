@@ -149,22 +149,22 @@ class ModelShelf {
   void remove_folders(const std::vector<std::string>& folders) const;
   void clean() const;
   void load();
-  void mend(Bundle& bundle, const std::string& name, Entry& entry);
+  nlohmann::json mend(Bundle& bundle, const std::string& name, const Scenario& scenario, Entry& entry);
   bool read_before_forgetting(const std::string& folder) const;
-  bool needs_recount() const;
+  std::vector<std::string> uncounted() const;
   void counted_through(const std::vector<ModelVersion>& versions, Micros through);
   void remove_training_leftovers();
   nlohmann::json receipt_list(const std::string& counts) const;
   /// What became of counting a version anew, and what receipts say of it.
   struct Recounted {
-    enum { kDone, kLater, kNever } state = kNever;
+    enum { kDone, kSoon, kLater, kNever } state = kNever;  // kSoon: before anything is said of it
     nlohmann::json entry;
   };
-  nlohmann::json recount(const ModelVersion& version);
+  nlohmann::json recount(const ModelVersion& version, Micros through);
   Recounted try_recount(const ModelVersion& version, Micros through);
   void put_in_place(const ModelVersion& version);
-  void recount_new(const ModelVersion& version, Micros& counted, nlohmann::json& entry);
-  void name_in_receipts(const std::string& folder, nlohmann::json entry);
+  nlohmann::json recount_new(const ModelVersion& version, Micros& counted);
+  void name_in_receipts(const ModelVersion& version, nlohmann::json entry);
   void ask_for_recount();
   bool stopping();
   static std::optional<Micros> data_read_of(const std::string& folder);
@@ -184,15 +184,23 @@ class ModelShelf {
   std::atomic<int> shadowed_ = 0;  // scenarios with a shadow
   std::atomic<uint64_t> lists_ = 0;
 
-  // What came of the last recount of a version, and up to whose forgetting; with work_mutex_.
-  struct Counted {
-    Micros through = 0;
-    nlohmann::json entry;
-  };
-  std::map<std::string, Counted> counted_;  // by folder
-  std::set<std::string> changed_;  // folders whose files were counted anew, and who answers with them does not know
-  std::set<std::string> later_;    // folders that receipts do not name yet, or as to be counted later
-  std::atomic<bool> unfinished_ = false;  // a recount failed for a reason that may pass
+  /// Folders of versions in the course of recounts; with work_mutex_.
+  struct Folders {
+    struct Counted {
+      Micros through = 0;    // up to whose forgetting
+      nlohmann::json entry;  // of receipts
+    };
+    std::map<std::string, Counted> counted;  // what came of the last recount
+    std::set<std::string> changed;           // files were counted anew, and who answers with them does not know
+    std::set<std::string> later;             // receipts do not name them yet, or as to be counted later
+    /// Its files are others than they were.
+    void replaced(const std::string& folder) {
+      counted.erase(folder);
+      changed.erase(folder);
+      later.erase(folder);
+    }
+  } folders_;
+  std::atomic<bool> unfinished_ = false;  // the last recount left something for a reason that may pass
   std::atomic<bool> asked_ = false;       // for a recount that has not begun
 
   std::mutex leftovers_mutex_;

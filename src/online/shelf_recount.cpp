@@ -25,6 +25,12 @@ bool may_pass(const std::exception& problem) {
          dynamic_cast<const std::bad_alloc*>(&problem);
 }
 
+/// A version lacks rows, and of some who are forgotten just now it is not written down yet how many they were.
+class BeingForgotten : public Failure {
+ public:
+  using Failure::Failure;
+};
+
 }  // namespace
 
 /// When the rows were read that a bundle was trained with; nothing where it does not say.
@@ -41,19 +47,23 @@ bool ModelShelf::read_before_forgetting(const std::string& folder) const {
   return !read || *read <= forgotten;
 }
 
-/// Whether there is a version that was not counted since somebody was forgotten.
-bool ModelShelf::needs_recount() const {
+/// Folders of versions that were not counted since somebody was forgotten.
+std::vector<std::string> ModelShelf::uncounted() const {
+  std::vector<std::string> folders;
   const Micros forgotten = shop_.last_forgotten();
-  if (forgotten == std::numeric_limits<Micros>::min()) return false;
+  if (forgotten == std::numeric_limits<Micros>::min()) return folders;
   const std::lock_guard lock(state_mutex_);
   for (const auto& [name, scenario] : state_)
-    for (const Entry& entry : scenario.versions) try {
-        if (entry.counted < forgotten && read_before_forgetting(folder_of(name, entry.version))) return true;
+    for (const Entry& entry : scenario.versions) {
+      const std::string folder = folder_of(name, entry.version);
+      try {
+        if (entry.counted < forgotten && read_before_forgetting(folder)) folders.push_back(folder);
       } catch (const std::exception& problem) {
-        if (may_pass(problem)) return true;
-        // Its files are gone or damaged; the log has said so where it was live.
+        // Where its files are gone or damaged, the log has said so when it was live.
+        if (may_pass(problem)) folders.push_back(folder);
       }
-  return false;
+    }
+  return folders;
 }
 
 json ModelShelf::receipt_list(const std::string& counts) const {
@@ -86,37 +96,44 @@ void ModelShelf::ask_for_recount() {
   }
 }
 
-/// Counts a version that is being put on the shelf, where its rows are older than a forgetting: what receipts say of
-/// it, and up to when it is `counted` (as before where that has to be tried again).
-void ModelShelf::recount_new(const ModelVersion& version, Micros& counted, json& entry) {
+/// Counts a version whose files were just written, where its rows are older than a forgetting. Returns what receipts
+/// say of it (null: nothing); `counted` is up to when, as before where that has to be tried again.
+json ModelShelf::recount_new(const ModelVersion& version, Micros& counted) {
+  folders_.replaced(version.folder);
   const Micros through = shop_.last_forgotten();
-  if (!read_before_forgetting(version.folder)) return;
+  if (!read_before_forgetting(version.folder)) return nullptr;
   const Recounted done = try_recount(version, through);
-  entry = done.entry;
   if (done.state == Recounted::kDone) counted = through;
-  if (done.state == Recounted::kLater) later_.insert(version.folder);
+  if (done.state == Recounted::kLater || done.state == Recounted::kSoon) {
+    folders_.later.insert(version.folder);
+    unfinished_ = true;
+  }
+  return done.entry;
 }
 
-/// Counts one version anew unless that was done since so many were forgotten.
+/// Counts one version anew, unless that was done since so many were forgotten, and puts it in place.
 ModelShelf::Recounted ModelShelf::try_recount(const ModelVersion& version, Micros through) {
   try {
-    Counted& counted = counted_[version.folder];
-    if (counted.through < through) counted = {through, recount(version)};
+    auto& counted = folders_.counted[version.folder];
+    if (counted.through < through) counted = {through, recount(version, through)};
     put_in_place(version);
+    counted.entry["live"] = version.live;
     return {Recounted::kDone, counted.entry};
   } catch (const std::exception& problem) {
     const bool later = may_pass(problem);
-    unfinished_ = unfinished_ || later;  // Shop::ask_for_recount
+    const bool soon = dynamic_cast<const BeingForgotten*>(&problem);
     options_.log(fmt::format("models: {} {}: cannot be counted anew{}: {}", version.scenario, version.version,
                              later ? " for now" : "", problem.what()));
-    return {later ? Recounted::kLater : Recounted::kNever,
+    return {soon    ? Recounted::kSoon
+            : later ? Recounted::kLater
+                    : Recounted::kNever,
             version_of_receipt(version.scenario, version.version, version.live, {},
                                fmt::format("as trained{}: {}", later ? ", to be tried again" : "", problem.what()))};
   }
 }
 
 /// What receipts say of a version whose files are counted anew now. Throws what may be better the next time (may_pass).
-json ModelShelf::recount(const ModelVersion& version) {
+json ModelShelf::recount(const ModelVersion& version, Micros through) {
   const std::string name = version.scenario + " " + version.version;
   Recount counted;
   std::vector<std::string> members;
@@ -128,12 +145,12 @@ json ModelShelf::recount(const ModelVersion& version) {
     if (may_pass(problem)) throw;
     counted.obstacle = problem.what();
   }
-  if (!counted.obstacle.empty()) {
-    if (shop_.receipts_unwritten()) throw Failure("somebody is being forgotten: " + counted.obstacle);
+  if (counted.rows_missing && (shop_.receipts_unwritten() || shop_.last_forgotten() > through))
+    throw BeingForgotten("somebody is being forgotten meanwhile");
+  if (!counted.obstacle.empty())
     options_.log(fmt::format("models: {}: not counted anew after somebody was forgotten: {}; train it again", name,
                              counted.obstacle));
-  }
-  if (counted.changed) changed_.insert(version.folder);
+  if (counted.changed) folders_.changed.insert(version.folder);
   return version_of_receipt(version.scenario, version.version, version.live, members,
                             counted.obstacle.empty() ? fmt::format("counted anew from {} rows", counted.rows)
                                                      : "as trained: " + counted.obstacle,
@@ -142,23 +159,31 @@ json ModelShelf::recount(const ModelVersion& version) {
 
 /// A version whose files were counted anew takes its own place, where it answers.
 void ModelShelf::put_in_place(const ModelVersion& version) {
-  if (changed_.count(version.folder) == 0) return;
+  if (folders_.changed.count(version.folder) == 0) return;
   const auto models = shop_.models();
   if (version.live && std::any_of(models.begin(), models.end(), [&](const auto& model) {
         return model->name() == version.scenario && model->version() == version.version;
       }))
     shop_.publish(version.version, version.folder);
   if (version.shadow) shop_.shadow(version.version, version.folder);
-  changed_.erase(version.folder);
+  folders_.changed.erase(version.folder);
 }
 
 /// Receipts that were written before the version came name it now, or later.
-void ModelShelf::name_in_receipts(const std::string& folder, json entry) {
+void ModelShelf::name_in_receipts(const ModelVersion& version, json entry) {
+  entry["live"] = version.live;
+  std::optional<Micros> read;
   try {
-    shop_.add_to_receipts(data_read_of(folder), entry);
-  } catch (const Error& problem) {
-    options_.log(fmt::format("forgetting: receipts do not name {} for now: {}", folder, problem.what()));
-    later_.insert(folder);
+    read = data_read_of(version.folder);
+  } catch (const std::exception&) {
+    // It may be of any time.
+  }
+  try {
+    shop_.add_to_receipts(read, entry);
+  } catch (const std::exception& problem) {
+    options_.log(fmt::format("forgetting: receipts do not name {} {} for now: {}", version.scenario, version.version,
+                             problem.what()));
+    folders_.later.insert(version.folder);
     unfinished_ = true;
   }
 }
@@ -169,42 +194,50 @@ void ModelShelf::recount() {
   remove_training_leftovers();
   const auto waiting = shop_.receipts_without_models();
   const auto versions = list();
-  std::erase_if(later_, [&](const std::string& folder) {
+  std::erase_if(folders_.later, [&](const std::string& folder) {
     return std::none_of(versions.begin(), versions.end(), [&](const auto& one) { return one.folder == folder; });
   });
-  unfinished_ = false;
-  if (waiting.empty() && later_.empty() && !needs_recount()) return;  // an earlier pass has done it
+  if (waiting.empty() && folders_.later.empty() && uncounted().empty()) {  // an earlier pass has done it
+    unfinished_ = false;
+    return;
+  }
   const Micros through = shop_.last_forgotten();
   json entries = json::array();
   std::vector<ModelVersion> done;
+  bool complete = true;
   for (const ModelVersion& version : versions) {
     if (stopping()) return;  // the next start does it
     Recounted one;
     try {
       if (!read_before_forgetting(version.folder)) {
-        later_.erase(version.folder);
+        folders_.later.erase(version.folder);
         continue;
       }
       one = try_recount(version, through);
-    } catch (const std::exception& problem) {
-      // It cannot be read.
-      unfinished_ = unfinished_ || may_pass(problem);
+    } catch (const std::exception& problem) {  // it cannot be read
       one.state = may_pass(problem) ? Recounted::kLater : Recounted::kNever;
       one.entry = version_of_receipt(version.scenario, version.version, version.live, {},
                                      std::string("as trained: ") + problem.what());
     }
     if (stopping()) return;  // what was cut off is no result
-    if (one.state != Recounted::kLater && later_.erase(version.folder) > 0) name_in_receipts(version.folder, one.entry);
+    if (one.state == Recounted::kSoon) {
+      unfinished_ = true;
+      return;
+    }
+    complete = complete && one.state != Recounted::kLater;
+    if (one.state != Recounted::kLater && folders_.later.erase(version.folder) > 0)
+      name_in_receipts(version, one.entry);
     entries.push_back(one.entry);
     if (one.state == Recounted::kDone) done.push_back(version);
   }
   try {
     counted_through(done, through);
-    shop_.complete_receipts(waiting, entries, !unfinished_);
+    shop_.complete_receipts(waiting, entries, through, complete);
   } catch (const Error& problem) {
-    unfinished_ = true;
+    complete = false;
     options_.log(fmt::format("forgetting: receipts are not complete: {}", problem.what()));
   }
+  unfinished_ = !complete || !folders_.later.empty();
 }
 
 void ModelShelf::counted_through(const std::vector<ModelVersion>& versions, Micros through) {

@@ -179,8 +179,10 @@ class Shop {
   void keep_models(KeptModels kept);
   /// Names of the receipts that wait for versions to be counted anew.
   std::vector<std::string> receipts_without_models() const;
-  /// The versions of these receipts are as `models` says now; `complete`: they wait for them no more.
-  void complete_receipts(const std::vector<std::string>& names, const nlohmann::json& models, bool complete = true);
+  /// The versions of those of these receipts whose forgetting took effect by `through` are as `models` says now;
+  /// `complete`: they wait for them no more.
+  void complete_receipts(const std::vector<std::string>& names, const nlohmann::json& models, Micros through,
+                         bool complete);
   /// A version came that had read the database at `read` (nothing: nobody knows when): part of the receipts of all who
   /// were forgotten later.
   void add_to_receipts(std::optional<Micros> read, const nlohmann::json& version);
@@ -332,7 +334,7 @@ class Shop {
   Micros in_effect_of_receipt(const std::string& name);
   void finish_pending();
   void ask_for_recount(std::chrono::steady_clock::time_point clock);
-  void receipt_failed(const std::string& user_id);
+  void receipt_failed(const std::string& user_id, const Outcome& outcome);
   nlohmann::json profile_of(const std::string& user_id, const LiveModel& model);
   void tick();
   void apply_item(const std::string& id);
@@ -419,8 +421,9 @@ class Shop {
   Ledger ledger_;
   std::atomic<Micros> last_forgotten_ = std::numeric_limits<Micros>::min();
   mutable std::mutex receipts_mutex_;
-  std::set<std::string> pending_receipts_;  // names of their settings
-  std::set<std::string> modelless_;         // of these, those that wait for versions of models
+  std::set<std::string> pending_receipts_;            // names of their settings
+  std::set<std::string> modelless_;                   // of these, those that wait for versions of models
+  std::map<std::string, nlohmann::json> removed_of_;  // of those that could not be written: rows by table
   KeptModels kept_;
   std::mutex completing_mutex_;  // of reading a stored receipt and writing it again
   std::atomic<bool> write_failed_ = false;

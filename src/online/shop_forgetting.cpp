@@ -56,6 +56,7 @@ void Shop::forget(const std::string& user_id, std::function<void(const Outcome&,
   Change change;
   change.forgotten_users.push_back(user_id);
   submit(std::move(change), [this, user_id, done = std::move(done)](const Outcome& outcome) {
+    if (outcome.stored) receipt_failed(user_id, outcome);
     // The check and the cut of the log take longer than the writing thread may wait.
     if (!outcome.error.empty() || !housekeeping_->run([this, user_id, outcome, done] {
           json receipt;
@@ -63,7 +64,7 @@ void Shop::forget(const std::string& user_id, std::function<void(const Outcome&,
             receipt = finish_forgetting(user_id, outcome);
           } catch (const std::exception& problem) {
             options_.log(fmt::format("forgetting: the receipt is not complete: {}", problem.what()));
-            receipt_failed(user_id);
+            receipt_failed(user_id, outcome);
             receipt = {{"pending", true}, {"removed", outcome.removed}};
           }
           done(outcome, receipt);
@@ -73,11 +74,12 @@ void Shop::forget(const std::string& user_id, std::function<void(const Outcome&,
 }
 
 /// The receipt is completed later, as if the process had ended before it was written.
-void Shop::receipt_failed(const std::string& user_id) {
+void Shop::receipt_failed(const std::string& user_id, const Outcome& outcome) {
   const std::string name = ledger_.name_of(user_key(user_id));
   const std::lock_guard lock(receipts_mutex_);
   pending_receipts_.insert(name);
   modelless_.insert(name);
+  removed_of_[name] = outcome.removed;
   try {
     if (kept_.recount) kept_.recount();
   } catch (const Error&) {
@@ -194,6 +196,7 @@ void Shop::store_receipt(const std::string& name, json receipt) {
       names.erase(name);
   };
   const std::lock_guard lock(receipts_mutex_);
+  removed_of_.erase(name);
   note(pending_receipts_, receipt["pending"] == true);
   note(modelless_, waits_for(receipt, "models"));
 }
@@ -230,6 +233,10 @@ json Shop::receipt_of(const std::string& name, const json& entry) const {
   json receipt = entry.value("receipt", json::object());
   receipt["id"] = name.substr(Ledger::kEntries.size());
   receipt["pending"] = entry.value("pending", true);
+  if (!receipt.contains("removed")) {
+    const std::lock_guard lock(receipts_mutex_);
+    if (const auto found = removed_of_.find(name); found != removed_of_.end()) receipt["removed"] = found->second;
+  }
   if (!receipt.contains("time")) receipt["time"] = format_time(entry.value("time", Micros{0}));
   return receipt;
 }
@@ -244,13 +251,13 @@ std::vector<std::string> Shop::receipts_without_models() const {
   return {modelless_.begin(), modelless_.end()};
 }
 
-void Shop::complete_receipts(const std::vector<std::string>& names, const json& models, bool complete) {
+void Shop::complete_receipts(const std::vector<std::string>& names, const json& models, Micros through, bool complete) {
   for (const auto& name : names) {
     const std::lock_guard one(completing_mutex_);
     const auto entry = store_->setting(name);
-    if (!entry) continue;
+    if (!entry || in_effect_of(*entry).value_or(through) > through) continue;
     json receipt = receipt_of(name, *entry);
-    if (!receipt.contains("waits_for")) settle(receipt, "log", true);  // the process ended before there was one
+    if (!receipt.contains("waits_for")) settle(receipt, "log", true);  // it could not be written then
     if (!complete && receipt.value("models", json()) == models) continue;
     receipt["models"] = models;
     settle(receipt, "models", !complete);
@@ -301,6 +308,7 @@ void Shop::ask_for_recount(std::chrono::steady_clock::time_point clock) {
   const std::lock_guard lock(receipts_mutex_);
   if (!kept_.unfinished || !kept_.unfinished()) {
     recount_again_ = kFirst;
+    next_recount_ = {};
     return;
   }
   if (!kept_.recount || clock < next_recount_) return;

@@ -5,11 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
+#include <sqlite3.h>
 #include <sys/fsuid.h>
 #include <unistd.h>
 
 #include <condition_variable>
 #include <filesystem>
+#include <fstream>
 #include <future>
 #include <thread>
 
@@ -391,6 +393,46 @@ TEST(Recount, WhatFailsForAReasonThatMayPassIsTriedAgain) {
   expect_counts_of(shelf.list().at(0).folder, first, reference);
   EXPECT_THAT(with.shop->receipts(kGone).at(0)["models"][0]["counts"].get<std::string>(),
               HasSubstr("counted anew from "));
+}
+
+TEST(Recount, APublishThatFailedIsCountedAnewWhenItIsTriedAgain) {
+  People with(true), without(false);
+  const std::string first = with.train(kRanking, "first"), reference = without.train(kRanking, "reference");
+  ModelShelf shelf(*with.shop, with.shelf_options());
+  with.forget(kGone);
+  wait_for_recount(with);
+  sqlite3* other = nullptr;  // a program that holds the database for longer than the shop waits
+  ASSERT_EQ(sqlite3_open(with.database().c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "begin immediate", nullptr, nullptr, nullptr), SQLITE_OK);
+  EXPECT_THROW(shelf.publish(first), Failure);
+  sqlite3_close(other);
+  const ModelVersion version = shelf.publish(first);
+  EXPECT_TRUE(version.live);
+  expect_counts_of(version.folder, first, reference);
+  const auto live = with.shop->model("ranked");
+  const LiveModel::Access access(*live);
+  EXPECT_EQ(access.model().item_counts(), Model::read_parts(reference).item_counts);
+}
+
+TEST(Recount, FilesThatAreWrittenAnewAreCountedAnewAlsoWhereTheyAnswer) {
+  People with(true), without(false);
+  const std::string first = with.train(kRanking, "first"), reference = without.train(kRanking, "reference");
+  ModelShelf shelf(*with.shop, with.shelf_options());
+  const std::string folder = shelf.publish(first).folder;
+  with.forget(kGone);
+  wait_for_recount(with);
+  std::ofstream(folder + "/members/popularity.safetensors", std::ios::app) << "damaged";
+  for (const bool activate : {false, true}) {
+    shelf.publish(first, activate);
+    expect_counts_of(folder, first, reference);
+    const auto live = with.shop->model("ranked");
+    const LiveModel::Access access(*live);
+    EXPECT_EQ(access.model().item_counts(), Model::read_parts(reference).item_counts);
+    std::ofstream(folder + "/members/popularity.safetensors", std::ios::app) << "damaged";
+  }
+  const json models = with.shop->receipts(kGone).at(0)["models"];
+  EXPECT_THAT(models[0]["counts"].get<std::string>(), HasSubstr("counted anew from "));
+  EXPECT_EQ(models[0]["live"], true);
 }
 
 TEST(Recount, WhatIsCutOffBecauseTheServerStopsIsNoResult) {
