@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "store/store.h"
+#include "support/message_of.h"
 
 namespace fewshop::testing {
 
@@ -28,20 +29,6 @@ inline int64_t count(Store& store, const std::string& table) {
   auto cursor = store.query("select count(*) from " + table);
   EXPECT_TRUE(cursor->next());
   return cursor->at(0).integer;
-}
-
-template <class Exception, class Body>
-std::string message_of(Body&& body) {
-  try {
-    body();
-  } catch (const Exception& e) {
-    return e.what();
-  } catch (const std::exception& e) {
-    ADD_FAILURE() << "another exception: " << e.what();
-    return "";
-  }
-  ADD_FAILURE() << "no exception";
-  return "";
 }
 
 }  // namespace fewshop::testing

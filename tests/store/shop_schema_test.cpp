@@ -5,6 +5,7 @@
 #include "store/shop_store.h"
 #include "store/shop_support.h"
 #include "store/store.h"
+#include "support/message_of.h"
 #include "support/temp_dir.h"
 
 namespace fewshop {
@@ -13,17 +14,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using namespace testing;
-
-template <class Exception, class Body>
-std::string message_of(Body&& body) {
-  try {
-    body();
-  } catch (const Exception& e) {
-    return e.what();
-  }
-  ADD_FAILURE() << "no exception";
-  return {};
-}
 
 /// Runs SQL as another program would.
 void run(const std::string& path, const std::string& sql) {

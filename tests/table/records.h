@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "support/message_of.h"
 #include "table/record.h"
 
 namespace fewshop::testing {
@@ -30,21 +31,6 @@ inline Read read_all(const std::string& path, const FileFormat& format) {
       all.problems.push_back(std::to_string(record.line) + ": " + record.problem + " | " + std::string(record.raw));
   }
   return all;
-}
-
-/// What() of the exception of this type that body throws.
-template <class Exception, class Body>
-std::string message_of(Body&& body) {
-  try {
-    body();
-  } catch (const Exception& e) {
-    return e.what();
-  } catch (const std::exception& e) {
-    ADD_FAILURE() << "another exception: " << e.what();
-    return "";
-  }
-  ADD_FAILURE() << "no exception";
-  return "";
 }
 
 }  // namespace fewshop::testing
