@@ -11,10 +11,12 @@ struct ItemItemMember::State final : Workspace {
   explicit State(size_t items) : rows_of(items, 0) {}
 
   std::span<const SupportRow> support;
-  std::vector<double> factor;                              // [support rows]
-  ItemSums sums;                                           // without the prior
-  std::vector<int32_t> rows_of;                            // [items] support rows of an item; 0 between calls
-  mutable std::vector<std::pair<float, int32_t>> scratch;  // of candidates; a workspace is one thread's own
+  std::vector<double> factor;    // [support rows] 0 = the row does not count
+  std::vector<int32_t> rows_of;  // [items] support rows of an item; 0 between calls
+  // Made when first asked for; a workspace is one thread's own.
+  mutable bool summed = false;
+  mutable ItemSums sums;  // without the prior
+  mutable std::vector<std::pair<float, int32_t>> scratch;
 };
 
 ItemItemMember::ItemItemMember(Parts parts) : parts_(std::move(parts)) {
@@ -22,6 +24,10 @@ ItemItemMember::ItemItemMember(Parts parts) : parts_(std::move(parts)) {
   require(parts_.weights.rows() == items && parts_.weights.value.size() == parts_.weights.column.size(), parts_.name,
           ": ", parts_.weights.rows(), " rows of weights for ", items, " items; the file is damaged");
   require_sparse_rows(parts_.weights.offsets, parts_.weights.column, items, parts_.name);
+  for (int64_t row = 0; row < items; ++row)
+    for (int64_t e = parts_.weights.offsets[row] + 1; e < parts_.weights.offsets[row + 1]; ++e)
+      require(parts_.weights.column[e - 1] < parts_.weights.column[e], parts_.name,
+              ": weights of an item are not in the order of the others; the file is damaged");
   require_finite(parts_.weights.value, parts_.name);
   require_finite(parts_.prior, parts_.name);
   require_finite({&parts_.repeat_power, 1}, parts_.name);
@@ -45,24 +51,44 @@ void ItemItemMember::fetch(int32_t item) const {
 
 void ItemItemMember::adapt(const TaskView& task, Workspace& workspace) const {
   auto& state = static_cast<State&>(workspace);
-  state.sums.clear();
+  state.summed = false;
   state.support = task.support;
   state.factor.assign(task.support.size(), 0.0);
 
   for (const auto& row : task.support)
     if (knows(row.item) && evidence(row) > 0) ++state.rows_of[row.item];
   for (size_t s = 0; s < task.support.size(); ++s) {
-    if (s + 1 < task.support.size()) fetch(task.support[s + 1].item);
     const auto& row = task.support[s];
     if (!knows(row.item) || !(evidence(row) > 0)) continue;
     const int32_t repeats = state.rows_of[row.item];
-    const double factor = repeats == 1 ? evidence(row) : evidence(row) * std::pow(repeats, parts_.repeat_power - 1.0);
-    state.factor[s] = factor;
-    for (int64_t e = parts_.weights.offsets[row.item]; e < parts_.weights.offsets[row.item + 1]; ++e)
-      state.sums.add(parts_.weights.column[e], factor * parts_.weights.value[e]);
+    state.factor[s] = repeats == 1 ? evidence(row) : evidence(row) * std::pow(repeats, parts_.repeat_power - 1.0);
   }
   for (const auto& row : task.support)
     if (knows(row.item)) state.rows_of[row.item] = 0;
+}
+
+/// The sums of all items that a support row has a weight for.
+void ItemItemMember::sum(const State& state) const {
+  if (state.summed) return;
+  state.sums.clear();
+  for (size_t s = 0; s < state.support.size(); ++s) {
+    if (s + 1 < state.support.size()) fetch(state.support[s + 1].item);
+    const double factor = state.factor[s];
+    if (factor == 0) continue;
+    const int32_t item = state.support[s].item;
+    for (int64_t e = parts_.weights.offsets[item]; e < parts_.weights.offsets[item + 1]; ++e)
+      state.sums.add(parts_.weights.column[e], factor * parts_.weights.value[e]);
+  }
+  state.summed = true;
+}
+
+/// The same score without the sums of the others: its terms in the same order.
+float ItemItemMember::score_directly(const State& state, int32_t item) const {
+  if (!knows(item)) return 0.0F;
+  double sum = 0;
+  for (size_t s = 0; s < state.support.size(); ++s)
+    if (state.factor[s] != 0) sum += state.factor[s] * parts_.weights.at(state.support[s].item, item);
+  return static_cast<float>(parts_.prior[item] + sum);
 }
 
 float ItemItemMember::score_of(const State& state, int32_t item) const {
@@ -72,7 +98,14 @@ float ItemItemMember::score_of(const State& state, int32_t item) const {
 void ItemItemMember::score(const Workspace& workspace, std::span<const int32_t> items, std::span<float> score,
                            std::span<float> variance) const {
   const auto& state = static_cast<const State&>(workspace);
+  constexpr size_t kFew = 8;    // items: looking their weights up is faster than all sums
   constexpr size_t kAhead = 8;  // priors lie far apart: fetched before they are needed
+  std::fill(variance.begin(), variance.end(), 0.0f);
+  if (!state.summed && items.size() <= kFew) {
+    for (size_t i = 0; i < items.size(); ++i) score[i] = score_directly(state, items[i]);
+    return;
+  }
+  sum(state);
   for (size_t i = 0; i < items.size(); ++i) {
     if (i + kAhead < items.size() && knows(items[i + kAhead])) {
       __builtin_prefetch(&parts_.prior[items[i + kAhead]]);
@@ -80,11 +113,11 @@ void ItemItemMember::score(const Workspace& workspace, std::span<const int32_t> 
     }
     score[i] = score_of(state, items[i]);
   }
-  std::fill(variance.begin(), variance.end(), 0.0f);
 }
 
 void ItemItemMember::score_all(const Workspace& workspace, std::span<float> score) const {
   const auto& state = static_cast<const State&>(workspace);
+  sum(state);
   const size_t known = std::min(score.size(), parts_.prior.size());
   std::copy_n(parts_.prior.begin(), known, score.begin());
   std::fill(score.begin() + static_cast<std::ptrdiff_t>(known), score.end(), 0.0F);
@@ -104,6 +137,7 @@ double ItemItemMember::explain(const Workspace& workspace, int32_t item, std::sp
 void ItemItemMember::candidates(const Workspace& workspace, int n, const ItemSet& excluded,
                                 std::vector<int32_t>& items) const {
   const auto& state = static_cast<const State&>(workspace);
+  sum(state);
   const auto found = state.sums.items();
   const auto sums = state.sums.sums();
   constexpr size_t kAhead = 16;  // priors lie far apart

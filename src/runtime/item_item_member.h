@@ -26,7 +26,7 @@ class ItemItemMember final : public Member {
     SparseRows weights;        // [items, items], row = support item, column = scored item
     float kept = 1;            // share of the sum of all squared weights of the fit that is in `weights`
   };
-  /// Throws InvalidInput where sizes disagree, an index is outside, or a value is not finite.
+  /// Throws InvalidInput where sizes disagree, an index is outside or out of order, or a value is not finite.
   explicit ItemItemMember(Parts parts);
 
   std::string_view name() const override { return parts_.name; }
@@ -49,6 +49,8 @@ class ItemItemMember final : public Member {
   struct State;
   bool knows(int32_t item) const { return item >= 0 && static_cast<size_t>(item) < parts_.prior.size(); }
   float score_of(const State& state, int32_t item) const;
+  float score_directly(const State& state, int32_t item) const;
+  void sum(const State& state) const;
   void fetch(int32_t item) const;
 
   Parts parts_;

@@ -42,6 +42,30 @@ TEST(ItemItemMemberTest, ScoresAreSumsOfWeightsOfTheSupport) {
   EXPECT_FLOAT_EQ(score[2], 2 * -0.25f);
 }
 
+TEST(ItemItemMemberTest, FewItemsAreScoredToTheBitAsAllAre) {
+  constexpr int32_t kItems = 60;
+  const ItemItemMember member = random_member(4, kItems);
+  const auto workspace = member.workspace();
+  Random random(5);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<SupportRow> support(random.below(12));
+    for (SupportRow& row : support)
+      row = {.item = static_cast<int32_t>(random.below(kItems + 2)) - 1,
+             .target = static_cast<float>(random.uniform() - 0.2)};
+    std::vector<float> few(kItems), all(kItems), none;
+    member.adapt({support, {}}, *workspace);
+    for (int32_t item = 0; item < kItems; ++item) member.score(*workspace, {&item, 1}, {&few[item], 1}, none);
+    member.score_all(*workspace, all);
+    EXPECT_EQ(few, all);
+    for (int32_t item = 0; item < kItems; ++item) member.score(*workspace, {&item, 1}, {&few[item], 1}, none);
+    EXPECT_EQ(few, all);
+  }
+}
+
+TEST(ItemItemMemberTest, WeightsOutOfOrderAreRefused) {
+  EXPECT_THROW(ItemItemMember({"ease", 0, {0, 0, 0}, {{0, 2, 2, 2}, {2, 1}, {1, 1}}}), InvalidInput);
+}
+
 TEST(ItemItemMemberTest, RepeatPowerSaysHowOftenARepeatedItemCounts) {
   const std::vector<SupportRow> once{{0, 1}}, twice{{0, 1}, {0, 1}};
   EXPECT_FLOAT_EQ(scores(small(0), twice)[1], scores(small(0), once)[1]);
