@@ -125,7 +125,7 @@ struct Loop : std::enable_shared_from_this<Loop> {
   };
   std::deque<Gathered> gathered;
   Random random;  // of request ids
-  bool draining = false, closing = false;
+  bool closing = false;
   std::thread thread;
 };
 

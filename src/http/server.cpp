@@ -108,7 +108,6 @@ struct Server::Impl {
     draining = true;
     for (const auto& loop : loops)
       asio::post(loop->context, [this, loop = loop.get()] {
-        loop->draining = true;
         if (loop == loops[0].get()) listeners.close();
         for (Connection* connection : loop->connections)
           if (connection->idle) connection->cancel();
@@ -148,7 +147,7 @@ struct Server::Impl {
         const bool late = now > connection->deadline;
         connection->timed_out = connection->timed_out || late;
         // `closing` again and again: a connection may just have begun something new.
-        if (late || loop.closing || (loop.draining && connection->idle)) connection->cancel();
+        if (late || loop.closing || (draining && connection->idle)) connection->cancel();
       }
     }
   }
@@ -286,7 +285,7 @@ struct Server::Impl {
   Awaitable<Next> serve_one(C& c) {
     c.buffer.shrink();
     c.timed_out = false;
-    if (c.loop.draining && c.buffer.empty()) co_return Next::kClose;
+    if (draining && c.buffer.empty()) co_return Next::kClose;
     Turn turn;
     if (!co_await read_headers(c, turn)) co_return Next::kClose;
     begin_answer(c, turn);
@@ -297,7 +296,7 @@ struct Server::Impl {
     const Instant read = Clock::now();
     c.deadline = kNever;
     if (!turn.response && !co_await answer(c, turn)) co_return Next::kClose;
-    if (c.loop.draining) turn.keep_alive = false;
+    if (draining) turn.keep_alive = false;
     const bool sent = co_await write(c, turn, read);
     co_return !sent ? Next::kClose : turn.keep_alive ? Next::kAnother : turn.linger ? Next::kLinger : Next::kClose;
   }
