@@ -58,7 +58,9 @@ double syncs_per_second(const std::string& folder) {
 class Bench {
  public:
   Bench(const BenchArguments& arguments, const Globals& globals) : a_(arguments), globals_(globals) {
-    folder_ = a_.folder.empty() ? (std::filesystem::temp_directory_path() / "fewshop-bench").string() : a_.folder;
+    // A folder of its own: it is removed at the end, and whoever names one may have other things there.
+    const auto place = a_.folder.empty() ? std::filesystem::temp_directory_path() : std::filesystem::path(a_.folder);
+    folder_ = (place / "fewshop-bench").string();
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
   }

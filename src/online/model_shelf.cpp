@@ -98,12 +98,13 @@ ModelShelf::ModelShelf(Shop& shop, Options options) : shop_(shop), options_(std:
   shop_.observe([this](const Asker& asker, const ListRequest& request, const ListReply& reply, double seconds) {
     observe(asker, request, reply, seconds);
   });
+  // A pass did not come to its end, or the files are older than the database: from a copy, beside a dump.
+  for (const std::string& folder : uncounted()) folders_.later.insert(folder);
+  const bool older = !folders_.later.empty();
   thread_ = std::thread([this] { loop(); });
   shop_.keep_models({[this](const std::string& counts) { return receipt_list(counts); }, [this] { ask_for_recount(); },
                      [this] { return unfinished_.load(); }});
-  // A pass did not come to its end, or the files are older than the database: from a copy, beside a dump.
-  for (const std::string& folder : uncounted()) folders_.later.insert(folder);
-  if (!shop_.receipts_without_models().empty() || !folders_.later.empty()) ask_for_recount();
+  if (older || !shop_.receipts_without_models().empty()) ask_for_recount();
 }
 
 ModelShelf::~ModelShelf() {

@@ -1,0 +1,141 @@
+// Recounts that were cut off or failed, and are done later.
+#include <sys/fsuid.h>
+#include <unistd.h>
+
+#include "core/cancel.h"
+#include "online/counted_people.h"
+
+namespace fewshop::testing {
+namespace {
+
+using nlohmann::json;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+
+TEST(Recount, APassThatDidNotComeToItsEndIsDoneAtTheNextStart) {
+  People with(true), without(false);
+  const std::string first = with.train(kRanking, "first"), reference = without.train(kRanking, "reference");
+  {
+    ModelShelf shelf(*with.shop, with.shelf_options());
+    shelf.publish(first);
+    // The shelf's thread has other things to do until it is stopped.
+    shelf.background([] { std::this_thread::sleep_for(std::chrono::milliseconds(300)); });
+    with.forget(kGone);
+  }
+  ASSERT_EQ(with.shop->receipts_without_models().size(), 1);
+  Shop::Options options;
+  options.database = with.database();
+  with.shop.reset();
+  with.shop = std::make_unique<Shop>(options);
+  ModelShelf shelf(*with.shop, with.shelf_options());
+  while (!with.shop->receipts_without_models().empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  expect_counts_of(shelf.list().at(0).folder, first, reference);
+}
+
+/// What the thread that runs this may write: nothing that root owns, or everything again.
+void write_as(uid_t user) { setfsuid(user); }
+
+TEST(Recount, WhatFailsForAReasonThatMayPassIsTriedAgain) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can take the right to write from one thread";
+  constexpr uid_t kNobody = 65534;
+  People with(true), without(false);
+  const std::string first = with.train(kRanking, "first"), reference = without.train(kRanking, "reference");
+  std::vector<std::string> log;
+  std::mutex log_mutex;
+  ModelShelf::Options options = with.shelf_options();
+  options.log = [&](const std::string& line) {
+    const std::lock_guard lock(log_mutex);
+    log.push_back(line);
+  };
+  ModelShelf shelf(*with.shop, options);
+  shelf.publish(first);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(with.folder.path()))
+    std::filesystem::permissions(entry.path(), std::filesystem::perms(entry.is_directory() ? 0755 : 0644));
+  std::filesystem::permissions(with.folder.path(), std::filesystem::perms(0755));
+  shelf.background([] { write_as(kNobody); });
+  with.forget(kGone);
+  std::promise<void> tried, looked;
+  shelf.background([&] {
+    write_as(0);
+    tried.set_value();
+    looked.get_future().wait();
+  });
+  tried.get_future().wait();
+  EXPECT_EQ(with.shop->receipts_without_models().size(), 1);
+  const json waiting = with.shop->receipts(kGone).at(0);
+  EXPECT_EQ(waiting["pending"], true);
+  EXPECT_THAT(waiting["models"][0]["counts"].get<std::string>(), HasSubstr("as trained, to be tried again: "));
+  {
+    const std::lock_guard lock(log_mutex);
+    EXPECT_THAT(log, Contains(HasSubstr("cannot be counted anew for now: ")));
+  }
+  looked.set_value();
+  wait_for_recount(with);
+  expect_counts_of(shelf.list().at(0).folder, first, reference);
+  EXPECT_THAT(with.shop->receipts(kGone).at(0)["models"][0]["counts"].get<std::string>(),
+              HasSubstr("counted anew from "));
+}
+
+TEST(Recount, APublishThatFailedIsCountedAnewWhenItIsTriedAgain) {
+  People with(true), without(false);
+  const std::string first = with.train(kRanking, "first"), reference = without.train(kRanking, "reference");
+  ModelShelf shelf(*with.shop, with.shelf_options());
+  with.forget(kGone);
+  wait_for_recount(with);
+  sqlite3* other = nullptr;  // a program that holds the database for longer than the shop waits
+  ASSERT_EQ(sqlite3_open(with.database().c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "begin immediate", nullptr, nullptr, nullptr), SQLITE_OK);
+  EXPECT_THROW(shelf.publish(first), Failure);
+  sqlite3_close(other);
+  const ModelVersion version = shelf.publish(first);
+  EXPECT_TRUE(version.live);
+  expect_counts_of(version.folder, first, reference);
+  const auto live = with.shop->model("ranked");
+  const LiveModel::Access access(*live);
+  EXPECT_EQ(access.model().item_counts(), Model::read_parts(reference).item_counts);
+}
+
+TEST(Recount, FilesThatAreWrittenAnewAreCountedAnewAlsoWhereTheyAnswer) {
+  People with(true), without(false);
+  const std::string first = with.train(kRanking, "first"), reference = without.train(kRanking, "reference");
+  ModelShelf shelf(*with.shop, with.shelf_options());
+  const std::string folder = shelf.publish(first).folder;
+  with.forget(kGone);
+  wait_for_recount(with);
+  std::ofstream(folder + "/members/popularity.safetensors", std::ios::app) << "damaged";
+  for (const bool activate : {false, true}) {
+    shelf.publish(first, activate);
+    expect_counts_of(folder, first, reference);
+    const auto live = with.shop->model("ranked");
+    const LiveModel::Access access(*live);
+    EXPECT_EQ(access.model().item_counts(), Model::read_parts(reference).item_counts);
+    std::ofstream(folder + "/members/popularity.safetensors", std::ios::app) << "damaged";
+  }
+  const json models = with.shop->receipts(kGone).at(0)["models"];
+  EXPECT_THAT(models[0]["counts"].get<std::string>(), HasSubstr("counted anew from "));
+  EXPECT_EQ(models[0]["live"], true);
+}
+
+TEST(Recount, WhatIsCutOffBecauseTheServerStopsIsNoResult) {
+  People with(true), without(false);
+  const std::string first = with.train(kRanking, "first"), reference = without.train(kRanking, "reference");
+  {
+    ModelShelf shelf(*with.shop, with.shelf_options());
+    shelf.publish(first);
+    std::promise<void> begin, cut_off;
+    shelf.background([&] { begin.get_future().wait(); });
+    with.forget(kGone);
+    set_cancelled(true);
+    begin.set_value();
+    shelf.background([&] { cut_off.set_value(); });
+    cut_off.get_future().wait();
+    set_cancelled(false);
+  }
+  EXPECT_EQ(with.shop->receipts_without_models().size(), 1);
+  ModelShelf shelf(*with.shop, with.shelf_options());  // the next start
+  wait_for_recount(with);
+  expect_counts_of(shelf.list().at(0).folder, first, reference);
+}
+
+}  // namespace
+}  // namespace fewshop::testing
