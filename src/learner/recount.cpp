@@ -21,7 +21,7 @@ using nlohmann::json;
 
 constexpr std::array<std::string_view, 6> kCounted = {"global-mean", "item-mean",  "bias",
                                                       "item-knn",    "popularity", "session-knn"};
-constexpr double kMayBeMissing = 0.1;  // of the trained rows, beside those forgotten
+constexpr double kMayBeMissing = 0.1;  // of the trained rows, beside those removed
 
 bool contains(const std::vector<int64_t>& sorted, int64_t value) {
   return std::binary_search(sorted.begin(), sorted.end(), value);
@@ -86,12 +86,11 @@ std::string bytes_of(const Member& member) {
   return file.serialize();
 }
 
-std::string obstacle_of(const Model::Parts& parts, int64_t rows, int64_t forgotten) {
-  const int64_t before = parts.trained_on->rows, missing = before - rows - forgotten;
-  if (static_cast<double>(missing) <= kMayBeMissing * static_cast<double>(before)) return {};
-  return fmt::format(
-      "of the {} rows that it was trained with, {} are not in the database any more, {} of them forgotten", before,
-      before - rows, std::min(forgotten, before - rows));
+std::string obstacle_of(const Recount& counted, int64_t removed) {
+  const int64_t gone = counted.trained_rows - counted.rows, missing = gone - removed;
+  if (static_cast<double>(missing) <= kMayBeMissing * static_cast<double>(counted.trained_rows)) return {};
+  return fmt::format("of the {} rows that it was trained with, {} are not in the database, {} of them removed since",
+                     counted.trained_rows, gone, std::min(removed, gone));
 }
 
 }  // namespace
@@ -112,7 +111,7 @@ TrainedOn trained_on(const Dataset& data, int64_t events_through, const TaskSet&
   return trained;
 }
 
-Recount recount(const std::string& folder, const std::string& database, int64_t forgotten) {
+Recount recount(const std::string& folder, const std::string& database, int64_t removed) {
   Recount result;
   if (is_row_problem(bundle_problem(read_manifest(folder), folder))) {
     result.obstacle = "models that predict rows are not counted anew";
@@ -126,7 +125,8 @@ Recount recount(const std::string& folder, const std::string& database, int64_t 
   LastFit fit(parts, database);
   const TaskSet tasks = fit.tasks();
   result.rows = rows_of(tasks);
-  result.obstacle = obstacle_of(parts, result.rows, forgotten);
+  result.trained_rows = parts.trained_on->rows;
+  result.obstacle = obstacle_of(result, removed);
   result.rows_missing = !result.obstacle.empty();
   if (result.rows_missing) return result;
 

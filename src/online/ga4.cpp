@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "online/body.h"
+#include "online/event_names.h"
 
 namespace fewshop {
 namespace {
@@ -58,6 +59,12 @@ void read_request(object around, const ParseContext& context, Request& request) 
     refuse("client_id, user_id: expected one of them, got none");
 }
 
+/// Other names of the same thing are taken as everywhere, but GA4's own `click` is a link that leads away.
+std::string name_of_event(element name, const ParseLimits& limits) {
+  const std::string text = id_of(name, "name", limits, true);
+  return text == "click" ? text : std::string(canonical_event(text));
+}
+
 std::string derived_id(const Request& request, const Event& event, int64_t index, std::string_view params) {
   const auto id = [&](std::string_view part) {
     Fingerprint print;
@@ -82,7 +89,7 @@ void read_event(element value, int64_t index, const Request& request, const Pars
       time = time_of(member, key, context.now);
   }
   if (!name) refuse("name: expected the name of the event, got none");
-  event.event = id_of(*name, "name", limits, true);
+  event.event = name_of_event(*name, limits);
   event.time = time.value_or(context.now);
   event.user_id = request.user_id;
   event.client_id = request.client_id;
@@ -137,6 +144,10 @@ Incoming parse_ga4(std::string_view body, const ParseContext& context) {
       incoming.refusals.push_back({index, event_id, bad.reason});
       return;
     }
+    // The envelope's consent came with the first event. It comes with each: of a request in part sent again, the first
+    // may be a duplicate.
+    if (request.personalization && !incoming.events.empty())
+      incoming.note_consent(request.user_id, request.client_id, *request.personalization);
     incoming.events.push_back(std::move(event));
     incoming.index.push_back(index);
   };

@@ -25,6 +25,13 @@ bool may_pass(const std::exception& problem) {
          dynamic_cast<const std::bad_alloc*>(&problem);
 }
 
+/// What a receipt says of counts that were counted anew.
+std::string counts_of(const Recount& counted) {
+  std::string text = fmt::format("counted anew from {} rows", counted.rows);
+  if (counted.rows < counted.trained_rows) text += fmt::format("; it was trained with {}", counted.trained_rows);
+  return text;
+}
+
 /// A version lacks rows, and of some who are forgotten just now it is not written down yet how many they were.
 class BeingForgotten : public Failure {
  public:
@@ -140,7 +147,7 @@ json ModelShelf::recount(const ModelVersion& version, Micros through) {
   try {
     members = read_manifest(version.folder).manifest.at("members").get<std::vector<std::string>>();
     const auto read = data_read_of(version.folder).value_or(std::numeric_limits<Micros>::min());
-    counted = fewshop::recount(version.folder, options_.database, shop_.rows_forgotten_since(read));
+    counted = fewshop::recount(version.folder, options_.database, shop_.rows_removed_since(read));
   } catch (const std::exception& problem) {
     if (may_pass(problem)) throw;
     counted.obstacle = problem.what();
@@ -150,10 +157,14 @@ json ModelShelf::recount(const ModelVersion& version, Micros through) {
   if (!counted.obstacle.empty())
     options_.log(fmt::format("models: {}: not counted anew after somebody was forgotten: {}; train it again", name,
                              counted.obstacle));
+  if (counted.obstacle.empty() && counted.few())
+    options_.log(
+        fmt::format("models: {}: counts {} rows since somebody was forgotten, of {} that it was trained with: the "
+                    "others were removed since; train it again",
+                    name, counted.rows, counted.trained_rows));
   if (counted.changed) folders_.changed.insert(version.folder);
   return version_of_receipt(version.scenario, version.version, version.live, members,
-                            counted.obstacle.empty() ? fmt::format("counted anew from {} rows", counted.rows)
-                                                     : "as trained: " + counted.obstacle,
+                            counted.obstacle.empty() ? counts_of(counted) : "as trained: " + counted.obstacle,
                             counted.obstacle.empty());
 }
 

@@ -189,8 +189,9 @@ class Shop {
   /// When the forgetting of somebody last took effect: what read the database before may hold that person. Smallest
   /// Micros = never.
   Micros last_forgotten() const { return last_forgotten_; }
-  /// Rows of events that were removed because their users were forgotten, from a time on.
-  int64_t rows_forgotten_since(Micros time);
+  /// Rows of events that the server removed since then, about: of forgotten users, and as
+  /// ShopStore::rows_removed_since.
+  int64_t rows_removed_since(Micros time);
   /// Whether somebody was forgotten of whom no receipt says yet how many rows were removed.
   bool receipts_unwritten();
   /// The latest receipts of all who were forgotten (of one user, where it is given), by keyed hash, oldest first.

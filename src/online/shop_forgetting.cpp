@@ -265,8 +265,8 @@ void Shop::complete_receipts(const std::vector<std::string>& names, const json& 
   }
 }
 
-int64_t Shop::rows_forgotten_since(Micros time) {
-  int64_t rows = 0;
+int64_t Shop::rows_removed_since(Micros time) {
+  int64_t rows = store_->rows_removed_since(time);
   for (const auto& [name, entry] : store_->settings(std::string(Ledger::kEntries)))
     if (entry.contains("receipt") && in_effect_of(entry).value_or(time) >= time)
       rows += entry["receipt"].value("/removed/events"_json_pointer, int64_t{0});

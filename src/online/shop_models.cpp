@@ -236,7 +236,7 @@ void Shop::make_ready(const std::string& version, const std::string& folder,
     if (problem) std::rethrow_exception(problem);
   };
   wait([&] { journal_.emplace(); });
-  model->put_items([&](const auto& put) {
+  const auto put_all = [&](const auto& put) {
     std::unordered_set<int32_t> recorded;
     store_->each_item_columns([&](const std::string& id, const ShopStore::Columns& columns) {
       const auto hidden = columns.find("hidden");
@@ -253,7 +253,13 @@ void Shop::make_ready(const std::string& version, const std::string& folder,
         if (!recorded.contains(item) && items.at(item).events > 0) unrecorded.emplace_back(item, items.at(item).id);
     }
     for (const auto& [item, id] : unrecorded) put(item, id, {}, false);
-  });
+  };
+  try {
+    model->put_items(put_all);
+  } catch (...) {
+    wait([&] { journal_.reset(); });
+    throw;
+  }
   wait([&] {
     const auto changed = std::move(*journal_);
     journal_.reset();

@@ -53,6 +53,7 @@ class ShopReader {
   std::map<std::string, std::string> joins();
   std::vector<std::string> refusals();
   std::map<std::string, nlohmann::json> settings(const std::string& prefix);
+  int64_t rows_removed_since(Micros time);
   std::optional<nlohmann::json> setting(const std::string& name);
 
  private:

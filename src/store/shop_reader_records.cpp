@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "store/record_row.h"
+#include "store/removed_rows.h"
 #include "store/shop_reader.h"
 
 namespace fewshop {
@@ -172,6 +173,11 @@ std::optional<nlohmann::json> ShopReader::setting(const std::string& name) {
   query.add(name);
   if (!query.step()) return std::nullopt;
   return nlohmann::json::parse(query.view(0));
+}
+
+int64_t ShopReader::rows_removed_since(Micros time) {
+  auto reader = pool_.take();
+  return removed_rows_since(*reader, time);
 }
 
 std::map<std::string, nlohmann::json> ShopReader::settings(const std::string& prefix) {

@@ -176,6 +176,7 @@ class SqliteShopStore final : public ShopStore {
   std::map<std::string, nlohmann::json> settings(const std::string& prefix) override {
     return reader_.settings(prefix);
   }
+  int64_t rows_removed_since(Micros time) override { return reader_.rows_removed_since(time); }
 
  private:
   void open_connection() {
@@ -232,7 +233,7 @@ class SqliteShopStore final : public ShopStore {
     try {
       connection_->exec("begin immediate");
       change(writer);
-      writer.flush();
+      writer.finish();
       connection_->exec("commit");
     } catch (...) {
       undo(writer.identity_changed());

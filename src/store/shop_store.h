@@ -254,6 +254,10 @@ class ShopStore {
   virtual std::vector<std::string> refusals() = 0;
   virtual std::optional<nlohmann::json> setting(const std::string& name) = 0;
   virtual std::map<std::string, nlohmann::json> settings(const std::string& prefix) = 0;
+  /// Rows of events that were removed on the day of `time` or later, counted by day: old ones, those of items and of
+  /// feedback that were deleted, those withheld since somebody refused. Without those of forgotten users, of whom
+  /// receipts tell.
+  virtual int64_t rows_removed_since(Micros time) = 0;
 };
 
 }  // namespace fewshop

@@ -8,6 +8,7 @@
 #include "store/event_codec.h"
 #include "store/person_key.h"
 #include "store/removed_ids.h"
+#include "store/removed_rows.h"
 
 namespace fewshop {
 
@@ -62,6 +63,12 @@ void ShopWriter::flush() {
       .run();
   batches_.emplace_back(next_batch_++, std::move(waiting_));
   waiting_.clear();
+}
+
+void ShopWriter::finish() {
+  flush();
+  count_removed_rows(context_.connection, removed_rows_, context_.now);
+  removed_rows_ = 0;
 }
 
 /// An event that the tables have falls out: it was taken for a new one, and its items were counted.
@@ -121,6 +128,7 @@ int64_t ShopWriter::remove_old(std::span<const OldRow> rows) {
       if (--entry->second == 0) item_changes_.erase(entry);
     }
   }
+  removed_rows_ += removed;
   return removed;
 }
 
@@ -201,7 +209,10 @@ int64_t ShopWriter::set_personalization(const std::string& user_id, const std::s
     context_.identity.refusals.insert(who);
     change("insert or ignore into fewshop_refusals values (?)", who);
   }
-  return user_id.empty() ? settle("client_id = ?1 and guest = 1", client_id) : settle("user_id = ?1", user_id);
+  const int64_t moved =
+      user_id.empty() ? settle("client_id = ?1 and guest = 1", client_id) : settle("user_id = ?1", user_id);
+  if (!given) removed_rows_ += moved;
+  return moved;
 }
 
 int64_t ShopWriter::settle(const std::string& where, const std::string& parameter) {
@@ -232,6 +243,7 @@ int64_t ShopWriter::delete_rows(const std::string& event, const std::string& use
     query.add(user_id).add(item_id).add(event);
     for (; query.step(); ++rows) note_removed_id(context_.connection, query.view(0), context_.now);
   }
+  removed_rows_ += rows;
   return rows;
 }
 

@@ -66,8 +66,8 @@ class ShopWriter final : public ShopStore::Writer {
   int64_t drain(int64_t at_most);
   int64_t come_due(int64_t at_most) { return tables().come_due(context_.now, at_most); }
 
-  /// Writes what waits to the queue; to be called before the commit.
-  void flush();
+  /// Writes what waits, and how many rows were removed; to be called before the commit.
+  void finish();
 
   // What is to be done in memory once the commit has succeeded.
   int64_t drained_through() const { return drained_through_; }
@@ -77,6 +77,7 @@ class ShopWriter final : public ShopStore::Writer {
 
  private:
   EventTables& tables();
+  void flush();
   void drain();
   void store_in_tables(const Event& event);
   int64_t change(const std::string& sql, const std::string& parameter);
@@ -95,6 +96,7 @@ class ShopWriter final : public ShopStore::Writer {
   std::vector<std::pair<int64_t, std::vector<Event>>> batches_;  // flushed in this transaction
   int64_t next_batch_, drained_through_ = 0;
   bool identity_changed_ = false;
+  int64_t removed_rows_ = 0;  // as ShopStore::rows_removed_since() counts
   std::map<std::string, int64_t> item_changes_;
   std::set<std::string> doubled_;
 };

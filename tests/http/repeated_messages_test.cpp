@@ -51,6 +51,24 @@ json consenting(const std::string& id, const std::string& user, const std::strin
           {"consent", {{"personalization", given}}}};
 }
 
+TEST_F(RepeatedMessagesTest, ConsentOfARequestThatIsInPartSentAgainCounts) {
+  const auto collect = [&](bool denied, std::vector<std::string> ids) {
+    json body = {{"user_id", "g"}, {"client_id", "phone"}, {"non_personalized_ads", denied}, {"events", json::array()}};
+    for (const auto& id : ids)
+      body["events"].push_back(json::parse(R"({"name": "view_item", "params": {"event_id": ")" + id +
+                                           R"(", "items": [{"item_id": "item-1"}]}})"));
+    client_->post("/mp/collect", body.dump());
+  };
+  const auto given = [&] { return body_of(client_->get("/api/user/g/export")).at("consent").at("personalization"); };
+  collect(false, {"g1"});
+  EXPECT_EQ(given(), true);
+  collect(true, {"g1"});  // nothing of it is new
+  EXPECT_EQ(given(), true);
+  collect(true, {"g1", "g2"});
+  EXPECT_EQ(given(), false);
+  EXPECT_THAT(items_of("g"), ElementsAre());
+}
+
 TEST_F(RepeatedMessagesTest, AnOldConsentUndoesNoRefusal) {
   const json yes = consenting("c1", "u", "item-1", true), no = consenting("c2", "u", "item-2", false);
   EXPECT_EQ(event(yes).at("accepted"), 1);

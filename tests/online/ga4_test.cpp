@@ -82,6 +82,27 @@ TEST(Ga4Test, ConsentCanBeDenied) {
   EXPECT_TRUE(granted.consents.at(0).given);
 }
 
+TEST(Ga4Test, ConsentComesWithEachEvent) {
+  const Incoming incoming = parse_ga4(
+      R"({"user_id": "u", "non_personalized_ads": true, "events": [{"name": "x"}, {"params": {}}, {"name": "y"}]})",
+      Context());
+  ASSERT_THAT(incoming.events, SizeIs(2));
+  ASSERT_THAT(incoming.consents, SizeIs(2));
+  for (int64_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(incoming.consents[i].effect.event, i);
+    EXPECT_EQ(incoming.consents[i].after, i);
+  }
+}
+
+TEST(Ga4Test, OtherNamesOfTheSameThingAreTaken) {
+  const Incoming incoming = parse_ga4(R"({"client_id": "c", "events": [{"name": "View"}, {"name": "Order Completed"},
+      {"name": "click"}, {"name": "AddToCart"}, {"name": "tutorial_begin"}]})",
+                                      Context());
+  std::vector<std::string> names;
+  for (const Event& event : incoming.events) names.push_back(event.event);
+  EXPECT_THAT(names, ElementsAre("view_item", "purchase", "click", "add_to_cart", "tutorial_begin"));
+}
+
 TEST(Ga4Test, WhatDoesNotFitIsListedOrRefused) {
   EXPECT_THAT(
       reasons(parse_ga4(R"({"client_id": "c", "events": [{"params": {}}, {"name": "x", "params": {"items": 5}},

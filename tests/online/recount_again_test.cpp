@@ -137,5 +137,43 @@ TEST(Recount, WhatIsCutOffBecauseTheServerStopsIsNoResult) {
   expect_counts_of(shelf.list().at(0).folder, first, reference);
 }
 
+TEST(Recount, WhoIsForgottenInTheMidstOfAPublishIsInNoVersion) {
+  constexpr int kRounds = 16;
+  using Clock = std::chrono::steady_clock;
+  People with(true);
+  const std::string first = with.train(kRanking, "first"), expected = with.folder / "expected";
+  ModelShelf shelf(*with.shop, with.shelf_options());
+  auto before = Clock::now();
+  shelf.publish(first, false);
+  for (int round = 0; round < kRounds; ++round) {
+    const auto took = Clock::now() - before;
+    shelf.remove("ranked", shelf.list().at(0).version);
+    before = Clock::now();
+    std::thread publishing([&] { shelf.publish(first, false); });
+    std::this_thread::sleep_for(took * (round % 8) / 6);  // somewhere in it, or just behind
+    const std::string user = fmt::format("u{}", 20 + round);
+    with.forget(user);
+    publishing.join();
+    wait_for_recount(with);
+    std::promise<void> idle;
+    shelf.background([&] { idle.set_value(); });
+    idle.get_future().wait();
+
+    std::filesystem::remove_all(expected);
+    std::filesystem::copy(first, expected, std::filesystem::copy_options::recursive);
+    ASSERT_TRUE(recount(expected, with.database(), 1000).changed);
+    const auto versions = shelf.list();
+    ASSERT_EQ(versions.size(), 1);
+    const auto counted = Model::read_parts(versions[0].folder), without = Model::read_parts(expected);
+    EXPECT_EQ(counted.item_counts, without.item_counts) << user;
+    for (const char* member : {"popularity", "item-knn", "session-knn"})
+      EXPECT_TRUE(bytes_of(counted, member) == bytes_of(without, member)) << user << " " << member;
+    const json models = with.shop->receipts(user).at(0)["models"];
+    ASSERT_EQ(models.size(), 1) << user;
+    EXPECT_EQ(models[0]["version"], versions[0].version);
+    EXPECT_THAT(models[0]["counts"].get<std::string>(), HasSubstr("counted anew from ")) << user;
+  }
+}
+
 }  // namespace
 }  // namespace fewshop::testing

@@ -148,20 +148,59 @@ TEST(Recount, TheFolderOfModelsIsRememberedAndOldTrainingsGo) {
   EXPECT_FALSE(std::filesystem::exists(folder + "/.training"));
 }
 
-TEST(Recount, AVersionWhoseRowsAreGoneStaysAsItWasTrainedAndTheReceiptSaysSo) {
-  People with(true);
-  ModelShelf shelf(*with.shop, with.shelf_options());
-  shelf.publish(with.train(kRanking, "second"));
-  // Half of the rows go by retention.
+void remove_older_than(const People& people, Micros begin) {
   Change change;
   ShopStore::Place place;
-  const auto old = [&](std::string_view, Micros time) { return time < kBegin + 15 * kDay; };
-  with.shop->store().scan_rows(place, 100'000, old, change.old_rows);
-  with.shop->change(std::move(change));
+  const auto old = [&](std::string_view, Micros time) { return time < begin; };
+  people.shop->store().scan_rows(place, 100'000, old, change.old_rows);
+  people.shop->change(std::move(change));
+}
+
+TEST_P(RecountTest, WhatRetentionHasLeftIsCountedHoweverLittle) {
+  People with(true), without(false);
+  const std::string first = with.train(GetParam(), "first"), reference = without.train(GetParam(), "reference");
+  ModelShelf shelf(*with.shop, with.shelf_options());
+  shelf.publish(first);
+  const int64_t trained = Model::read_parts(reference).trained_on->rows;
+  // Half of the rows go by retention, then one that is still there is forgotten.
+  for (const People* people : {&with, &without}) remove_older_than(*people, kBegin + 15 * kDay);
+  EXPECT_GE(with.shop->rows_removed_since(system_time()), trained / 2);
   with.forget("u50");
-  while (!with.shop->receipts_without_models().empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  wait_for_recount(with);
+  const std::string counted = shelf.list().at(0).folder;
+  without.forget("u50");
+  ASSERT_TRUE(recount(reference, without.database(), trained).changed);
+  expect_counts_of(counted, first, reference);
+  const auto rows = read_bundle(counted).manifest["corrected"]["rows"].get<int64_t>();
+  EXPECT_GT(rows, 0);
+  EXPECT_LT(rows, 6 * trained / 10);
+  const json model = with.shop->receipts("u50").at(0)["models"][0];
+  EXPECT_EQ(model["counts"], fmt::format("counted anew from {} rows; it was trained with {}", rows,
+                                         Model::read_parts(first).trained_on->rows));
+  EXPECT_FALSE(model["may_hold"].contains("item-knn"));
+
+  remove_older_than(with, kBegin + 1000 * kDay);  // everything
+  with.forget("u51");
+  wait_for_recount(with);
+  const json empty = with.shop->receipts("u51").at(0)["models"][0];
+  EXPECT_THAT(empty["counts"].get<std::string>(), HasSubstr("counted anew from 0 rows")) << empty.dump(2);
+}
+
+TEST(Recount, AVersionOfAnotherDatabaseStaysAsItWasTrainedAndTheReceiptSaysSo) {
+  People with(true), other(false);
+  ModelShelf::Options options = with.shelf_options();
+  options.check_users = 0;
+  ModelShelf shelf(*with.shop, options);
+  shelf.publish(other.train(kRanking, "other"));
+  // Rows that nobody removed through the server: they were never there.
+  sqlite3* handle = nullptr;
+  ASSERT_EQ(sqlite3_open(with.database().c_str(), &handle), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(handle, "delete from events where user_id < 'u4'", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(handle);
+  with.forget("u50");
+  wait_for_recount(with);
   const auto receipt = with.shop->receipts("u50").at(0);
-  EXPECT_THAT(receipt["models"][0]["counts"].get<std::string>(), HasSubstr("are not in the database any more"));
+  EXPECT_THAT(receipt["models"][0]["counts"].get<std::string>(), HasSubstr("are not in the database"));
   EXPECT_TRUE(receipt["models"][0]["may_hold"].contains("popularity"));
   EXPECT_FALSE(read_bundle(shelf.list().at(0).folder).manifest.contains("corrected"));
 }
