@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "http/coding.h"
 #include "http/url.h"
+#include "online/incoming.h"
 
 namespace fewshop::http {
 namespace {
@@ -62,6 +63,8 @@ Response Answering::answer_of_current_exception(const Request& request, const Ro
     throw;
   } catch (const HttpError& e) {
     return Response::error(e, request.id);
+  } catch (const TooManyValues& e) {
+    return Response::error({413, "too_many_values", e.what()}, request.id);
   } catch (const InvalidInput& e) {
     return Response::error({400, "invalid_request", e.what()}, request.id);
   } catch (const Failure& e) {

@@ -217,6 +217,7 @@ class Trainer : public TrainerBase {
     parts.target_high = high_;
     if (!scenario_.live_events.empty() && problem_.events_through >= 0)
       parts.trained_on = trained_on(data_, problem_.events_through, problem_.partition.train_last, tasks);
+    if (!scenario_.live_events.empty()) parts.item_features = data_.item_features;
   }
 
   std::vector<std::unique_ptr<Learner>> learners_;  // baselines, then the learner proper

@@ -1,5 +1,7 @@
 #include "online/body.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -149,8 +151,9 @@ bool split_envelope(std::string_view text, std::string_view list, std::string& e
 }
 
 void check_count(size_t count, const ParseContext& context) {
-  require(count <= static_cast<size_t>(context.limits.events), "expected up to ", context.limits.events,
-          " events in one body, got ", count, "; send them in several");
+  if (count > static_cast<size_t>(context.limits.events))
+    throw TooManyValues(fmt::format("expected up to {} events in one body, got {}; send them in several",
+                                    context.limits.events, count));
 }
 
 /// Reads pieces one by one; false where none is JSON.

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "core/random.h"
 #include "store/event.h"
 
@@ -17,6 +18,12 @@ struct ParseLimits {
   int64_t id_bytes = 1024;         // of an id, of the name of an event
   int64_t extra_bytes = 64 << 10;  // of what has no column, as JSON; of labels
   int depth = 32;                  // of nesting in one event
+};
+
+/// A body that can be read and holds more than ParseLimits::events.
+class TooManyValues : public InvalidInput {
+ public:
+  using InvalidInput::InvalidInput;
 };
 
 /// What a parser needs beside the body.

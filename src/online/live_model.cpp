@@ -1,7 +1,10 @@
 #include "online/live_model.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <unordered_map>
 
 #include "core/error.h"
 #include "runtime/bayes_member.h"
@@ -23,6 +26,22 @@ std::string obstacle(const Scenario& s) {
     return problem.what();
   }
   return {};
+}
+
+bool same(std::span<const ColumnView> a, std::span<const ColumnView> b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const ColumnView& one, const ColumnView& other) {
+    return std::ranges::equal(one.dense, other.dense) && std::ranges::equal(one.ids, other.ids);
+  });
+}
+
+EncodedEntity owned(std::span<const ColumnView> views) {
+  EncodedEntity entity;
+  for (const ColumnView& view : views) {
+    entity.dense.emplace_back(view.dense.begin(), view.dense.end());
+    entity.ids.emplace_back(view.ids.begin(), view.ids.end());
+  }
+  for (size_t c = 0; c < views.size(); ++c) entity.views.push_back({entity.dense[c], entity.ids[c]});
+  return entity;
 }
 
 }  // namespace
@@ -73,26 +92,65 @@ bool LiveModel::shares_from(int64_t items) const {
   return ranking() && std::ssize(shop_item_) >= items;
 }
 
-void LiveModel::put_item_locked(int32_t item, const std::string& id, const ColumnValues& columns, bool shown) {
+std::vector<std::string> LiveModel::read_sources(const std::string& database) {
+  std::vector<std::string> problems;
+  const auto reader = [&](const Source& source, const std::string& key, const std::string& section,
+                          const std::vector<ColumnEncoder>& encoders, const char* plain_table,
+                          const char* plain_key) -> std::unique_ptr<EntityReader> {
+    const bool plain =
+        source.sql.empty() && (source.table.empty() || (source.table == plain_table && key == plain_key));
+    if (plain || encoders.empty()) return nullptr;
+    try {
+      return std::make_unique<EntityReader>(database, source, key, section, encoders,
+                                            EntityReader::Options{.lenient = true});
+    } catch (const InvalidInput& problem) {
+      problems.push_back(fmt::format("{} of {}: features come from the columns of the table {}: {}", section, name(),
+                                     plain_table, problem.what()));
+      return nullptr;
+    }
+  };
+  const Scenario& s = scenario();
+  item_source_ = reader(s.items, s.items_key, "items", model_->encoders().items, "items", "item_id");
+  task_source_ = reader(s.tasks, s.tasks_key, "tasks", model_->encoders().tasks, "users", "user_id");
+  return problems;
+}
+
+/// What the model knew of an item until now: as it was put last, else as training had it; none where nobody says.
+std::vector<ColumnView> LiveModel::features_before(int32_t own) const {
+  if (!encoded_[own].views.empty()) return encoded_[own].views;
+  const auto& trained = model_->parts().item_features;
+  return trained && own < trained->rows ? trained->row(own) : std::vector<ColumnView>();
+}
+
+std::optional<EncodedEntity> LiveModel::encoded(const std::string& id, const ColumnValues* columns) const {
+  if (!columns) return std::nullopt;
+  if (item_source_)
+    if (const auto values = item_source_->values(id)) return encode_entity(model_->encoders().items, *values);
+  return encode_entity(model_->encoders().items, *columns);
+}
+
+void LiveModel::put_item_locked(int32_t item, const std::string& id, std::optional<EncodedEntity> now, bool shown) {
   if (std::ssize(model_item_) <= item) model_item_.resize(item + 1, -1);
-  EncodedEntity encoded = encode_entity(model_->encoders().items, columns);
   int32_t& own = model_item_[item];
   if (own < 0) own = model_->find_item(id);
+  const auto& trained = model_->parts().item_features;
+  if (!now && own >= 0 && trained && own < trained->rows)
+    now = owned(trained->row(own));
+  else if (!now)
+    now = encode_entity(model_->encoders().items, {});
   if (own < 0) {
-    own = model_->add_item(id, encoded.views);
+    own = model_->add_item(id, now->views);
     shop_item_.push_back(-1);
     encoded_.emplace_back();
-  } else if (!encoded_[own].views.empty() && !encoded.views.empty()) {
-    const EncodedEntity& before = encoded_[own];
-    if (before.dense != encoded.dense || before.ids != encoded.ids)
-      model_->change_item(own, before.views, encoded.views);
+  } else if (const auto before = features_before(own); !before.empty() && !same(before, now->views)) {
+    model_->change_item(own, before, now->views);
   }
   not_shown_.set(own, !shown);
   if (shop_item_[own] != item) {
     shop_item_[own] = item;
     for (auto& [filter, items] : passing_) items->set(own, filter->contains(item));
   }
-  encoded_[own] = std::move(encoded);
+  encoded_[own] = std::move(*now);
 }
 
 std::shared_ptr<const ItemSet> LiveModel::passing(const std::shared_ptr<const ItemSet>& filter) const {
@@ -118,22 +176,33 @@ std::shared_ptr<const ItemSet> LiveModel::passing(const std::shared_ptr<const It
   return items;
 }
 
-void LiveModel::put_item(int32_t item, const std::string& id, const ColumnValues& columns, bool shown) {
+void LiveModel::put_item(int32_t item, const std::string& id, const ColumnValues* columns, bool shown) {
+  auto now = encoded(id, columns);
   const std::unique_lock lock(mutex_);
-  put_item_locked(item, id, columns, shown);
+  put_item_locked(item, id, std::move(now), shown);
 }
 
-void LiveModel::put_items(
-    const std::function<void(const std::function<void(int32_t, const std::string&, const ColumnValues&, bool)>&)>&
-        each) {
+void LiveModel::put_items(const std::function<void(const PutItem&)>& each) {
+  std::unordered_map<std::string, EncodedEntity> of_source;
+  if (item_source_)
+    item_source_->each([&](const std::string& id, const EntityValues& values) {
+      of_source.try_emplace(id, encode_entity(model_->encoders().items, values));
+    });
   const std::unique_lock lock(mutex_);
-  each([&](int32_t item, const std::string& id, const ColumnValues& columns, bool shown) {
-    put_item_locked(item, id, columns, shown);
+  each([&](int32_t item, const std::string& id, const ColumnValues* columns, bool shown) {
+    std::optional<EncodedEntity> now;
+    if (const auto found = of_source.find(id); columns && found != of_source.end())
+      now = std::move(found->second);
+    else if (columns)
+      now = encode_entity(model_->encoders().items, *columns);
+    put_item_locked(item, id, std::move(now), shown);
   });
 }
 
-EncodedEntity LiveModel::describe(const ColumnValues& columns) const {
-  return encode_entity(model_->encoders().tasks, columns);
+EncodedEntity LiveModel::describe(const std::string& user_id, const std::function<ColumnValues()>& columns) const {
+  if (task_source_)
+    if (const auto values = task_source_->values(user_id)) return encode_entity(model_->encoders().tasks, *values);
+  return encode_entity(model_->encoders().tasks, columns());
 }
 
 std::unique_ptr<ModelSession> LiveModel::take_session() const {

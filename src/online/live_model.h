@@ -19,6 +19,7 @@
 #include "runtime/model.h"
 #include "scenario/condition.h"
 #include "task/arrange_support.h"
+#include "task/entity_reader.h"
 
 namespace fewshop {
 
@@ -47,12 +48,18 @@ class LiveModel {
   /// Numbers of the kinds of event that its support is made of.
   std::set<int32_t> kinds() const;
 
-  /// The shop's item `item` (of the ItemTable) is now as `columns` say; one that the model does not know becomes known.
+  /// From now on features of items and tasks are those that the scenario's [items] and [tasks] give in this database,
+  /// where they are not plainly the tables items and users, whose columns the caller gives. What such a source does not
+  /// have is as those columns say. Returns why a source cannot be read, a sentence for each.
+  std::vector<std::string> read_sources(const std::string& database);
+
+  /// The shop's item `item` (of the ItemTable) is now as `columns` say, features that training had included; one that
+  /// the model does not know becomes known. nullptr: the shop has no record of it, and what training knew holds.
   /// `shown` false: never an answer.
-  void put_item(int32_t item, const std::string& id, const ColumnValues& columns, bool shown);
+  void put_item(int32_t item, const std::string& id, const ColumnValues* columns, bool shown);
   /// Many at once, after loading: one lock.
-  void put_items(const std::function<void(const std::function<void(int32_t item, const std::string& id,
-                                                                   const ColumnValues& columns, bool shown)>&)>& each);
+  using PutItem = std::function<void(int32_t item, const std::string& id, const ColumnValues* columns, bool shown)>;
+  void put_items(const std::function<void(const PutItem&)>& each);
 
   class Access;
   /// Keeps the model as it is, for answers that are worked out together.
@@ -117,8 +124,10 @@ class LiveModel {
   /// What became of the last build; nothing where there was none.
   std::optional<CellIndex::Report> index_report() const;
 
-  /// Encoded description of a task from the columns of [tasks].
-  EncodedEntity describe(const ColumnValues& columns) const;
+  /// Encoded description of a task: of the user, where [tasks] is not plainly the table users, else from its columns.
+  EncodedEntity describe(const std::string& user_id, const std::function<ColumnValues()>& columns) const;
+  /// Of nobody.
+  EncodedEntity describe_nobody() const { return encode_entity(model_->encoders().tasks, {}); }
   bool has_description() const { return !model_->encoders().tasks.empty(); }
   /// Whether it has learned vectors of items.
   bool has_vectors() const { return vectors_ != nullptr; }
@@ -135,7 +144,9 @@ class LiveModel {
   std::unique_ptr<ModelSession> take_session() const;
   struct IndexQueries;
   IndexQueries index_queries(std::span<const std::vector<LiveRow>> users, Micros now) const;
-  void put_item_locked(int32_t item, const std::string& id, const ColumnValues& columns, bool shown);
+  void put_item_locked(int32_t item, const std::string& id, std::optional<EncodedEntity> now, bool shown);
+  std::optional<EncodedEntity> encoded(const std::string& id, const ColumnValues* columns) const;
+  std::vector<ColumnView> features_before(int32_t own) const;
   std::shared_ptr<const ItemSet> passing(const std::shared_ptr<const ItemSet>& filter) const;
   std::optional<float> target(const LiveRow& row) const;
 
@@ -144,6 +155,7 @@ class LiveModel {
   BayesMember* vectors_ = nullptr;  // one of the model's members
   std::vector<KindUse> uses_;       // [kinds of event]
   std::optional<Condition> positive_;
+  std::unique_ptr<EntityReader> item_source_, task_source_;  // null: the tables items and users
 
   mutable std::shared_mutex mutex_;     // of what follows, and of the model's items
   std::vector<int32_t> model_item_;     // [shop items] -1 = not yet known

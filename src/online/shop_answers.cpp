@@ -95,9 +95,10 @@ Shop::TaskState Shop::task_state(const Asker& asker, const LiveModel* model) {
   }
   if (model && model->has_description()) {
     if (!user.empty() && !refused(user, asker.client_id))
-      state.description = model->describe(store_->user_columns(user).value_or(ShopStore::Columns{}));
+      state.description =
+          model->describe(user, [&] { return store_->user_columns(user).value_or(ShopStore::Columns{}); });
     else
-      state.description = model->describe({});
+      state.description = model->describe_nobody();
   }
   return state;
 }

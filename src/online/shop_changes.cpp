@@ -248,13 +248,13 @@ void Shop::count_kind(const std::string& kind) {
 void Shop::apply_item(const std::string& id) {
   // An item is known once everything has been read: reading may fail, and is tried again.
   const auto record = store_->item(id);
-  const auto columns = store_->item_columns(id).value_or(ShopStore::Columns{});
+  const auto columns = store_->item_columns(id);
   const int32_t item = items_.add(id);
   const bool shown = record && !record->hidden;
   items_.set(item, record.has_value(), shown, record ? record->time : 0);
-  for (const auto& model : following()) model->put_item(item, id, columns, shown);
+  for (const auto& model : following()) model->put_item(item, id, columns ? &*columns : nullptr, shown);
   if (journal_) journal_->push_back(id);
-  views_.changed(item, id, columns);
+  views_.changed(item, id, columns.value_or(ShopStore::Columns{}));
 }
 
 void Shop::apply(const Change& change, Outcome& outcome) {

@@ -215,6 +215,7 @@ void Shop::make_ready(const std::string& version, const std::string& folder,
                       const std::function<void(const std::shared_ptr<LiveModel>&)>& swap) {
   const std::lock_guard one(publish_mutex_);
   auto model = std::make_shared<LiveModel>(version, folder, Model::load(folder), kinds_);
+  for (const auto& problem : model->read_sources(options_.database)) options_.log(problem);
   // Items are put while others change: what changes meanwhile is put again before the swap, on the writing thread.
   const auto wait = [&](std::function<void()> task) {
     std::mutex mutex;
@@ -243,7 +244,7 @@ void Shop::make_ready(const std::string& version, const std::string& folder,
       const bool shown = hidden == columns.end() || !hidden->second || *hidden->second == "0";
       const int32_t item = items_.add(id);
       recorded.insert(item);
-      put(item, id, columns, shown);
+      put(item, id, &columns, shown);
     });
     // Items that no record describes are never an answer, and yet part of what people did.
     std::vector<std::pair<int32_t, std::string>> unrecorded;
@@ -252,7 +253,7 @@ void Shop::make_ready(const std::string& version, const std::string& folder,
       for (int32_t item = 0; item < items.size(); ++item)
         if (!recorded.contains(item) && items.at(item).events > 0) unrecorded.emplace_back(item, items.at(item).id);
     }
-    for (const auto& [item, id] : unrecorded) put(item, id, {}, false);
+    for (const auto& [item, id] : unrecorded) put(item, id, nullptr, false);
   };
   try {
     model->put_items(put_all);
@@ -265,8 +266,8 @@ void Shop::make_ready(const std::string& version, const std::string& folder,
     journal_.reset();
     for (const auto& id : changed) {
       const auto record = store_->item(id);
-      model->put_item(items_.add(id), id, store_->item_columns(id).value_or(ShopStore::Columns{}),
-                      record && !record->hidden);
+      const auto columns = store_->item_columns(id);
+      model->put_item(items_.add(id), id, columns ? &*columns : nullptr, record && !record->hidden);
     }
     swap(model);
   });

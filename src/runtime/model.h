@@ -151,6 +151,7 @@ class Model {
     nlohmann::json manifest = nlohmann::json::object();  // facts of the training: fingerprints, seed, constants
     std::vector<std::string> item_ids, kinds;
     std::vector<int32_t> item_counts;
+    std::optional<Columns> item_features;  // [items] encoded as training had them; of scenarios with [live]
     std::vector<std::unique_ptr<Member>> members;
     std::vector<std::string> baselines;  // names of the members that the report calls baselines
     std::string learner;                 // the member that the learner itself fitted; "" = baselines only

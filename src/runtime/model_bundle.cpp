@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "runtime/gate_json.h"
+#include "runtime/item_features_file.h"
 #include "runtime/members.h"
 #include "runtime/model.h"
 #include "scenario/names.h"
@@ -55,6 +56,7 @@ void Model::save(const std::string& folder, const json& report, const json& run)
   weights.put_strings("item_ids", p_.item_ids);
   weights.put_strings("kinds", p_.kinds);
   weights.put("item_counts", p_.item_counts);
+  if (p_.item_features) put_item_features(weights, *p_.item_features);
   weights.put("target_range", std::vector<float>{p_.target_low, p_.target_high});
   weights.put("stack.members", std::vector<int32_t>(p_.stack.members.begin(), p_.stack.members.end()));
   weights.put("stack.coefficient", p_.stack.coefficient);
@@ -111,6 +113,9 @@ Model::Parts Model::read_parts(const Bundle& bundle, const std::string& folder) 
     parts.item_ids = weights.get_strings("item_ids");
     parts.kinds = weights.get_strings("kinds");
     parts.item_counts = weights.get<int32_t>("item_counts");
+    if (has_item_features(weights))
+      parts.item_features =
+          get_item_features(weights, parts.encoders.items, static_cast<int64_t>(parts.item_ids.size()));
     const auto range = weights.get<float>("target_range");
     require(range.size() == 2, "target_range has ", range.size(), " entries, expected 2");
     parts.target_low = range[0];

@@ -1,9 +1,8 @@
-#include <algorithm>
-
 #include "bundle/bundle.h"
 #include "bundle/tensor_file.h"
 #include "core/error.h"
 #include "runtime/gate_json.h"
+#include "runtime/item_features_file.h"
 #include "runtime/row_members.h"
 #include "runtime/row_model.h"
 
@@ -18,55 +17,6 @@ const std::string& file(const Bundle& bundle, const std::string& name) {
   const auto found = bundle.files.find(name);
   require(found != bundle.files.end(), "bundle: ", name, " is missing");
   return found->second;
-}
-
-/// Encoded columns as tensors: dense columns their numbers, the others ids and where each row's end.
-void put_columns(TensorFile& file, const Columns& columns) {
-  for (size_t c = 0; c < columns.columns.size(); ++c) {
-    const std::string name = "item_features." + std::to_string(c);
-    const Column& column = columns.columns[c];
-    if (column.width) {
-      file.put(name + ".dense", column.dense, {columns.rows, column.width});
-    } else {
-      file.put(name + ".offsets", column.offsets);
-      file.put(name + ".ids", column.ids);
-    }
-  }
-}
-
-struct ItemArrays {
-  std::vector<std::vector<float>> dense;
-  std::vector<std::vector<int64_t>> offsets;
-  std::vector<std::vector<int32_t>> ids;
-};
-
-Columns get_columns(const TensorFile& file, const std::vector<ColumnEncoder>& encoders, int64_t rows) {
-  const auto arrays = std::make_shared<ItemArrays>();
-  Columns columns{rows, {}, {arrays}};
-  arrays->dense.resize(encoders.size());
-  arrays->offsets.resize(encoders.size());
-  arrays->ids.resize(encoders.size());
-  for (size_t c = 0; c < encoders.size(); ++c) {
-    const std::string name = "item_features." + std::to_string(c);
-    Column column{
-        encoders[c].spec.name, encoders[c].width, static_cast<int32_t>(encoders[c].vocabulary.size()), {}, {}, {}};
-    if (column.width) {
-      arrays->dense[c] = file.get<float>(name + ".dense");
-      column.dense = arrays->dense[c];
-      require(column.dense.size() == static_cast<size_t>(rows * column.width), name, ": wrong size");
-    } else {
-      arrays->offsets[c] = file.get<int64_t>(name + ".offsets");
-      arrays->ids[c] = file.get<int32_t>(name + ".ids");
-      column.offsets = arrays->offsets[c];
-      column.ids = arrays->ids[c];
-      require(column.offsets.size() == static_cast<size_t>(rows + 1) && column.offsets.front() == 0 &&
-                  column.offsets.back() == static_cast<int64_t>(column.ids.size()) &&
-                  std::is_sorted(column.offsets.begin(), column.offsets.end()),
-              name, ": offsets do not go with its ids");
-    }
-    columns.columns.push_back(column);
-  }
-  return columns;
 }
 
 }  // namespace
@@ -85,7 +35,7 @@ void RowModel::save(const std::string& folder, const json& report, const json& r
   weights.put_strings("item_ids", p_.item_ids);
   weights.put_strings("kinds", p_.kinds);
   weights.put("item_counts", p_.item_counts);
-  put_columns(weights, p_.item_features);
+  put_item_features(weights, p_.item_features);
   weights.put("mix.members", std::vector<int32_t>(p_.mix.members.begin(), p_.mix.members.end()));
   weights.put("mix.coefficient", p_.mix.coefficient);
   files["weights.safetensors"] = weights.serialize();
@@ -124,7 +74,7 @@ std::shared_ptr<RowModel> RowModel::from_bundle(const Bundle& bundle, const std:
     parts.item_ids = weights.get_strings("item_ids");
     parts.kinds = weights.get_strings("kinds");
     parts.item_counts = weights.get<int32_t>("item_counts");
-    parts.item_features = get_columns(weights, parts.encoders.items, static_cast<int64_t>(parts.item_ids.size()));
+    parts.item_features = get_item_features(weights, parts.encoders.items, static_cast<int64_t>(parts.item_ids.size()));
     const auto members = weights.get<int32_t>("mix.members");
     parts.mix.members.assign(members.begin(), members.end());
     parts.mix.coefficient = weights.get<float>("mix.coefficient");

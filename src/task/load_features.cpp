@@ -11,7 +11,7 @@
 namespace fewshop {
 namespace {
 
-constexpr int64_t kRowsBetweenChecks = 1024;
+constexpr int64_t kEntitiesBetweenChecks = 1024;
 
 }  // namespace
 
@@ -22,7 +22,7 @@ Interner read_keys(Store& store, const EntitySource& entities, std::vector<std::
   int64_t rows = 0, missing = 0;
   Progress progress("keys of " + entities.section, 0);
   for (; cursor->next(); ++rows) {
-    if (rows % kRowsBetweenChecks == 0) progress.advance(rows > 0 ? kRowsBetweenChecks : 0);
+    if (rows % kEntitiesBetweenChecks == 0) progress.advance(rows > 0 ? kEntitiesBetweenChecks : 0);
     const Value value = cursor->at(key);
     if (value.is_null())
       ++missing;
@@ -49,7 +49,7 @@ std::vector<RawColumn> read_features(Store& store, const EntitySource& entities,
   for (size_t i = 0; i < ids.size(); ++i) places[ids[i]].push_back(static_cast<int64_t>(i));
   Progress progress("features of " + entities.section, static_cast<int64_t>(ids.size()));
   for (int64_t rows = 0; cursor->next(); ++rows) {
-    if (rows % kRowsBetweenChecks == 0) progress.advance(rows > 0 ? kRowsBetweenChecks : 0);
+    if (rows % kEntitiesBetweenChecks == 0) progress.advance(rows > 0 ? kEntitiesBetweenChecks : 0);
     const auto found = places.find(cursor->at(key).to_text());
     if (found == places.end()) continue;
     collector.add(*cursor, found->second);

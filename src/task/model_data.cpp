@@ -4,6 +4,7 @@
 #include <array>
 #include <numeric>
 
+#include "task/entity_reader.h"
 #include "task/load_features.h"
 #include "task/order_rows.h"
 #include "task/raw_rows.h"
@@ -46,7 +47,7 @@ void keep_latest(const Dataset& data, std::vector<int32_t>& rows, int limit) {
 }  // namespace
 
 ModelData::ModelData(Model& model, const std::string& database)
-    : model_(model), store_(open_store(database, Store::Access::kRead)) {
+    : model_(model), database_(database), store_(open_store(database, Store::Access::kRead)) {
   learn_new_items();
 }
 
@@ -100,20 +101,10 @@ TaskInput ModelData::task(const std::string& id, std::optional<Micros> at) {
 }
 
 EntityValues ModelData::description(const std::string& id) const {
-  EntityValues values;
   const Scenario& s = model_.scenario();
-  if (s.tasks.table.empty() && s.tasks.sql.empty()) return values;
-  const auto cursor = open_source(*store_, s.tasks, {}, "tasks", {{s.tasks_key, id}});
-  std::vector<int> columns;
-  for (const ColumnEncoder& encoder : model_.encoders().tasks)
-    columns.push_back(
-        column_of(*cursor, encoder.spec.name.substr(encoder.spec.name.find('.') + 1), s.tasks, encoder.spec.name));
-  if (!cursor->next()) return values;  // the first row of a key counts
-  for (size_t c = 0; c < columns.size(); ++c) {
-    const TableColumn& column = cursor->columns()[columns[c]];
-    values[column.name] = feature_text(cursor->at(columns[c]), column.type, model_.encoders().tasks[c].spec.type);
-  }
-  return values;
+  if (s.tasks.table.empty() && s.tasks.sql.empty()) return {};
+  EntityReader tasks(database_, s.tasks, s.tasks_key, "tasks", model_.encoders().tasks, {});
+  return tasks.values(id).value_or(EntityValues{});
 }
 
 std::vector<std::string> ModelData::hidden_items() const {

@@ -43,6 +43,7 @@ class ModelData {
   void learn_new_items();
 
   Model& model_;
+  std::string database_;
   std::unique_ptr<Store> store_;
 };
 

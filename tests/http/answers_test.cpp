@@ -155,6 +155,15 @@ TEST_F(AnswersTest, WriteBackIsForRecommendedListsOnly) {
   EXPECT_EQ(feedback(), before + 3);
 }
 
+TEST_F(AnswersTest, ABodyOfTooManyEventsIsTooLarge) {
+  json events = json::array();
+  for (int i = 0; i < 10'001; ++i) events.push_back({{"event", "view_item"}, {"user_id", "u"}, {"item_id", "item-1"}});
+  const json refusal = post("/api/events", events, 413);
+  EXPECT_EQ(refusal.at("error").at("code"), "too_many_values") << refusal.dump();
+  events.erase(0);
+  EXPECT_EQ(post("/api/events", events).at("accepted"), 10'000);
+}
+
 TEST_F(AnswersTest, ListsThatNobodyIsAskedFor) {
   const json popular = get("/api/popular?n=3");
   EXPECT_EQ(popular, get("/api/non-personalized/popular?n=3"));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/random.h"
+#include "feature/entity_columns.h"
 #include "runtime/bayes_member.h"
 #include "runtime/bias_member.h"
 #include "runtime/item_item_member.h"
@@ -15,7 +16,8 @@
 namespace fewshop::testing {
 
 /// A model with random numbers in it and every part that a trained one has: bayes, baselines, stack, gate, encoders.
-/// Items are called "item-0", "item-1", ...; their one feature is "colour" (red, green, blue), that of a task "age".
+/// Items are called "item-0", "item-1", ...; their one feature is "colour" (red, green, blue in turn), that of a task
+/// "age".
 /// The gate is shut without support (the first baseline is served) and open from one group on.
 struct SmallModelOptions {
   Problem problem = Problem::kRanking;
@@ -120,6 +122,17 @@ inline std::shared_ptr<Model> small_model(const SmallModelOptions& options = {})
   for (int i = 0; i < n; ++i) {
     parts.item_ids.push_back("item-" + std::to_string(i));
     parts.item_counts.push_back(static_cast<int32_t>(random.below(200)));
+  }
+
+  if (options.live) {
+    EntityColumns colours({0, {{"items.colour", 0, 3, {}, {}, {}}}, {}});
+    for (int32_t i = 0; i < n; ++i) {
+      const int32_t colour = i % 3;
+      colours.append(std::vector<ColumnView>{{{}, {&colour, 1}}});
+    }
+    const auto kept = std::make_shared<EntityColumns>(colours.columns());
+    parts.item_features = kept->columns();
+    parts.item_features->storage = {kept};
   }
 
   parts.members.push_back(std::make_unique<BayesMember>(std::move(a)));
