@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <thread>
 
 #include "online/ledger.h"
 #include "online/live_shop.h"
@@ -13,6 +14,7 @@ namespace fewshop::testing {
 namespace {
 
 using nlohmann::json;
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -74,6 +76,7 @@ TEST(Forget, TheReceiptSaysWhatWasRemovedAndThatTheUserIsANewcomer) {
   EXPECT_EQ(receipt["check"]["newcomer"], true) << receipt.dump(2);
   EXPECT_EQ(receipt["check"]["asked"].size(), 1);
   EXPECT_EQ(receipt["pending"], false);
+  EXPECT_THAT(receipt["out_of_reach"].dump(), AllOf(HasSubstr("dumps"), HasSubstr("backups"), HasSubstr("bundles")));
   EXPECT_THAT(receipt.dump(), Not(HasSubstr("ann")));
   EXPECT_THAT(receipt["models"][0]["may_hold"].dump(), HasSubstr("bayes"));
   const auto after = live.shop->export_user("ann");
@@ -99,6 +102,33 @@ TEST(Forget, NothingOfTheUserIsLeftInAnyFile) {
     EXPECT_THAT(read_whole(entry.path()), Not(HasSubstr("of-zoe"))) << entry.path();
     EXPECT_THAT(read_whole(entry.path()), Not(HasSubstr("zoe-from"))) << entry.path();
   }
+}
+
+TEST(Forget, TheReceiptWaitsForTheLogWhileAReaderHoldsIt) {
+  LiveShop live;
+  live.event("e1", "zoe-from-riga", "item-1");
+  const std::filesystem::path database = live.folder / "shop.db";
+  sqlite3* reader = nullptr;
+  ASSERT_EQ(sqlite3_open(database.c_str(), &reader), SQLITE_OK);
+  sqlite3_busy_timeout(reader, 10'000);
+  // What it has read stays as it was, so the log cannot be cut.
+  for (const char* sql : {"begin", "select count(*) from events"})
+    EXPECT_EQ(sqlite3_exec(reader, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sql;
+  const auto receipt = forget(live, "zoe-from-riga");
+  EXPECT_EQ(receipt["pending"], true) << receipt.dump(2);
+  EXPECT_THAT(receipt["waits_for"], Contains("log"));
+  EXPECT_EQ(live.shop->receipts("zoe-from-riga")[0]["pending"], true);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1200));  // it is tried again every second
+  EXPECT_THAT(live.shop->receipts("zoe-from-riga")[0]["waits_for"], Contains("log")) << "the reader is still there";
+
+  EXPECT_EQ(sqlite3_exec(reader, "commit", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(reader);
+  const auto waits = [&] { return live.shop->receipts("zoe-from-riga")[0]["pending"] == true; };
+  for (int i = 0; i < 400 && waits(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(25));
+  EXPECT_FALSE(waits());
+  EXPECT_TRUE(live.shop->receipts("zoe-from-riga")[0]["waits_for"].empty());
+  for (const auto& entry : std::filesystem::directory_iterator(live.folder.path()))
+    if (entry.is_regular_file()) EXPECT_THAT(read_whole(entry.path()), Not(HasSubstr("zoe-from"))) << entry.path();
 }
 
 TEST(Forget, CountsOfItemsAreThoseOfAShopThatNeverKnewTheUser) {
