@@ -127,6 +127,7 @@ json Shop::export_user(const std::string& user_id) {
           {"guests", guests},
           {"consent", {{"personalization", !refused}}},
           {"events", events},
+          {"other_tables", store_->rows_elsewhere(user_id)},
           {"profiles", profiles}};
 }
 

@@ -212,6 +212,8 @@ TEST(Forget, CachesGoAndOtherTablesAreNamed) {
       EXPECT_EQ(sqlite3_exec(handle, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sql;
     sqlite3_close(handle);
   }
+  EXPECT_EQ(live.shop->export_user("41")["other_tables"], (nlohmann::json{{"profile", 1}}));
+  EXPECT_EQ(live.shop->export_user("43")["other_tables"], nlohmann::json::object());
   const auto receipt = forget(live, "41");
   EXPECT_EQ(receipt["other_tables"], (nlohmann::json{{"profile", 1}}));
   EXPECT_TRUE(std::filesystem::is_empty(cache));
