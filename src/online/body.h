@@ -5,6 +5,7 @@
 #include <simdjson.h>
 
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -92,6 +93,14 @@ class JsonObject {
   std::string text_;
 };
 
+/// What stands around events and is no part of them (the device, the place, the page): members by name, as JSON. Each
+/// event keeps it as the member `context` of `extra`, which the store takes from events without a name.
+using Surroundings = std::map<std::string, std::string>;
+/// Notes a member. Refuses what is nested too deeply to be read again as a canonical event.
+void note(std::string_view name, element value, Surroundings& around, const ParseLimits& limits);
+/// Refuses what is too large to be kept with each of many events.
+void check_shared(const Surroundings& around, const ParseLimits& limits);
+
 /// An id that no other event has: a random UUID.
 std::string new_id(Random& random);
 
@@ -111,6 +120,8 @@ class EventBuilder {
 
   /// Keeps what has no column. `prefix` goes before names that a canonical event has for something else.
   void keep(std::string_view key, element value, std::string_view prefix = "");
+  /// Keeps what stood around the event; once.
+  void keep_context(const Surroundings& around);
   JsonObject& extra() { return extra_; }
 
   /// Completes items, value, extra, id, guest. Refuses what is beyond the limits.

@@ -115,6 +115,19 @@ bool boolean_of(element value, std::string_view name) {
   return result;
 }
 
+void note(std::string_view name, element value, Surroundings& around, const ParseLimits& limits) {
+  std::string text;
+  append_json(value, text, limits.depth - 1);
+  around[std::string(name)] = std::move(text);
+}
+
+void check_shared(const Surroundings& around, const ParseLimits& limits) {
+  size_t size = 0;
+  for (const auto& [name, value] : around) size += name.size() + value.size();
+  if (size > static_cast<size_t>(limits.shared_bytes))
+    refuse("around the events: expected up to {} bytes to be kept with each, got {}", limits.shared_bytes, size);
+}
+
 void append_json_text(std::string_view text, std::string& out) {
   out += '"';
   size_t plain = 0;

@@ -98,10 +98,17 @@ void EventBuilder::single_item(element value, std::string_view name) {
 }
 
 void EventBuilder::keep(std::string_view key, element value, std::string_view prefix) {
-  if (!prefix.empty() && reserved(key))
+  // `context` has its place for what stood around the event.
+  if (!prefix.empty() && (reserved(key) || key == "context"))
     extra_.add(fmt::format("{}.{}", prefix, key), value, context_.limits.depth);
   else
     extra_.add(key, value, context_.limits.depth);
+}
+
+void EventBuilder::keep_context(const Surroundings& around) {
+  JsonObject kept;
+  for (const auto& [name, value] : around) kept.member(name) += value;
+  if (!kept.empty()) extra_.member("context") += std::move(kept).take();
 }
 
 void EventBuilder::finish() {

@@ -18,6 +18,8 @@ struct Request {
   std::optional<Micros> time;
   std::optional<bool> personalization;
   nlohmann::json labels = nlohmann::json::object();
+  Surroundings around;  // whatever else there is
+  std::string consent;  // what it says beside ad_personalization, as JSON; "" = nothing
   std::string problem;  // why none of its events can be taken
 };
 
@@ -34,29 +36,55 @@ nlohmann::json traits_of(element properties, const ParseLimits& limits) {
   return labels;
 }
 
+/// What is never kept: the sender's secret, and addresses.
+bool secret(std::string_view key) { return key == "api_secret" || key == "ip_override" || key == "ip"; }
+
+void read_consent(object consent, const ParseLimits& limits, Request& request) {
+  JsonObject rest;
+  for (const auto [key, member] : consent)
+    if (key != "ad_personalization") rest.add(key, member, limits.depth);
+  request.consent = std::move(rest).take();
+  std::string_view said;
+  if (consent["ad_personalization"].get(said)) return;
+  if (said == "DENIED")
+    request.personalization = false;
+  else if (said == "GRANTED" && !request.personalization)
+    request.personalization = true;
+}
+
 void read_request(object around, const ParseContext& context, Request& request) {
+  std::string app;
+  std::optional<element> properties;
   for (const auto [key, member] : around) {
-    if (member.is_null()) continue;
-    if (key == "client_id" || (key == "app_instance_id" && request.client_id.empty()))
+    if (member.is_null() || key == "events") continue;
+    if (key == "client_id")
       request.client_id = id_of(member, key, context.limits);
+    else if (key == "app_instance_id")
+      app = id_of(member, key, context.limits);
     else if (key == "user_id")
       request.user_id = id_of(member, key, context.limits);
     else if (key == "timestamp_micros")
       request.time = time_of(member, key, context.now);
     else if (key == "non_personalized_ads") {
       if (boolean_of(member, key)) request.personalization = false;
-    } else if (key == "consent") {
-      std::string_view said;
-      if (object_of(member, key)["ad_personalization"].get(said)) continue;
-      if (said == "DENIED")
-        request.personalization = false;
-      else if (said == "GRANTED" && !request.personalization)
-        request.personalization = true;
-    } else if (key == "user_properties")
-      request.labels = traits_of(member, context.limits);
+    } else if (key == "consent")
+      read_consent(object_of(member, key), context.limits, request);
+    else if (key == "user_properties")
+      properties = member;
+    else if (!secret(key))
+      note(key, member, request.around, context.limits);
   }
+  if (request.client_id.empty()) request.client_id = std::move(app);
   if (request.client_id.empty() && request.user_id.empty())
     refuse("client_id, user_id: expected one of them, got none");
+  if (properties) {
+    // Labels of the user; a guest has no record that they could be labels of.
+    request.labels = traits_of(*properties, context.limits);
+    if (request.user_id.empty()) note("user_properties", *properties, request.around, context.limits);
+  }
+  check_shared(request.around, context.limits);
+  if (request.consent.size() > static_cast<size_t>(context.limits.shared_bytes))
+    refuse("consent: expected up to {} bytes, got {}", context.limits.shared_bytes, request.consent.size());
 }
 
 /// Other names of the same thing are taken as everywhere, but GA4's own `click` is a link that leads away.
@@ -79,6 +107,9 @@ void read_event(element value, int64_t index, const Request& request, const Pars
   const ParseLimits& limits = context.limits;
   std::optional<element> name, params;
   auto time = request.time;
+  const bool named = request.personalization.value_or(true);
+  Surroundings around;
+  if (named) around = request.around;
   for (const auto [key, member] : object_of(value, "the event")) {
     if (member.is_null()) continue;
     if (key == "name")
@@ -87,13 +118,15 @@ void read_event(element value, int64_t index, const Request& request, const Pars
       params = member;
     else if (key == "timestamp_micros")
       time = time_of(member, key, context.now);
+    else if (named && !secret(key))
+      note(key, member, around, limits);  // what is said of the one event counts before what is said of all
   }
   if (!name) refuse("name: expected the name of the event, got none");
   event.event = name_of_event(*name, limits);
   event.time = time.value_or(context.now);
   event.user_id = request.user_id;
   event.client_id = request.client_id;
-  event.personalization = request.personalization.value_or(true);
+  event.personalization = named;
   EventBuilder builder(event, context);
   std::string session;
   if (params)
@@ -111,6 +144,8 @@ void read_event(element value, int64_t index, const Request& request, const Pars
     if (params) append_json(*params, text, limits.depth);
     event.event_id = derived_id(request, event, index, text);
   }
+  builder.keep_context(around);
+  if (!request.consent.empty()) builder.extra().member("consent") += request.consent;
   builder.finish();
 }
 

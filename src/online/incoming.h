@@ -17,6 +17,7 @@ struct ParseLimits {
   int64_t items = 200;             // of one event
   int64_t id_bytes = 1024;         // of an id, of the name of an event
   int64_t extra_bytes = 64 << 10;  // of what has no column, as JSON; of labels
+  int64_t shared_bytes = 4 << 10;  // of what stands around the events of a body: each of them keeps it
   int depth = 32;                  // of nesting in one event
 };
 

@@ -19,10 +19,19 @@ struct Message {
 };
 
 bool about_the_sender(std::string_view key) {
-  static constexpr std::string_view kNames[] = {"integrations", "_metadata", "receivedAt",
-                                                "channel",      "version",   "projectId"};
+  static constexpr std::string_view kNames[] = {"integrations", "_metadata", "receivedAt", "channel",
+                                                "version",      "projectId", "ip"};
   return std::find(std::begin(kNames), std::end(kNames), key) != std::end(kNames);
 }
+
+/// What stands around the messages of a batch.
+struct Around {
+  std::optional<Micros> sent;
+  std::optional<element> context;  // of messages that have none of their own
+  Surroundings others;             // members that say nothing of the sender
+  simdjson::dom::parser parser;    // what `context` is a part of
+  std::string problem;             // why none of the messages can be taken
+};
 
 /// What the message says about personalization, if anything.
 std::optional<bool> consent_of(const Message& message) {
@@ -68,14 +77,22 @@ void read_properties(object properties, Event& event, EventBuilder& builder) {
   if (!given(event.value)) event.value = given(revenue) ? revenue : total;
 }
 
-/// The context without what is about the sender or has its place elsewhere.
-void keep_context(element value, EventBuilder& builder, int depth) {
-  object members;
-  if (value.get(members)) return;
+bool in_context(std::string_view key) {
+  return key != "library" && key != "ip" && key != "traits" && key != "consent" && key != "writeKey";
+}
+
+/// The context without what is about the sender or has its place elsewhere, and what else stands around the message.
+void keep_context(std::optional<element> context, const Surroundings& others, EventBuilder& builder, int depth) {
   JsonObject kept;
-  for (const auto [key, member] : members)
-    if (key != "library" && key != "ip" && key != "traits" && key != "consent" && key != "writeKey")
-      kept.add(key, member, depth);
+  object members;
+  const bool given = context && !context->get(members);
+  if (given)
+    for (const auto [key, member] : members)
+      if (in_context(key)) kept.add(key, member, depth);
+  for (const auto& [name, value] : others) {
+    element own;
+    if (!given || members[name].get(own)) kept.member(name) += value;
+  }
   if (!kept.empty()) builder.extra().member("context") += std::move(kept).take();
 }
 
@@ -100,9 +117,9 @@ Micros message_time(const MessageTimes& times, Micros now) {
                                                 : *happened;  // a clock that is off by centuries says nothing
 }
 
-/// Fills the event. `batch_sent`: sentAt of the batch around it.
-void read_message(element value, std::string_view call, const ParseContext& context, std::optional<Micros> batch_sent,
-                  Event& event, std::string& message_id, Incoming& incoming) {
+/// Fills the event.
+void read_message(element value, std::string_view call, const ParseContext& context, const Around& around, Event& event,
+                  std::string& message_id, Incoming& incoming) {
   const ParseLimits& limits = context.limits;
   Message message;
   EventBuilder builder(event, context);
@@ -148,13 +165,23 @@ void read_message(element value, std::string_view call, const ParseContext& cont
       builder.keep(key, member, "message");
     }
   }
-  event.time = message_time({timestamp, original, sent, batch_sent}, context.now);
+  event.time = message_time({timestamp, original, sent, around.sent}, context.now);
   const std::string_view type = call == "batch" ? std::string_view(message.type) : call;
   if (event.user_id.empty() && event.client_id.empty() && !(type == "alias"))
     refuse("userId, anonymousId: expected one of them, got none");
-  const auto said = consent_of(message);
+  auto said = consent_of(message);
+  if (around.context) {
+    Message batch;
+    batch.context = around.context;
+    if (!said) said = consent_of(batch);
+    if (!message.context) message.context = around.context;
+  }
   event.personalization = said.value_or(true);
   const auto traits = message.traits && event.personalization ? message.traits : std::nullopt;
+  const auto finish = [&] {
+    if (event.personalization) keep_context(message.context, around.others, builder, limits.depth - 1);
+    builder.finish();
+  };
   const auto note_consent = [&] {
     if (said) incoming.note_consent(event.user_id, event.client_id, *said);
   };
@@ -163,7 +190,7 @@ void read_message(element value, std::string_view call, const ParseContext& cont
     if (event.user_id.empty() || message.previous_id.empty())
       refuse("alias: expected previousId, the guest, and userId, the account");
     event.event = "alias";
-    builder.finish();
+    finish();
     note_consent();
     if (event.personalization)
       incoming.identities.push_back({message.previous_id, event.user_id, true, incoming.with_next()});
@@ -180,7 +207,7 @@ void read_message(element value, std::string_view call, const ParseContext& cont
       user.changes["labels"] = copy_of(*traits, limits.depth);
     }
     event.event = "identify";
-    builder.finish();
+    finish();
     note_consent();
     if (event.personalization) {
       if (!event.client_id.empty())
@@ -213,9 +240,44 @@ void read_message(element value, std::string_view call, const ParseContext& cont
   }
   if (message.properties) read_properties(properties, event, builder);
   if (traits) builder.keep("traits", *traits);
-  if (message.context && event.personalization) keep_context(*message.context, builder, limits.depth - 1);
-  builder.finish();
+  finish();
   note_consent();
+}
+
+/// Takes the envelope apart. Its values are copied: the messages may be read from another document.
+void read_around(object members, const ParseContext& context, std::string_view list, Around& around,
+                 std::string& write_key) {
+  const ParseLimits& limits = context.limits;
+  std::string text;
+  for (const auto [key, member] : members) {
+    object own;
+    std::string_view secret;
+    if (key == "writeKey") {
+      if (!member.get(secret)) write_key = secret;
+    } else if (member.is_null() || key == list || about_the_sender(key)) {
+      continue;
+    } else if (key == "sentAt") {
+      try {
+        around.sent = time_of(member, key, context.now);
+      } catch (const BadValue&) {
+        // As if it had not been said: the sender's clock is believed.
+      }
+    } else if (!in_context(key)) {
+      continue;
+    } else if (key == "context" && !member.get(own)) {
+      JsonObject kept;
+      for (const auto [name, value] : own)
+        if (in_context(name) || name == "consent") kept.add(name, value, limits.depth - 1);
+      text = std::move(kept).take();
+    } else {
+      note(key, member, around.others, limits);
+    }
+  }
+  Surroundings all = around.others;
+  all["context"] += text;
+  check_shared(all, limits);
+  element copy;
+  if (!text.empty() && !around.parser.parse(text).get(copy)) around.context = copy;
 }
 
 }  // namespace
@@ -223,23 +285,21 @@ void read_message(element value, std::string_view call, const ParseContext& cont
 Incoming parse_segment(std::string_view body, std::string_view call, const ParseContext& context) {
   Incoming incoming;
   Reader reader;
-  std::optional<Micros> sent;
-  reader.envelope = [&](object around) {
-    std::string_view key;
-    if (!around["writeKey"].get(key)) incoming.write_key = key;
-    element at;
-    if (around["sentAt"].get(at) || at.is_null()) return;
+  Around around;
+  const std::string_view list = call == "batch" ? "batch" : "";
+  reader.envelope = [&](object members) {
     try {
-      sent = time_of(at, "sentAt", context.now);
-    } catch (const BadValue&) {
-      // As if it had not been said: the sender's clock is believed.
+      read_around(members, context, list, around, incoming.write_key);
+    } catch (const BadValue& bad) {
+      around.problem = bad.reason;
     }
   };
   reader.value = [&](int64_t index, element value) {
     Event event;
     std::string message_id;
     try {
-      read_message(value, call, context, sent, event, message_id, incoming);
+      if (!around.problem.empty()) throw BadValue{around.problem};
+      read_message(value, call, context, around, event, message_id, incoming);
     } catch (const BadValue& bad) {
       incoming.refusals.push_back({index, message_id, bad.reason});
       return;
@@ -248,7 +308,7 @@ Incoming parse_segment(std::string_view body, std::string_view call, const Parse
     incoming.index.push_back(index);
   };
   reader.broken = [&](int64_t index, const std::string& reason) { incoming.refusals.push_back({index, "", reason}); };
-  incoming.total = read(body, context, reader, call == "batch" ? "batch" : "");
+  incoming.total = read(body, context, reader, list);
   return incoming;
 }
 

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "store/event_codec.h"
@@ -11,6 +14,22 @@
 #include "store/removed_rows.h"
 
 namespace fewshop {
+
+namespace {
+
+/// Members of `extra` that say whose event it was, where it is to have no name: traits, and what stood around it.
+constexpr const char* kPersonal[] = {"context", "traits"};
+
+void remove_personal(std::string& extra) {
+  const auto named = [&](const char* name) { return extra.find(fmt::format("\"{}\"", name)) != std::string::npos; };
+  if (std::none_of(std::begin(kPersonal), std::end(kPersonal), named)) return;
+  auto members = nlohmann::json::parse(extra, nullptr, false);
+  if (!members.is_object()) return;
+  for (const char* name : kPersonal) members.erase(name);
+  extra = members.empty() ? "" : members.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace
 
 Identity Identity::read(Connection& connection) {
   Identity identity;
@@ -33,6 +52,7 @@ void Identity::apply(Event& event) const {
   if (event.personalization && !refused) return;
   event.user_id.clear();
   event.client_id.clear();
+  remove_personal(event.extra);
 }
 
 ShopWriter::ShopWriter(Context context)

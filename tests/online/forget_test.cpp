@@ -278,6 +278,27 @@ TEST(Forget, AnExportHasEverythingThatIsHeld) {
   EXPECT_LE(profile["top_items"][0]["low"], profile["top_items"][0]["high"]);
 }
 
+TEST(Consent, AnEventWithoutANameKeepsNothingOfWhatStoodAroundIt) {
+  LiveShop live;
+  const auto extra_of = [&](const std::string& id, bool personalization) {
+    Change change = live.event_change(id, "ann", "item-1");
+    change.events[0].extra = R"({"context":{"device":"phone"},"currency":"EUR","traits":{"age":3}})";
+    change.events[0].personalization = personalization;
+    live.shop->change(std::move(change));
+    std::string extra = "not there";
+    live.shop->store().each_event([&](const EventRow& row) {
+      if (row.event_id == id) extra = row.extra;
+    });
+    return extra;
+  };
+  EXPECT_THAT(extra_of("e1", true), AllOf(HasSubstr("phone"), HasSubstr("traits")));
+  EXPECT_EQ(extra_of("e2", false), R"({"currency":"EUR"})");
+  Change refusal;
+  refusal.consents.push_back({"ann", "", false});
+  live.shop->change(std::move(refusal));
+  EXPECT_EQ(extra_of("e3", true), R"({"currency":"EUR"})") << "who refused before";
+}
+
 class RetainingShop {
  public:
   explicit RetainingShop(std::map<std::string, double> retention) {

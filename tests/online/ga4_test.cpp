@@ -94,6 +94,57 @@ TEST(Ga4Test, ConsentComesWithEachEvent) {
   }
 }
 
+TEST(Ga4Test, WhatStandsAroundTheEventsIsKeptWithEach) {
+  const Incoming incoming = parse_ga4(R"({"client_id": "c", "api_secret": "hidden", "ip_override": "192.0.2.1",
+    "device": {"category": "mobile"}, "user_location": {"city": "Riga"}, "user_agent": "Mozilla", "events": [
+      {"name": "x", "params": {"context": "mine", "device": "a parameter"}},
+      {"name": "y", "device": {"category": "tablet"}, "priority": 3, "api_secret": "hidden", "ip_override": "192.0.2.1"}],
+    "consent": {"ad_user_data": "GRANTED"}, "app_instance_id": "app", "validation_behavior": null})",
+                                      Context());
+  EXPECT_THAT(reasons(incoming), IsEmpty());
+  ASSERT_THAT(incoming.events, SizeIs(2));
+  EXPECT_EQ(incoming.events[0].client_id, "c");
+  EXPECT_EQ(json::parse(incoming.events[0].extra), json::parse(R"({"params.context": "mine", "device": "a parameter",
+    "consent": {"ad_user_data": "GRANTED"}, "context": {"device": {"category": "mobile"},
+      "user_location": {"city": "Riga"}, "user_agent": "Mozilla"}})"));
+  EXPECT_EQ(json::parse(incoming.events[1].extra), json::parse(R"({"consent": {"ad_user_data": "GRANTED"},
+    "context": {"device": {"category": "tablet"}, "priority": 3, "user_location": {"city": "Riga"},
+      "user_agent": "Mozilla"}})"));
+}
+
+TEST(Ga4Test, PropertiesOfAGuestAreKeptWithItsEvents) {
+  const auto extra = [](const std::string& who) {
+    return parse_ga4("{" + who + R"(, "user_properties": {"tier": {"value": "gold"}}, "events": [{"name": "x"}]})",
+                     Context())
+        .events.at(0)
+        .extra;
+  };
+  EXPECT_EQ(extra(R"("client_id": "c")"), R"({"context":{"user_properties":{"tier":{"value":"gold"}}}})");
+  EXPECT_EQ(extra(R"("client_id": "c", "user_id": "u")"), "") << "they are the user's labels";
+}
+
+TEST(Ga4Test, WithoutConsentNothingAroundTheEventsIsKept) {
+  const Incoming incoming = parse_ga4(R"({"client_id": "c", "user_data": {"sha256_email_address": "ab"},
+    "device": {"category": "mobile"}, "user_location": {"city": "Riga"}, "user_properties": {"tier": {"value": "gold"}},
+    "non_personalized_ads": true, "events": [{"name": "x", "user_data": {"a": 1}, "params": {"currency": "EUR"}}]})",
+                                      Context());
+  EXPECT_EQ(incoming.events.at(0).extra, R"({"currency":"EUR"})");
+}
+
+TEST(Ga4Test, WhatStandsAroundTheEventsHasALimit) {
+  const auto parsed = [](size_t around, size_t beside) {
+    return parse_ga4(R"({"client_id": "c", "device": ")" + std::string(around, 'd') +
+                         R"(", "events": [{"name": "x", "more": ")" + std::string(beside, 'm') + R"("}]})",
+                     Context());
+  };
+  const ParseLimits limits;
+  EXPECT_THAT(reasons(parsed(limits.shared_bytes - 20, 0)), IsEmpty());
+  EXPECT_THAT(reasons(parsed(limits.shared_bytes, 0)).at(0).second,
+              HasSubstr("around the events: expected up to 4096"));
+  EXPECT_THAT(reasons(parsed(0, limits.extra_bytes)).at(0).second, HasSubstr("bytes of fields without a column"));
+  EXPECT_LE(parsed(4000, 60'000).events.at(0).extra.size(), limits.extra_bytes);
+}
+
 TEST(Ga4Test, OtherNamesOfTheSameThingAreTaken) {
   const Incoming incoming = parse_ga4(R"({"client_id": "c", "events": [{"name": "View"}, {"name": "Order Completed"},
       {"name": "click"}, {"name": "AddToCart"}, {"name": "tutorial_begin"}]})",

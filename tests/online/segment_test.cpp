@@ -183,6 +183,47 @@ TEST(SegmentTest, WithoutConsentNothingIsLearnedAboutThePerson) {
   EXPECT_THAT(parse(R"({"event": "a", "userId": "u"})").consents, IsEmpty());
 }
 
+TEST(SegmentTest, WhatStandsAroundABatchCountsForEachMessage) {
+  const Incoming incoming = parse(R"({"context": {"locale": "de", "ip": "192.0.2.1", "library": {"name": "x"},
+      "writeKey": "secret"}, "integrations": {"All": true}, "tenant": "shop-a", "writeKey": "secret", "batch": [
+    {"type": "track", "event": "a", "userId": "u"},
+    {"type": "track", "event": "a", "userId": "u", "context": {"page": {"path": "/"}, "tenant": "own"},
+     "properties": {"context": "a property"}},
+    {"type": "identify", "userId": "u"},
+    {"type": "track", "event": "a", "userId": "u", "properties": {"consent": {"personalization": false}}}]})",
+                                  "batch");
+  ASSERT_THAT(incoming.events, SizeIs(4));
+  EXPECT_EQ(incoming.events[0].extra, R"({"context":{"locale":"de","tenant":"shop-a"}})");
+  EXPECT_EQ(incoming.events[1].extra,
+            R"({"properties.context":"a property","context":{"page":{"path":"/"},"tenant":"own"}})");
+  EXPECT_EQ(incoming.events[2].extra, R"({"context":{"locale":"de","tenant":"shop-a"}})");
+  EXPECT_EQ(incoming.events[3].extra, "") << "who refused";
+  for (const Event& event : incoming.events) EXPECT_THAT(to_json(event), Not(HasSubstr("secret")));
+}
+
+TEST(SegmentTest, ConsentAroundABatchCountsWhereAMessageSaysNothing) {
+  const Incoming incoming = parse(R"({"batch": [{"type": "track", "event": "a", "userId": "u"}, {"type": "track", x},
+      {"type": "track", "event": "a", "userId": "u", "properties": {"consent": {"personalization": true}}}],
+    "context": {"locale": "de", "consent": {"categoryPreferences": {"Personalization": false}}}})",
+                                  "batch");
+  ASSERT_THAT(incoming.events, SizeIs(2)) << "also where a broken message makes the body be taken apart";
+  EXPECT_FALSE(incoming.events[0].personalization);
+  EXPECT_EQ(incoming.events[0].extra, "");
+  EXPECT_TRUE(incoming.events[1].personalization);
+  EXPECT_EQ(incoming.events[1].extra, R"({"context":{"locale":"de"}})");
+}
+
+TEST(SegmentTest, WhatStandsAroundABatchHasALimit) {
+  const std::string large(ParseLimits().shared_bytes, 'd');
+  for (const char* name : {"context", "tenant"})
+    EXPECT_THAT(parse(R"({")" + std::string(name) + R"(": {"a": ")" + large +
+                          R"("}, "batch": [{"type": "track", "event": "a", "userId": "u"}]})",
+                      "batch")
+                    .refusals.at(0)
+                    .reason,
+                HasSubstr("around the events: expected up to 4096 bytes"));
+}
+
 TEST(SegmentTest, TraitsOfAGuestAreAnEvent) {
   const Incoming incoming = parse(R"({"anonymousId": "c", "traits": {"age": 3}})", "identify");
   EXPECT_EQ(incoming.events.at(0).event, "set_traits");
