@@ -7,8 +7,9 @@
 namespace fewshop {
 
 /// A shop of random numbers of any size, to measure a server with: items, users with events, and a model with every
-/// part that the default learner's has (head, baselines with sparse rows, stack, gate open from one event on). Nothing
-/// can be learnt from it.
+/// part that a training by default leaves (head, all default baselines, stack, gate open from one event on). Nothing
+/// can be learnt from it, but the parts belong together: sessions of session-knn are the users' events, factors of ALS
+/// go along with the head's vectors.
 class SyntheticShop {
  public:
   struct Size {
