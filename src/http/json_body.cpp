@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace fewshop::http {
@@ -100,6 +101,14 @@ const json& list_member(const json& object, const char* name) {
   for (const json& entry : *found)
     if (!entry.is_object()) refuse(fmt::format("{}[{}]", name, &entry - &found->front()), "an object", entry);
   return *found;
+}
+
+void refuse_unknown(const json& object, const std::vector<std::string>& known, const std::string& also) {
+  for (const auto& entry : object.items())
+    if (std::find(known.begin(), known.end(), entry.key()) == known.end())
+      throw HttpError(
+          400, "invalid_body",
+          fmt::format("unknown member '{}'; known: {}{}", entry.key().substr(0, 100), fmt::join(known, ", "), also));
 }
 
 json answer_one_or_many(const json& body, size_t at_most, const std::function<json(const json&)>& answer) {

@@ -37,6 +37,9 @@ T member(const nlohmann::json& object, const char* name) {
 /// A list of objects that may be absent or null; HttpError 400 where it is something else.
 const nlohmann::json& list_member(const nlohmann::json& object, const char* name);
 
+/// HttpError 400 naming the first member that is none of these; `also` is said behind it.
+void refuse_unknown(const nlohmann::json& object, const std::vector<std::string>& known, const std::string& also = "");
+
 /// Answers an object, or a list of at most so many with a list of answers; HttpError 400 for anything else.
 nlohmann::json answer_one_or_many(const nlohmann::json& body, size_t at_most,
                                   const std::function<nlohmann::json(const nlohmann::json&)>& answer);

@@ -294,10 +294,13 @@ class Shop {
   /// Users with the most items in common, with score.
   std::vector<std::pair<std::string, double>> similar_users(const std::string& user_id, int n, int offset);
   /// Scores of items for somebody, in their order; items that the shop does not know are answered too.
-  ListReply score(const LiveModel& model, const Asker& asker, const std::vector<std::string>& items, bool explain);
-  /// The same for a task that the request states itself (score_rows).
+  /// `at`: as of then: ages of rows count from it, and later rows are no support; nothing = now. What is known of the
+  /// person beside its rows is as it is now.
+  ListReply score(const LiveModel& model, const Asker& asker, const std::vector<std::string>& items, bool explain,
+                  std::optional<Micros> at = std::nullopt);
+  /// The same for a task that the request states itself (score_rows); all of its rows are support.
   ListReply score(const LiveModel& model, const TextRows& support, const ColumnValues& description,
-                  const std::vector<std::string>& items, bool explain);
+                  const std::vector<std::string>& items, bool explain, std::optional<Micros> at = std::nullopt);
   /// Predictions for rows. Throws InvalidInput where the scenario has no live model that predicts rows.
   RowReply predict(const std::string& scenario, const RowQuestion& question);
 
@@ -347,14 +350,17 @@ class Shop {
   void keep_rows_of(const std::shared_ptr<const LiveModel>& model);
   void release_rows();
   void keep_used_kinds();
-  TaskState task_state(const Asker& asker, const LiveModel* model);
+  /// `at`: with the stored rows up to then; nothing = up to now.
+  TaskState task_state(const Asker& asker, const LiveModel* model, std::optional<Micros> at = std::nullopt);
+  /// The stored rows of a person up to then, oldest first; nothing = up to now.
+  void read_support(std::string_view key, std::optional<Micros> at, std::vector<LiveRow>& rows);
   ListRules rules(const ListRequest& request);
   /// The same for a list of what goes with an item, and which item that is.
   std::pair<ListRules, int32_t> rules_beside(const std::string& item_id, const ListRequest& request);
   ListReply reply_of(const ListAnswer& answer, const LiveModel* model);
   ListReply reply(const ListAnswer& answer, const LiveModel* model);
-  ListReply answer_scores(const LiveModel& model, const Asker& asker, const std::vector<std::string>& ids,
-                          bool explain);
+  ListReply answer_scores(const LiveModel& model, const Asker& asker, const std::vector<std::string>& ids, bool explain,
+                          std::optional<Micros> at = std::nullopt);
   void recommend_together(const LiveModel& model, std::span<const ListQuestion> questions,
                           std::span<const size_t> asked, std::vector<ListOutcome>& outcomes);
   /// Tells those who want to know of a list that was begun at `begin`.

@@ -71,7 +71,15 @@ ListRules Shop::rules(const ListRequest& request) {
   return rules;
 }
 
-Shop::TaskState Shop::task_state(const Asker& asker, const LiveModel* model) {
+void Shop::read_support(std::string_view key, std::optional<Micros> at, std::vector<LiveRow>& rows) {
+  if (!at) return rows_.read(key, until(), rows);
+  // Memory holds the latest rows, which may all be later.
+  rows.clear();
+  read_rows(key, *at, rows);
+  std::erase_if(rows, [&](const LiveRow& row) { return row.time > *at; });
+}
+
+Shop::TaskState Shop::task_state(const Asker& asker, const LiveModel* model, std::optional<Micros> at) {
   TaskState state;
   std::string user = asker.user_id;
   if (user.empty() && !asker.client_id.empty()) {
@@ -89,9 +97,9 @@ Shop::TaskState Shop::task_state(const Asker& asker, const LiveModel* model) {
   } else if (refused("", asker.client_id)) {
     // Who asks from a device that refused is nobody there, whoever it is joined to.
   } else if (!user.empty()) {
-    rows_.read(user_key(user), until(), state.rows);
+    read_support(user_key(user), at, state.rows);
   } else if (!asker.client_id.empty()) {
-    rows_.read(guest_key(asker.client_id), until(), state.rows);
+    read_support(guest_key(asker.client_id), at, state.rows);
   }
   if (model && model->has_description()) {
     if (!user.empty() && !refused(user, asker.client_id))
@@ -212,29 +220,31 @@ RowReply Shop::predict(const std::string& scenario, const RowQuestion& question)
   return reply;
 }
 
-ListReply Shop::score(const LiveModel& model, const Asker& asker, const std::vector<std::string>& ids, bool explain) {
+ListReply Shop::score(const LiveModel& model, const Asker& asker, const std::vector<std::string>& ids, bool explain,
+                      std::optional<Micros> at) {
   const auto begin = std::chrono::steady_clock::now();
-  const ListReply reply = answer_scores(model, asker, ids, explain);
+  const ListReply reply = answer_scores(model, asker, ids, explain, at);
   tell({reply.scenario, reply.support, 0, reply.adapt_seconds, reply.new_items}, begin);
   return reply;
 }
 
 ListReply Shop::answer_scores(const LiveModel& model, const Asker& asker, const std::vector<std::string>& ids,
-                              bool explain) {
-  const TaskState state = task_state(asker, &model);
+                              bool explain, std::optional<Micros> at) {
+  const TaskState state = task_state(asker, &model, at);
   std::vector<int32_t> items;
   for (const auto& id : ids) items.push_back(items_.find(id));
-  return scores(score_items(model, state.view(), items, explain, now()), model, ids, [&](const Contribution& part) {
-    return part.item < 0 ? std::string() : ItemTable::Reader(items_).at(part.item).id;
-  });
+  return scores(score_items(model, state.view(), items, explain, at.value_or(now())), model, ids,
+                [&](const Contribution& part) {
+                  return part.item < 0 ? std::string() : ItemTable::Reader(items_).at(part.item).id;
+                });
 }
 
 ListReply Shop::score(const LiveModel& model, const TextRows& support, const ColumnValues& description,
-                      const std::vector<std::string>& ids, bool explain) {
+                      const std::vector<std::string>& ids, bool explain, std::optional<Micros> at) {
   const auto begin = std::chrono::steady_clock::now();
   const int item = support.find(model.scenario().item);
   const ListReply reply =
-      scores(score_rows(model, support, description, ids, explain, now()), model, ids,
+      scores(score_rows(model, support, description, ids, explain, at.value_or(now())), model, ids,
              [&](const Contribution& part) { return item < 0 ? "" : support.rows[part.row][item].value_or(""); });
   tell({reply.scenario, reply.support, 0, reply.adapt_seconds, reply.new_items}, begin);
   return reply;

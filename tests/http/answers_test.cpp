@@ -313,6 +313,54 @@ TEST_F(AnswersTest, NoSupportIsTheStoredRowsAndAnEmptyListIsNone) {
   post(path, {{"query", query}}, 400);  // neither rows nor whose
 }
 
+TEST_F(AnswersTest, PredictionsCanBeAskedForAsOfATime) {
+  const auto buy_at = [&](const std::string& item, const std::string& time) {
+    const json event = {{"event", "purchase"}, {"user_id", "t"}, {"item_id", item}, {"timestamp", time}};
+    EXPECT_EQ(client_->post("/api/events", event.dump()).status, 200);
+  };
+  buy_at("item-1", "2023-01-01T00:00:00Z");
+  buy_at("item-2", "2023-03-01T00:00:00Z");
+  buy_at("item-3", "2190-01-01T00:00:00Z");
+  for (const std::string scenario : {"rates", "small-ranking"}) {
+    const std::string path = "/api/scenarios/" + scenario + "/predict";
+    json question = {{"task", {{"user_id", "t"}}}, {"query", {{{"item_id", "item-7"}}, {{"item_id", "item-8"}}}}};
+    const json now = post(path, question);
+    const auto at = [&](const std::string& time) {
+      json asked = question;
+      asked["at"] = time;
+      return post(path, asked);
+    };
+    EXPECT_EQ(now.at("support"), 2);
+    EXPECT_EQ(at("2022-12-31T00:00:00Z").at("support"), 0);
+    EXPECT_EQ(at("2023-02-01T00:00:00Z").at("support"), 1) << "what came later is no support";
+    const json then = at("2023-03-02T00:00:00Z"), later = at("2023-09-01T00:00:00Z");
+    EXPECT_EQ(then.at("support"), 2);
+    EXPECT_NE(then.at("predictions"), later.at("predictions")) << "ages count from there";
+    EXPECT_NE(then.at("predictions"), now.at("predictions"));
+    EXPECT_EQ(at("2191-01-01T00:00:00Z").at("support"), 3);
+
+    // The same rows, stated by the question.
+    question["support"] = json::array();
+    for (const auto& [item, time] : {std::pair("item-1", "2023-01-01"), std::pair("item-2", "2023-03-01")})
+      question["support"].push_back({{"item_id", item}, {"rating", 4.5}, {"time", time}, {"event", "purchase"}});
+    EXPECT_EQ(at("2023-03-02T00:00:00Z"), then);
+    EXPECT_EQ(at("2023-09-01T00:00:00Z"), later);
+    question["at"] = 3;
+    EXPECT_THAT(post(path, question, 400).dump(), HasSubstr("at: expected a time"));
+  }
+}
+
+TEST_F(AnswersTest, MembersThatAQuestionDoesNotKnowAreRefusedByName) {
+  const json query = {{{"item_id", "item-7"}}};
+  const json wrong = {{"task", {{"user_id", "u1"}}}, {"suport", json::array()}, {"query", query}};
+  for (const json& body : {wrong, json::array({{{"task", {{"user_id", "u1"}}}, {"query", query}}, wrong})})
+    EXPECT_THAT(post("/api/scenarios/rates/predict", body, 400).dump(),
+                HasSubstr("unknown member 'suport'; known: task, support, query, explain, at"));
+  EXPECT_THAT(post("/api/guide", {{"item_id", "item-1"}, {"user", "u1"}}, 400).dump(),
+              HasSubstr("unknown member 'user'; known: item_id, user_id, client_id, n; the scenario"));
+  EXPECT_THAT(post("/api/recommend", {{"user", "u1"}}, 400).dump(), HasSubstr("unknown member 'user'; known: "));
+}
+
 TEST_F(AnswersTest, AListOfBodiesGivesAListOfPredictions) {
   const std::string path = "/api/scenarios/rates/predict";
   const json a = {{"task", {{"user_id", "u1"}}}, {"query", {{{"item_id", "item-7"}}}}},

@@ -90,6 +90,8 @@ TEST_F(RowRoutesTest, WhatCannotBeReadIs400NamingThePlace) {
   EXPECT_THAT(complaint({{"query", query}, {"task", {{"colour", "red"}}}}), HasSubstr("task: scenario small-rows"));
   EXPECT_THAT(complaint({{"query", query}, {"task", 3}}), HasSubstr("task: expected a JSON object"));
   EXPECT_THAT(complaint({{"query", query}, {"at", 3}}), HasSubstr("at: expected a time"));
+  EXPECT_EQ(complaint({{"query", query}, {"suport", json::array()}}),
+            "unknown member 'suport'; known: task, support, query, explain, at");
   EXPECT_THAT(complaint({{"query", query}, {"support", 3}}), HasSubstr("support: expected a list of rows"));
   EXPECT_THAT(complaint({{"query", {{{"x", json::array()}}}}}), HasSubstr("query.x: expected a text"));
   EXPECT_EQ(complaint({{"support", two_ones()}, {"query", json::array()}}), "query: no rows");

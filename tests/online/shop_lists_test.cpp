@@ -47,6 +47,26 @@ TEST(ShopLists, ANewItemIsRecommendedByItsContentWithAWiderInterval) {
   EXPECT_THAT(LiveShop::ids(live.recommend("u", all)), Contains("next"));
 }
 
+TEST(ShopLists, ScoresAsOfATimeHaveAllRowsUpToThen) {
+  LiveShop live;
+  live.rows.rows_per_key = 2;  // in memory
+  live.open();
+  live.put_items();
+  live.publish("1");
+  for (int i = 1; i <= 5; ++i) {
+    live.now += kDay;
+    live.event("e" + std::to_string(i), "u", "item-" + std::to_string(i));
+  }
+  const auto support = [&](std::optional<Micros> at) {
+    return live.shop->score(*live.shop->model(""), {"u", "", std::nullopt}, {"item-9"}, false, at).support;
+  };
+  const Micros now = live.now;
+  EXPECT_EQ(support(std::nullopt), 2);
+  EXPECT_EQ(support(now - 2 * kDay), 2) << "of the second and the third event, which memory has no more";
+  EXPECT_EQ(support(now - 4 * kDay), 1);
+  EXPECT_EQ(support(now - 5 * kDay), 0);
+}
+
 TEST(ShopLists, HiddenDeletedAndShownItemsTakeEffectAtOnce) {
   LiveShop live;
   live.put_items();

@@ -22,11 +22,7 @@ struct ProductPage {
 
 ProductPage product_page(const Api& api, const json& body) {
   static const std::vector<std::string> known = {"item_id", "user_id", "client_id", "n"};
-  for (const auto& entry : body.items())
-    if (std::find(known.begin(), known.end(), entry.key()) == known.end())
-      throw HttpError(400, "invalid_body",
-                      fmt::format("unknown member '{}'; known: {}; the scenario is named by ?scenario=",
-                                  entry.key().substr(0, 100), fmt::join(known, ", ")));
+  refuse_unknown(body, known, "; the scenario is named by ?scenario=");
   ProductPage page{member<std::string>(body, "item_id"),
                    {member<std::string>(body, "user_id", ""), member<std::string>(body, "client_id", ""), std::nullopt},
                    member(body, "n", api.default_n)};

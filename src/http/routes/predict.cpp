@@ -42,6 +42,7 @@ json predict(const Api& api, const std::shared_ptr<const LiveModel>& model, cons
     items.push_back(*query.rows[r][column]);
   }
   const bool explain = member(body, "explain", false);
+  const std::optional<Micros> at = asked_time(body);
   const ColumnValues task = values_of(body.value("task", json()), "task");
   const auto id = [&](const char* name) {
     const auto found = task.find(name);
@@ -56,13 +57,13 @@ json predict(const Api& api, const std::shared_ptr<const LiveModel>& model, cons
       for (const auto* name : {&s.target, &s.time})
         if (!name->empty()) rows.columns.push_back(*name);
     }
-    reply = api.shop.score(*model, rows, task, items, explain);
+    reply = api.shop.score(*model, rows, task, items, explain, at);
   } else {
     const Asker asker{id("user_id"), id("client_id"), std::nullopt};
     if (asker.user_id.empty() && asker.client_id.empty())
       throw HttpError(400, "invalid_body",
                       "expected support rows, or task.user_id or task.client_id whose rows are stored");
-    reply = api.shop.score(*model, asker, items, explain);
+    reply = api.shop.score(*model, asker, items, explain, at);
   }
   return {{"predictions", predictions_json(reply, *model, explain)},
           {"model_version", reply.version},
@@ -95,6 +96,10 @@ json prediction_schema() {
 void add_predict_routes(Router& router, const Api& api) {
   const json text = {{"type", "string"}};
   const json rows = array_of({{"type", "object"}});
+  const json time = {{"type", "string"},
+                     {"description",
+                      "ages of support rows count from here, and stored rows that are later are no support; by default "
+                      "now, where the scenario asks about rows the latest support row"}};
   router.define("Prediction", prediction_schema());
   router.add({.method = Method::kPost,
               .path = "/api/scenarios/{name}/predict",
@@ -111,7 +116,7 @@ void add_predict_routes(Router& router, const Api& api) {
                          {"support", rows},
                          {"query", rows},
                          {"explain", {{"type", "boolean"}}},
-                         {"at", text}}}},
+                         {"at", time}}}},
               .response = {{"type", {"object", "array"}},
                            {"properties",
                             {{"predictions", array_of(schema_ref("Prediction"))},
@@ -122,6 +127,8 @@ void add_predict_routes(Router& router, const Api& api) {
                 const bool of_rows = api.shop.row_model(name) != nullptr;
                 const auto model = of_rows ? nullptr : api.shop.model(name);  // once: a list is of one version
                 reply(Response::json(answer_one_or_many(parse_body(*request), kMostQuestions, [&](const json& one) {
+                  static const std::vector<std::string> known = {"task", "support", "query", "explain", "at"};
+                  refuse_unknown(one, known);
                   return of_rows ? predict_rows(api, name, one) : predict(api, model, one);
                 })));
               }});

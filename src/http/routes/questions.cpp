@@ -42,14 +42,13 @@ json question_schema() {
 
 /// The list that a question of POST /api/recommend asks for.
 ListRequest asked_list(const Api& api, const json& question) {
-  static const json known = question_schema().at("properties");
-  for (const auto& entry : question.items()) {
-    if (known.contains(entry.key())) continue;
+  static const auto known = [] {
+    const json properties = question_schema().at("properties");
     std::vector<std::string> names;
-    for (const auto& one : known.items()) names.push_back(one.key());
-    throw HttpError(400, "invalid_body",
-                    fmt::format("unknown member '{}'; known: {}", entry.key().substr(0, 100), fmt::join(names, ", ")));
-  }
+    for (const auto& one : properties.items()) names.push_back(one.key());
+    return names;
+  }();
+  refuse_unknown(question, known);
   ListRequest list;
   list.n = member(question, "n", api.default_n);
   list.offset = member(question, "offset", 0);
