@@ -127,8 +127,10 @@ TEST(Forget, TheReceiptWaitsForTheLogWhileAReaderHoldsIt) {
   for (int i = 0; i < 400 && waits(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(25));
   EXPECT_FALSE(waits());
   EXPECT_TRUE(live.shop->receipts("zoe-from-riga")[0]["waits_for"].empty());
-  for (const auto& entry : std::filesystem::directory_iterator(live.folder.path()))
-    if (entry.is_regular_file()) EXPECT_THAT(read_whole(entry.path()), Not(HasSubstr("zoe-from"))) << entry.path();
+  for (const auto& entry : std::filesystem::directory_iterator(live.folder.path())) {
+    if (!entry.is_regular_file()) continue;
+    EXPECT_THAT(read_whole(entry.path()), Not(HasSubstr("zoe-from"))) << entry.path();
+  }
 }
 
 TEST(Forget, CountsOfItemsAreThoseOfAShopThatNeverKnewTheUser) {
