@@ -42,7 +42,8 @@ ShopServer::ShopServer(Options options) : options_(std::move(options)) {
     answers_ = std::make_unique<AnswerLog>(
         AnswerLog::Options{answers, config.recommend.answer_log_share, config.recommend.answer_log_mb});
   keys_ = std::make_unique<KeyRing>(shop_->store().settings(std::string(KeyRing::kSettings)));
-  const std::vector<std::string> origins = split_list(config.server.cors_origins, ',');
+  std::vector<std::string> origins = split_list(config.server.cors_origins, ',');
+  for (std::string& origin : origins) std::erase(origin, ' ');  // "https://a.example, https://b.example"
   const bool loopback = is_loopback(config.server.host);
   const std::string make_one =
       "make one first: fewshop key create NAME --allow admin --data " + config.database.data_store;

@@ -32,6 +32,25 @@ double value_of(const std::string& text, const std::string& line) {
   return at == std::string::npos ? -1 : std::stod(text.substr(at + line.size() + 2));
 }
 
+TEST(Operations, PagesOfTheConfiguredOriginsMayAsk) {
+  const ShopServe shop([](ShopServer::Options& options) {
+    options.config.server.cors_origins = "https://shop.example, https://www.shop.example";
+  });
+  const auto client = shop.client();
+  for (const std::string origin : {"https://shop.example", "https://www.shop.example"}) {
+    const Answer flight =
+        client->request("OPTIONS", "/api/events", "", {{"Origin", origin}, {"Access-Control-Request-Method", "POST"}});
+    EXPECT_EQ(flight.status, 204);
+    EXPECT_EQ(flight.header("access-control-allow-origin"), origin);
+    const Answer answer = client->get("/api/recommend/u?n=3", {{"Origin", origin}});
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.header("access-control-allow-origin"), origin);
+  }
+  const Answer other = client->get("/api/recommend/u?n=3", {{"Origin", "https://other.example"}});
+  EXPECT_EQ(other.header("access-control-allow-origin"), "");
+  EXPECT_EQ(other.status, 403) << "without a key no page of another site may ask";
+}
+
 TEST(Operations, MetricsFollowWhatTheShopDoes) {
   const testing::TempDir folder;
   const auto server = serve(folder);

@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "serve.h"
+#include "shop_serve.h"
 #include "support/temp_dir.h"
 
 namespace fewshop::http {
@@ -139,6 +140,19 @@ TEST_F(Tls, ARenewedCertificateIsShownWithoutARestart) {
   Client untrusting("https://127.0.0.1:" + std::to_string(serve.server().port()), 30, old);
   EXPECT_THROW(untrusting.get("/ping"), Failure);
   EXPECT_EQ(before->get("/ping").status, 200);  // a connection keeps what it began with
+}
+
+TEST_F(Tls, AShopIsServedWithTheCertificateOfItsConfiguration) {
+  const ShopServe shop([&](ShopServer::Options& options) {
+    options.config.server.tls_certificate = certificate_;
+    options.config.server.tls_key = key_;
+  });
+  const std::string address = "127.0.0.1:" + std::to_string(shop.server->port());
+  Client https("https://" + address, 30, certificate_);
+  EXPECT_EQ(https.post("/api/events", event_body("e1", "u", "item-1")).status, 200);
+  EXPECT_EQ(body_of(https.get("/api/recommend/u?n=3")).size(), 3);
+  Client plain("http://" + address, 5);
+  EXPECT_THROW(plain.get("/api/health/live"), Failure) << "nothing is answered in the open";
 }
 
 TEST_F(Tls, FilesThatAreNoCertificatesAreTold) {
