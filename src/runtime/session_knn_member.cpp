@@ -4,13 +4,22 @@
 #include <array>
 #include <cstdlib>
 
-#include "runtime/item_sums.h"
+#include "runtime/dense_sums.h"
 #include "runtime/member_support.h"
 
 namespace fewshop {
+namespace {
+
+constexpr int32_t kAhead = 12;  // what is asked for in time: entries of the index, items to be scored
+
+}  // namespace
 
 struct SessionKnnMember::State final : Workspace {
-  State(size_t items, size_t sessions) : last_row(items, -1), similarity(sessions, 0.0) {}
+  State(size_t items, size_t sessions) : sums(items), last_row(items, -1), similarity(sessions, 0.0) {}
+
+  /// Whether an item may have a last row: nearly all that have none are told by bits that lie near.
+  bool may_be_asked(int32_t item) const { return marks[item >> 6 & (kMarks - 1)] >> (item & 63) & 1; }
+  void mark(int32_t item) { marks[item >> 6 & (kMarks - 1)] |= uint64_t{1} << (item & 63); }
 
   struct Nearest {
     double similarity;
@@ -19,12 +28,14 @@ struct SessionKnnMember::State final : Workspace {
 
   std::span<const SupportRow> support;
   std::vector<double> weight;                              // [support rows] w_s
-  ItemSums sums;                                           // without prior and idf
+  DenseSums sums;                                          // without prior and idf
   mutable std::vector<std::pair<float, int32_t>> scratch;  // of candidates; a workspace is one thread's own
-  std::vector<int32_t> last_row;   // [items] last support row of an item, or -1; reset by the next adapt
-  std::vector<int32_t> asked;      // items of the support that have one
-  std::vector<double> similarity;  // [sessions]; 0 between calls
-  std::vector<int32_t> found;      // sessions with a similarity
+  std::vector<int32_t> last_row;  // [items] last support row of an item, or -1; reset by the next adapt
+  std::vector<int32_t> asked;     // items of the support that have one
+  static constexpr int kMarks = 64;
+  std::array<uint64_t, kMarks> marks{};  // of the items asked, by their last 12 bits
+  std::vector<double> similarity;        // [sessions]; 0 between calls
+  std::vector<int32_t> found;            // sessions with a similarity
   std::vector<Nearest> nearest;
 };
 
@@ -49,6 +60,8 @@ SessionKnnMember::SessionKnnMember(Parts parts) : parts_(std::move(parts)) {
   require(parts_.neighbours > 0 && parts_.recency_decay >= 0 && parts_.before >= 0 && parts_.distance_decay >= 0,
           "session-knn: a constant is negative; the file is damaged");
 
+  for (size_t place = 0; place < near_.size(); ++place)
+    near_[place] = nearness(static_cast<int32_t>(place) - static_cast<int32_t>(kTabled));
   inverse_root_length_.resize(sessions);
   first_.assign(parts_.session_item.size(), 0);
   std::vector<int32_t> seen_in(items, -1);
@@ -67,7 +80,7 @@ std::unique_ptr<Workspace> SessionKnnMember::workspace() const {
   return std::make_unique<State>(parts_.prior.size(), inverse_root_length_.size());
 }
 
-double SessionKnnMember::near(int32_t step) const {
+double SessionKnnMember::nearness(int32_t step) const {
   const int32_t steps = std::abs(step);
   return (step < 0 ? parts_.before : 1.0) / (1 + parts_.distance_decay * std::max(0, steps - 1));
 }
@@ -81,6 +94,7 @@ void SessionKnnMember::weigh_support(State& state) const {
     if (!knows(support[s].item) || !(evidence(support[s]) > 0) || state.last_row[support[s].item] >= 0) continue;
     state.last_row[support[s].item] = static_cast<int32_t>(s);
     state.asked.push_back(support[s].item);
+    state.mark(support[s].item);
     state.weight[s] = evidence(support[s]) * std::exp(-static_cast<double>(parts_.recency_decay) * groups_after) *
                       parts_.idf[support[s].item];
   }
@@ -89,6 +103,7 @@ void SessionKnnMember::weigh_support(State& state) const {
 int32_t SessionKnnMember::anchor(const State& state, int32_t session) const {
   int32_t latest = -1, position = 0;
   for (int64_t e = parts_.session_begin[session]; e < parts_.session_begin[session + 1]; ++e) {
+    if (!state.may_be_asked(parts_.session_item[e])) continue;
     const int32_t row = state.last_row[parts_.session_item[e]];
     if (row >= 0 && row >= latest) {
       latest = row;
@@ -102,7 +117,9 @@ void SessionKnnMember::find_sessions(State& state) const {
   for (size_t s = 0; s < state.support.size(); ++s) {
     if (!(state.weight[s] > 0)) continue;
     const int32_t item = state.support[s].item;
-    for (int64_t e = parts_.index_begin[item]; e < parts_.index_begin[item + 1]; ++e) {
+    const int64_t end = parts_.index_begin[item + 1];
+    for (int64_t e = parts_.index_begin[item]; e < end; ++e) {
+      if (e + kAhead < end) __builtin_prefetch(&state.similarity[parts_.index_session[e + kAhead]], 1);
       const int32_t session = parts_.index_session[e];
       if (state.similarity[session] == 0) state.found.push_back(session);
       state.similarity[session] += state.weight[s];
@@ -120,24 +137,46 @@ void SessionKnnMember::find_sessions(State& state) const {
   }
   // One order of summation, whatever the selection left behind.
   std::sort(state.nearest.begin(), state.nearest.end(), nearer);
-  for (auto& entry : state.nearest) entry.anchor = anchor(state, entry.session);
   for (int32_t session : state.found) state.similarity[session] = 0;
   state.found.clear();
+}
+
+/// Sessions lie all over memory: where one begins, its rows, and the sums of its items are asked for in time. A
+/// function that does nothing else is thought to do nothing, and calls of it are left out, unless it is inlined.
+[[gnu::always_inline]] inline void SessionKnnMember::fetch_ahead(const State& state, size_t i) const {
+  const auto session_at = [&](size_t place) { return state.nearest[place].session; };
+  const size_t count = state.nearest.size();
+  if (i + 12 < count) __builtin_prefetch(&parts_.session_begin[session_at(i + 12)]);
+  if (i + 6 < count) {
+    const int64_t begin = parts_.session_begin[session_at(i + 6)];
+    for (int64_t row = begin; row < begin + 32; row += 16) {  // longer ones are followed by the processor itself
+      __builtin_prefetch(parts_.session_item.data() + row);
+      __builtin_prefetch(parts_.session_position.data() + row);
+    }
+  }
+  if (i + 2 < count)
+    for (int64_t e = parts_.session_begin[session_at(i + 2)]; e < parts_.session_begin[session_at(i + 2) + 1]; ++e)
+      state.sums.fetch(parts_.session_item[e]);
 }
 
 void SessionKnnMember::adapt(const TaskView& task, Workspace& workspace) const {
   auto& state = static_cast<State&>(workspace);
   for (const int32_t item : state.asked) state.last_row[item] = -1;
   state.asked.clear();
+  state.marks.fill(0);
   state.sums.clear();
   state.nearest.clear();
   state.support = task.support;
   weigh_support(state);
   find_sessions(state);
-  for (const auto& entry : state.nearest) {
-    for (int64_t e = parts_.session_begin[entry.session]; e < parts_.session_begin[entry.session + 1]; ++e) {
-      state.sums.add(parts_.session_item[e], entry.similarity * near(parts_.session_position[e] - entry.anchor));
-    }
+  for (size_t i = 0; i < state.nearest.size(); ++i) {
+    fetch_ahead(state, i);
+    auto& entry = state.nearest[i];
+    entry.anchor = anchor(state, entry.session);
+    const double similarity = entry.similarity;
+    const int64_t end = parts_.session_begin[entry.session + 1];
+    for (int64_t e = parts_.session_begin[entry.session]; e < end; ++e)
+      state.sums.add(parts_.session_item[e], similarity * near(parts_.session_position[e] - entry.anchor));
   }
 }
 
@@ -148,7 +187,15 @@ float SessionKnnMember::score_of(const State& state, int32_t item) const {
 void SessionKnnMember::score(const Workspace& workspace, std::span<const int32_t> items, std::span<float> score,
                              std::span<float> variance) const {
   const auto& state = static_cast<const State&>(workspace);
-  for (size_t i = 0; i < items.size(); ++i) score[i] = score_of(state, items[i]);
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (i + kAhead < items.size() && knows(items[i + kAhead])) {
+      const int32_t soon = items[i + kAhead];
+      __builtin_prefetch(&parts_.prior[soon]);
+      __builtin_prefetch(&parts_.idf[soon]);
+      state.sums.fetch(soon);
+    }
+    score[i] = score_of(state, items[i]);
+  }
   std::fill(variance.begin(), variance.end(), 0.0f);
 }
 
@@ -186,11 +233,7 @@ void SessionKnnMember::candidates(const Workspace& workspace, int n, const ItemS
                                   std::vector<int32_t>& items) const {
   const auto& state = static_cast<const State&>(workspace);
   const auto found = state.sums.items();
-  const auto sums = state.sums.sums();
-  const auto voted = [&](size_t i) {
-    const int32_t item = found[i];
-    return sums[i] > 0 ? static_cast<float>(parts_.prior[item] + parts_.idf[item] * sums[i]) : 0.0F;
-  };
+  const auto voted = [&](size_t i) { return score_of(state, found[i]); };
   append_best(found, n, excluded, voted, state.scratch, items);
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -53,7 +55,12 @@ class SessionKnnMember final : public Member {
   struct State;
   bool knows(int32_t item) const { return item >= 0 && static_cast<size_t>(item) < parts_.prior.size(); }
   float score_of(const State& state, int32_t item) const;
-  double near(int32_t step) const;
+  /// near(x) by its formula, and from a table of the steps up to kTabled.
+  double nearness(int32_t step) const;
+  double near(int32_t step) const {
+    const auto place = static_cast<uint32_t>(step) + kTabled;
+    return place <= 2 * kTabled ? near_[place] : nearness(step);
+  }
   /// Whether the index leads from the item to a session that has it (only its newest sessions are in the index).
   bool indexed(int32_t item, int32_t session) const {
     const int64_t end = parts_.index_begin[item + 1];
@@ -61,14 +68,18 @@ class SessionKnnMember final : public Member {
   }
   /// Weighs the support rows: fills State::weight and State::last_row.
   void weigh_support(State& state) const;
-  /// Finds the nearest sessions: fills State::nearest.
+  /// Finds the nearest sessions: fills State::nearest, anchors apart.
   void find_sessions(State& state) const;
   /// Position in the session of the support's most recent item that it has.
   int32_t anchor(const State& state, int32_t session) const;
+  void fetch_ahead(const State& state, size_t i) const;
+
+  static constexpr uint32_t kTabled = 64;
 
   Parts parts_;
-  std::vector<double> inverse_root_length_;  // [sessions]
-  std::vector<uint8_t> first_;               // [rows] 1 = first row of its item in the session
+  std::array<double, 2 * kTabled + 1> near_{};  // of -kTabled, ..., kTabled
+  std::vector<double> inverse_root_length_;     // [sessions]
+  std::vector<uint8_t> first_;                  // [rows] 1 = first row of its item in the session
 };
 
 }  // namespace fewshop

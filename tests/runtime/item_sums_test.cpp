@@ -1,3 +1,4 @@
+#include "runtime/dense_sums.h"
 #include "runtime/item_sums.h"
 
 #include <gtest/gtest.h>
@@ -35,6 +36,28 @@ TEST(ItemSums, BehaveAsAMapFromItemsToNumbers) {
     sums.clear();
     EXPECT_TRUE(sums.items().empty());
     for (const int32_t item : first_seen) ASSERT_EQ(sums.of(item), 0);
+  }
+}
+
+TEST(DenseSums, BehaveAsAMapFromItemsToNumbers) {
+  constexpr int kItems = 300;
+  Random random(2);
+  DenseSums sums(kItems);
+  for (int round = 0; round < 40; ++round) {
+    std::map<int32_t, double> twin;
+    std::vector<int32_t> first_seen;
+    for (int64_t i = 0; i < (round % 3 == 0 ? 5000 : 40); ++i) {
+      const auto item = static_cast<int32_t>(random.below(kItems));
+      const double value = random.below(4) == 0 ? 0 : random.uniform();  // 0 makes no item one that has a sum
+      sums.add(item, value);
+      if (value > 0 && !twin.contains(item)) first_seen.push_back(item);
+      if (value > 0) twin[item] += value;
+    }
+    ASSERT_TRUE(std::ranges::equal(sums.items(), first_seen));
+    for (int32_t item = 0; item < kItems; ++item) ASSERT_EQ(sums.of(item), twin.contains(item) ? twin[item] : 0);
+    sums.clear();
+    ASSERT_TRUE(sums.items().empty());
+    for (int32_t item = 0; item < kItems; ++item) ASSERT_EQ(sums.of(item), 0);
   }
 }
 
