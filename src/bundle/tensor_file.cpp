@@ -192,9 +192,9 @@ TensorFile TensorFile::parse(std::string_view bytes, const std::string& origin) 
     }
     Entry entry = parse_entry(json, origin, name, static_cast<int64_t>(data.size()));
     ranges.emplace_back(entry.begin, entry.end);
-    Tensor tensor{std::move(entry.dtype), std::move(entry.shape), std::vector<std::byte>(entry.end - entry.begin)};
-    if (!tensor.bytes.empty()) std::memcpy(tensor.bytes.data(), data.data() + entry.begin, tensor.bytes.size());
-    file.tensors_[name] = std::move(tensor);
+    const auto* bytes_of_all = reinterpret_cast<const std::byte*>(data.data());
+    file.tensors_[name] = {std::move(entry.dtype), std::move(entry.shape),
+                           std::vector<std::byte>(bytes_of_all + entry.begin, bytes_of_all + entry.end)};
   }
   // Every byte belongs to one tensor: a shared range could make a small file ask for much memory.
   std::sort(ranges.begin(), ranges.end());

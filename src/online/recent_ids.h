@@ -20,6 +20,8 @@ class RecentIds {
     return newer_.contains(hash) || older_.contains(hash);
   }
   void add(uint64_t hash);
+  /// Room for so many more at once.
+  void reserve(int64_t ids);
   int64_t size() const { return newer_.size + older_.size; }
 
  private:
@@ -29,7 +31,7 @@ class RecentIds {
     int64_t size = 0;
     bool contains(uint64_t hash) const;
     bool add(uint64_t hash);
-    void grow();
+    void make_room(int64_t hashes);
   };
 
   int64_t capacity_;

@@ -89,10 +89,13 @@ void Shop::load() {
     items_.set(item, true, !record.hidden, record.time);
   });
   // Both read an index of all events, and neither waits for the other.
-  auto latest = std::async(std::launch::async, [&] {
+  auto ids = std::async(std::launch::async, [&] {
     std::vector<uint64_t> hashes;  // newest first
     store_->each_event_id(options_.recent_ids, [&](std::string_view id) { hashes.push_back(hash64(id)); });
-    return hashes;
+    // Added in the opposite order, so that the newest are the last to be dropped.
+    for (const uint64_t hash : store_->removed_id_hashes()) recent_.add(hash);
+    recent_.reserve(std::ssize(hashes));
+    for (auto hash = hashes.rbegin(); hash != hashes.rend(); ++hash) recent_.add(*hash);
   });
   const Micros now = options_.now();
   store_->each_future_row(now, [&](const EventRow& row) {
@@ -102,10 +105,7 @@ void Shop::load() {
     // An imported event may name an item that is not stored: it is not shown until it is.
     items_.count(items_.add(id), static_cast<double>(rows));
   });
-  // Added in the opposite order, so that the newest are the last to be dropped.
-  for (const uint64_t hash : store_->removed_id_hashes()) recent_.add(hash);
-  const auto hashes = latest.get();
-  for (auto hash = hashes.rbegin(); hash != hashes.rend(); ++hash) recent_.add(*hash);
+  ids.get();
   for (auto& [guest, user] : store_->joins()) joins_[guest] = user;
   for (auto& key : store_->refusals()) refusals_.insert(key);
   for (const auto& [name, set] : store_->settings(std::string(kKindSettings)))
