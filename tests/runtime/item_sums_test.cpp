@@ -1,5 +1,5 @@
-#include "runtime/dense_sums.h"
 #include "runtime/item_sums.h"
+#include "runtime/dense_sums.h"
 
 #include <gtest/gtest.h>
 
