@@ -180,6 +180,13 @@ void SessionKnnMember::adapt(const TaskView& task, Workspace& workspace) const {
   }
 }
 
+/// Asks for what score_of reads.
+[[gnu::always_inline]] inline void SessionKnnMember::fetch(const State& state, int32_t item) const {
+  __builtin_prefetch(&parts_.prior[item]);
+  __builtin_prefetch(&parts_.idf[item]);
+  state.sums.fetch(item);
+}
+
 float SessionKnnMember::score_of(const State& state, int32_t item) const {
   return knows(item) ? static_cast<float>(parts_.prior[item] + parts_.idf[item] * state.sums.of(item)) : 0.0f;
 }
@@ -188,12 +195,7 @@ void SessionKnnMember::score(const Workspace& workspace, std::span<const int32_t
                              std::span<float> variance) const {
   const auto& state = static_cast<const State&>(workspace);
   for (size_t i = 0; i < items.size(); ++i) {
-    if (i + kAhead < items.size() && knows(items[i + kAhead])) {
-      const int32_t soon = items[i + kAhead];
-      __builtin_prefetch(&parts_.prior[soon]);
-      __builtin_prefetch(&parts_.idf[soon]);
-      state.sums.fetch(soon);
-    }
+    if (i + kAhead < items.size() && knows(items[i + kAhead])) fetch(state, items[i + kAhead]);
     score[i] = score_of(state, items[i]);
   }
   std::fill(variance.begin(), variance.end(), 0.0f);
@@ -233,7 +235,10 @@ void SessionKnnMember::candidates(const Workspace& workspace, int n, const ItemS
                                   std::vector<int32_t>& items) const {
   const auto& state = static_cast<const State&>(workspace);
   const auto found = state.sums.items();
-  const auto voted = [&](size_t i) { return score_of(state, found[i]); };
+  const auto voted = [&](size_t i) {
+    if (i + kAhead < found.size()) fetch(state, found[i + kAhead]);
+    return score_of(state, found[i]);
+  };
   append_best(found, n, excluded, voted, state.scratch, items);
 }
 

@@ -73,6 +73,7 @@ class SessionKnnMember final : public Member {
   /// Position in the session of the support's most recent item that it has.
   int32_t anchor(const State& state, int32_t session) const;
   void fetch_ahead(const State& state, size_t i) const;
+  void fetch(const State& state, int32_t item) const;
 
   static constexpr uint32_t kTabled = 64;
 
