@@ -115,6 +115,16 @@ std::vector<std::string> LiveModel::read_sources(const std::string& database) {
   return problems;
 }
 
+/// What a source says of one; nothing where it has no row, or cannot be read any more (a table that was dropped):
+/// neither may hold up a change or an answer.
+static std::optional<EntityValues> values_of(EntityReader* source, const std::string& id) {
+  try {
+    return source ? source->values(id) : std::nullopt;
+  } catch (const InvalidInput&) {
+    return std::nullopt;
+  }
+}
+
 /// What the model knew of an item until now: as it was put last, else as training had it; none where nobody says.
 std::vector<ColumnView> LiveModel::features_before(int32_t own) const {
   if (!encoded_[own].views.empty()) return encoded_[own].views;
@@ -124,8 +134,7 @@ std::vector<ColumnView> LiveModel::features_before(int32_t own) const {
 
 std::optional<EncodedEntity> LiveModel::encoded(const std::string& id, const ColumnValues* columns) const {
   if (!columns) return std::nullopt;
-  if (item_source_)
-    if (const auto values = item_source_->values(id)) return encode_entity(model_->encoders().items, *values);
+  if (const auto values = values_of(item_source_.get(), id)) return encode_entity(model_->encoders().items, *values);
   return encode_entity(model_->encoders().items, *columns);
 }
 
@@ -200,8 +209,8 @@ void LiveModel::put_items(const std::function<void(const PutItem&)>& each) {
 }
 
 EncodedEntity LiveModel::describe(const std::string& user_id, const std::function<ColumnValues()>& columns) const {
-  if (task_source_)
-    if (const auto values = task_source_->values(user_id)) return encode_entity(model_->encoders().tasks, *values);
+  if (const auto values = values_of(task_source_.get(), user_id))
+    return encode_entity(model_->encoders().tasks, *values);
   return encode_entity(model_->encoders().tasks, columns());
 }
 

@@ -110,7 +110,10 @@ int64_t ShopWriter::delete_item(const std::string& item_id) {
   int64_t rows = change("delete from items where item_id = ?", item_id);
   std::map<std::string, int64_t> removed;
   remove_rows("item_id = ?1", item_id, removed);
-  for (const auto& table : removed) removed_rows_ += table.second, rows += table.second;
+  for (const auto& table : removed) {
+    removed_rows_ += table.second;
+    rows += table.second;
+  }
   return rows;
 }
 

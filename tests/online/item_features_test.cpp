@@ -2,6 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sqlite3.h>
+
+#include <thread>
+
 #include "online/live_shop.h"
 
 namespace fewshop::testing {
@@ -25,6 +29,13 @@ class ItemFeatures : public ::testing::Test {
     Change change;
     change.user_patches.push_back({user, json{{"labels", labels}}});
     live_.shop->change(std::move(change));
+  }
+  void sql(const char* text) {
+    sqlite3* handle = nullptr;
+    ASSERT_EQ(sqlite3_open((live_.folder / "shop.db").c_str(), &handle), SQLITE_OK);
+    sqlite3_busy_timeout(handle, 5000);  // the shop may be writing
+    EXPECT_EQ(sqlite3_exec(handle, text, nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(handle);
   }
   void restart() {
     live_.open();
@@ -108,6 +119,42 @@ TEST_F(ItemFeatures, ASourceOfTasksThatIsSqlIsRead) {
   EXPECT_NEAR(score("item-2", "c"), young, 1e-5);
   say("c", {{"years", 40}});
   EXPECT_NEAR(score("item-2", "c"), old, 1e-5);
+}
+
+TEST_F(ItemFeatures, AnItemWithoutRecordIsAsTheTrainingKnewIt) {
+  live_.publish("1");
+  live_.event("e1", "u", "item-1");
+  live_.event("e2", "somebody", "item-3");
+  const float deleted = score("item-0"), imported = score("item-3");
+  paint("item-0", "blue");
+  paint("item-3", "blue");
+  ASSERT_GT(std::abs(score("item-0") - deleted), 1e-3);
+  ASSERT_GT(std::abs(score("item-3") - imported), 1e-3);
+  Change change;
+  change.deleted_items.push_back("item-0");
+  live_.shop->change(std::move(change));
+  EXPECT_NEAR(score("item-0"), deleted, 1e-5);
+  // Rows name it, and no record describes it, as after an import of events alone.
+  while (live_.shop->queued() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  live_.shop.reset();
+  sql("delete from items where item_id = 'item-3'");
+  restart();
+  EXPECT_NEAR(score("item-3"), imported, 1e-5);
+}
+
+TEST_F(ItemFeatures, ASourceThatIsDroppedHoldsUpNothing) {
+  sql("create table paints as select item_id, 'blue' as colour from items");
+  sql("create table ages as select 'u' as user_id, 'old' as age");
+  live_.publish("1", Problem::kRanking, [](Scenario& s) {
+    s.items.table = "paints";
+    s.tasks.table = "ages";
+  });
+  live_.event("e1", "u", "item-1");
+  const float before = score("item-2");
+  sql("drop table paints");
+  sql("drop table ages");
+  paint("item-2", "red");
+  EXPECT_GT(std::abs(score("item-2") - before), 1e-3) << "by the columns, and answered";
 }
 
 TEST_F(ItemFeatures, WhereTheDatabaseHasNoSuchSourceTheColumnsCount) {
