@@ -19,6 +19,7 @@
 #include "http/client.h"
 #include "http/load_generator.h"
 #include "http/shop_server.h"
+#include "large_heap.h"
 #include "online/synthetic_shop.h"
 
 namespace fewshop::cli {
@@ -429,7 +430,10 @@ void add_bench(CLI::App& app, Globals& globals) {
   serve->add_option("--only", arguments->only, "only measurements whose name contains this");
   serve->add_option("--folder", arguments->folder,
                     "where the shop's database is made; on the disk that is to be measured");
-  serve->callback([arguments, &globals] { Bench(*arguments, globals).run(); });
+  serve->callback([arguments, &globals] {
+    keep_heap_in_large_pages();
+    Bench(*arguments, globals).run();
+  });
 }
 
 }  // namespace fewshop::cli

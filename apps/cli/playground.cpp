@@ -12,6 +12,7 @@
 #include "core/progress.h"
 #include "core/resources.h"
 #include "http/shop_server.h"
+#include "large_heap.h"
 #include "store/store.h"
 #include "table/import.h"
 
@@ -127,7 +128,10 @@ void add_playground(CLI::App& app, Globals&) {
       ->add_option("--data", arguments->data, "database to keep the shop in; a folder of the user's cache by default")
       ->type_name("DB");
   command->footer("Example: fewshop playground --port 8087");
-  command->callback([arguments] { run(*arguments); });
+  command->callback([arguments] {
+    keep_heap_in_large_pages();
+    run(*arguments);
+  });
 }
 
 }  // namespace fewshop::cli

@@ -9,6 +9,7 @@
 #include "core/cancel.h"
 #include "core/progress.h"
 #include "http/shop_server.h"
+#include "large_heap.h"
 
 namespace fewshop::cli {
 namespace {
@@ -59,7 +60,10 @@ void add_serve(CLI::App& app, Globals&) {
       ->type_name("KEY=VALUE")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command->callback([arguments] { run(*arguments); });
+  command->callback([arguments] {
+    keep_heap_in_large_pages();
+    run(*arguments);
+  });
 }
 
 void add_config(CLI::App& app, Globals&) {

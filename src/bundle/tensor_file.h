@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/large_pages.h"
 
 namespace fewshop {
 
@@ -40,9 +41,8 @@ class TensorFile {
     const Tensor& tensor = at(name);
     require(tensor.dtype == dtype_of<T>(), origin_, ": tensor ", name, " is ", tensor.dtype, ", expected ",
             dtype_of<T>());
-    std::vector<T> values(tensor.bytes.size() / sizeof(T));
-    if (!values.empty()) std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
-    return values;
+    return copy_to_large_pages(
+        std::span(reinterpret_cast<const T*>(tensor.bytes.data()), tensor.bytes.size() / sizeof(T)));
   }
   const std::vector<int64_t>& shape(const std::string& name) const { return at(name).shape; }
   bool has(const std::string& name) const { return tensors_.count(name) > 0; }

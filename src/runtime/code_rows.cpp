@@ -1,24 +1,22 @@
 #include "runtime/code_rows.h"
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <new>
 
+#include "core/large_pages.h"
+
 namespace fewshop {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr std::align_val_t kLargePage{size_t{1} << 21};
+constexpr std::align_val_t kAligned{kLargePage};
 
 }  // namespace
 
-void CodeRows::Free::operator()(void* p) const { ::operator delete[](p, kLargePage); }
+void CodeRows::Free::operator()(void* p) const { ::operator delete[](p, kAligned); }
 
 void CodeRows::clear(int d) {
   d_ = d;
@@ -47,11 +45,8 @@ void CodeRows::resize(int64_t rows) {
   if (!with_codes_ || blocks() <= capacity_) return;
   const int64_t capacity = capacity_ == 0 ? blocks() : std::max(blocks(), capacity_ + capacity_ / 2);
   const auto bytes = static_cast<size_t>(capacity * block_bytes());
-  std::unique_ptr<uint8_t[], Free> codes(static_cast<uint8_t*>(::operator new[](bytes, kLargePage)));
-#ifdef __linux__
-  // Finding small pages takes a third of a long scan's time. A request only: where it is refused, nothing is lost.
-  madvise(codes.get(), bytes, MADV_HUGEPAGE);
-#endif
+  std::unique_ptr<uint8_t[], Free> codes(static_cast<uint8_t*>(::operator new[](bytes, kAligned)));
+  ask_for_large_pages(codes.get(), bytes);  // finding small ones takes a third of a long scan's time
   if (capacity_ > 0) std::memcpy(codes.get(), codes_.get(), capacity_ * block_bytes());
   std::memset(codes.get() + capacity_ * block_bytes(), kZero, (capacity - capacity_) * block_bytes());
   codes_ = std::move(codes);

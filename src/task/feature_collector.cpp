@@ -31,7 +31,7 @@ FeatureCollector::FeatureCollector(const Cursor& cursor, const Source& source, c
     if (spec.name.starts_with(prefix)) column_of(cursor, spec.name.substr(prefix.size()), source, spec.name);
   for (int c = 0; c < cursor.columns().size(); ++c) {
     const TableColumn& column = cursor.columns()[c];
-    Candidate candidate{c, column.type, {}, false, false, {}};
+    Candidate candidate{c, column.type, {}, false, {}, {}};
     candidate.raw.spec = {prefix + column.name, default_type(column.type)};
     const auto spec =
         std::find_if(listed.begin(), listed.end(), [&](const auto& s) { return s.name == candidate.raw.spec.name; });
@@ -43,8 +43,8 @@ FeatureCollector::FeatureCollector(const Cursor& cursor, const Source& source, c
   }
 }
 
-void FeatureCollector::leave_out(Candidate& candidate) {
-  candidate.left_out = true;
+void FeatureCollector::leave_out(Candidate& candidate, std::string why) {
+  candidate.left_out = std::move(why);
   candidate.raw.values.clear();
   candidate.raw.values.shrink_to_fit();
   candidate.distinct.clear();
@@ -52,15 +52,16 @@ void FeatureCollector::leave_out(Candidate& candidate) {
 
 void FeatureCollector::add(const Cursor& cursor, const std::vector<int64_t>& places) {
   for (auto& candidate : candidates_) {
-    if (candidate.left_out) continue;
+    if (!candidate.left_out.empty()) continue;
     const auto text = feature_text(cursor.at(candidate.column), candidate.type, candidate.raw.spec.type);
     if (!text) continue;
     if (!candidate.listed && candidate.type == ColumnType::kText) {
       candidate.distinct.insert(*text);
-      if (candidate.distinct.size() > kMaxDefaultCategories) {
-        leave_out(candidate);
-        continue;
-      }
+      if (text->starts_with('{') && text->ends_with('}'))
+        leave_out(candidate, "JSON objects");
+      else if (candidate.distinct.size() > kMaxDefaultCategories)
+        leave_out(candidate, fmt::format("a text with more than {} different values", kMaxDefaultCategories));
+      if (!candidate.left_out.empty()) continue;
     }
     for (const int64_t place : places) candidate.raw.values[place] = text;
   }
@@ -69,12 +70,11 @@ void FeatureCollector::add(const Cursor& cursor, const std::vector<int64_t>& pla
 std::vector<RawColumn> FeatureCollector::take(std::vector<std::string>& notes) {
   std::vector<RawColumn> columns;
   for (auto& candidate : candidates_) {
-    if (!candidate.left_out)
+    if (candidate.left_out.empty())
       columns.push_back(std::move(candidate.raw));
     else
       notes.push_back(
-          fmt::format("{} left out: a text with more than {} different values; list it in [features] to use it",
-                      candidate.raw.spec.name, kMaxDefaultCategories));
+          fmt::format("{} left out: {}; list it in [features] to use it", candidate.raw.spec.name, candidate.left_out));
   }
   return columns;
 }

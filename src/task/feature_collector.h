@@ -16,7 +16,8 @@ inline constexpr size_t kMaxDefaultCategories = 200;
 
 /// Takes the feature columns of a table or query as its cursor goes through it: those that the scenario lists under
 /// SECTION.COLUMN, and every other column with a default type (numbers number, times time, texts with few values
-/// category; others are left out with a note).
+/// category; other texts, and JSON objects such as the labels of the shop's items and users, whose parts are columns of
+/// their own, are left out with a note).
 class FeatureCollector {
  public:
   /// `standing` are columns that say something else and are no features unless listed; values for `entities` entities.
@@ -37,11 +38,11 @@ class FeatureCollector {
     ColumnType type;
     RawColumn raw;
     bool listed = false;
-    bool left_out = false;
+    std::string left_out;                      // why; "" = it is not
     std::unordered_set<std::string> distinct;  // unlisted texts, until there are too many
   };
 
-  static void leave_out(Candidate& candidate);
+  static void leave_out(Candidate& candidate, std::string why);
 
   std::vector<Candidate> candidates_;
 };

@@ -88,6 +88,13 @@ class Server:
     def loaded(self, name):
         return name in pathlib.Path(f"/proc/{self.process.pid}/maps").read_text()
 
+    def variable(self, name):
+        """A variable of the environment that the process was last started with; None = it is not there."""
+        for line in pathlib.Path(f"/proc/{self.process.pid}/environ").read_text().split("\0"):
+            if line.startswith(name + "="):
+                return line[len(name) + 1:]
+        return None
+
     def children(self):
         listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True)
         return [int(pid) for pid in listed.stdout.split()]

@@ -217,6 +217,14 @@ inline void expect_counts_of(const std::string& corrected, const std::string& be
   EXPECT_EQ(a.trained_on->valid, b.trained_on->valid);
 }
 
+inline void remove_older_than(const People& people, Micros begin) {
+  Change change;
+  ShopStore::Place place;
+  const auto old = [&](std::string_view, Micros time) { return time < begin; };
+  people.shop->store().scan_rows(place, 100'000, old, change.old_rows);
+  people.shop->change(std::move(change));
+}
+
 inline void wait_for_recount(const People& people) {
   while (!people.shop->receipts_without_models().empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
 }

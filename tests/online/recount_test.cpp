@@ -148,14 +148,6 @@ TEST(Recount, TheFolderOfModelsIsRememberedAndOldTrainingsGo) {
   EXPECT_FALSE(std::filesystem::exists(folder + "/.training"));
 }
 
-void remove_older_than(const People& people, Micros begin) {
-  Change change;
-  ShopStore::Place place;
-  const auto old = [&](std::string_view, Micros time) { return time < begin; };
-  people.shop->store().scan_rows(place, 100'000, old, change.old_rows);
-  people.shop->change(std::move(change));
-}
-
 TEST_P(RecountTest, WhatRetentionHasLeftIsCountedHoweverLittle) {
   People with(true), without(false);
   const std::string first = with.train(GetParam(), "first"), reference = without.train(GetParam(), "reference");
