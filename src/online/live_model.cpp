@@ -92,37 +92,10 @@ bool LiveModel::shares_from(int64_t items) const {
   return ranking() && std::ssize(shop_item_) >= items;
 }
 
-std::vector<std::string> LiveModel::read_sources(const std::string& database) {
-  std::vector<std::string> problems;
-  const auto reader = [&](const Source& source, const std::string& key, const std::string& section,
-                          const std::vector<ColumnEncoder>& encoders, const char* plain_table,
-                          const char* plain_key) -> std::unique_ptr<EntityReader> {
-    const bool plain =
-        source.sql.empty() && (source.table.empty() || (source.table == plain_table && key == plain_key));
-    if (plain || encoders.empty()) return nullptr;
-    try {
-      return std::make_unique<EntityReader>(database, source, key, section, encoders,
-                                            EntityReader::Options{.lenient = true});
-    } catch (const InvalidInput& problem) {
-      problems.push_back(fmt::format("{} of {}: features come from the columns of the table {}: {}", section, name(),
-                                     plain_table, problem.what()));
-      return nullptr;
-    }
-  };
-  const Scenario& s = scenario();
-  item_source_ = reader(s.items, s.items_key, "items", model_->encoders().items, "items", "item_id");
-  task_source_ = reader(s.tasks, s.tasks_key, "tasks", model_->encoders().tasks, "users", "user_id");
-  return problems;
-}
-
-/// What a source says of one; nothing where it has no row, or cannot be read any more (a table that was dropped):
-/// neither may hold up a change or an answer.
-static std::optional<EntityValues> values_of(EntityReader* source, const std::string& id) {
-  try {
-    return source ? source->values(id) : std::nullopt;
-  } catch (const InvalidInput&) {
-    return std::nullopt;
-  }
+void LiveModel::read_sources(const std::string& database, const FeatureSource::Log& log) {
+  using Of = FeatureSource::Of;
+  item_source_ = FeatureSource::open(database, scenario(), Of::kItems, model_->encoders().items, log);
+  task_source_ = FeatureSource::open(database, scenario(), Of::kTasks, model_->encoders().tasks, log);
 }
 
 /// What the model knew of an item until now: as it was put last, else as training had it; none where nobody says.
@@ -134,7 +107,8 @@ std::vector<ColumnView> LiveModel::features_before(int32_t own) const {
 
 std::optional<EncodedEntity> LiveModel::encoded(const std::string& id, const ColumnValues* columns) const {
   if (!columns) return std::nullopt;
-  if (const auto values = values_of(item_source_.get(), id)) return encode_entity(model_->encoders().items, *values);
+  const auto values = item_source_ ? item_source_->values(id) : std::nullopt;
+  if (values) return encode_entity(model_->encoders().items, *values);
   return encode_entity(model_->encoders().items, *columns);
 }
 
@@ -209,8 +183,8 @@ void LiveModel::put_items(const std::function<void(const PutItem&)>& each) {
 }
 
 EncodedEntity LiveModel::describe(const std::string& user_id, const std::function<ColumnValues()>& columns) const {
-  if (const auto values = values_of(task_source_.get(), user_id))
-    return encode_entity(model_->encoders().tasks, *values);
+  const auto values = task_source_ ? task_source_->values(user_id) : std::nullopt;
+  if (values) return encode_entity(model_->encoders().tasks, *values);
   return encode_entity(model_->encoders().tasks, columns());
 }
 

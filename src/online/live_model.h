@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "online/feature_source.h"
 #include "online/item_table.h"
 #include "online/kinds.h"
 #include "online/live_rows.h"
@@ -19,7 +20,6 @@
 #include "runtime/model.h"
 #include "scenario/condition.h"
 #include "task/arrange_support.h"
-#include "task/entity_reader.h"
 
 namespace fewshop {
 
@@ -50,8 +50,8 @@ class LiveModel {
 
   /// From now on features of items and tasks are those that the scenario's [items] and [tasks] give in this database,
   /// where they are not plainly the tables items and users, whose columns the caller gives. What such a source does not
-  /// have is as those columns say. Returns why a source cannot be read, a sentence for each.
-  std::vector<std::string> read_sources(const std::string& database);
+  /// have is as those columns say. The log hears of sources that cannot be read.
+  void read_sources(const std::string& database, const FeatureSource::Log& log);
 
   /// The shop's item `item` (of the ItemTable) is now as `columns` say, features that training had included; one that
   /// the model does not know becomes known. nullptr: the shop has no record of it, and what training knew holds.
@@ -155,7 +155,7 @@ class LiveModel {
   BayesMember* vectors_ = nullptr;  // one of the model's members
   std::vector<KindUse> uses_;       // [kinds of event]
   std::optional<Condition> positive_;
-  std::unique_ptr<EntityReader> item_source_, task_source_;  // null: the tables items and users
+  std::unique_ptr<FeatureSource> item_source_, task_source_;  // null: the tables items and users
 
   mutable std::shared_mutex mutex_;     // of what follows, and of the model's items
   std::vector<int32_t> model_item_;     // [shop items] -1 = not yet known

@@ -215,7 +215,7 @@ void Shop::make_ready(const std::string& version, const std::string& folder,
                       const std::function<void(const std::shared_ptr<LiveModel>&)>& swap) {
   const std::lock_guard one(publish_mutex_);
   auto model = std::make_shared<LiveModel>(version, folder, Model::load(folder), kinds_);
-  for (const auto& problem : model->read_sources(options_.database)) options_.log(problem);
+  model->read_sources(options_.database, options_.log);
   // Items are put while others change: what changes meanwhile is put again before the swap, on the writing thread.
   const auto wait = [&](std::function<void()> task) {
     std::mutex mutex;

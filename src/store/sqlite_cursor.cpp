@@ -114,6 +114,13 @@ Value SqliteCursor::at(int column) const {
   return value;
 }
 
+int64_t SqliteCursor::scanned() const {
+  int64_t rows = 0;
+  for (const int counter : {SQLITE_STMTSTATUS_FULLSCAN_STEP, SQLITE_STMTSTATUS_AUTOINDEX})
+    rows += sqlite3_stmt_status(statement_.get(), counter, 0);
+  return rows;
+}
+
 bool SqliteCursor::step() {
   if (at_ + 1 < static_cast<int64_t>(ahead_.size())) {
     ++at_;

@@ -31,6 +31,7 @@ class SqliteCursor : public Cursor {
   const std::vector<TableColumn>& columns() const override { return columns_; }
   bool next() override;
   Value at(int column) const override;
+  int64_t scanned() const override;
 
  private:
   struct Cell {

@@ -66,6 +66,8 @@ class Cursor {
   /// Steps to the next row; false at the end. Throws Interrupted when the user asked to stop.
   virtual bool next() = 0;
   virtual Value at(int column) const = 0;
+  /// Rows of tables that were gone through one by one until now because no index led to those that were wanted.
+  virtual int64_t scanned() const = 0;
 };
 
 /// Writes one table inside the store's transaction. Without finish() the transaction cannot be committed.

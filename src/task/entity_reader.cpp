@@ -52,6 +52,14 @@ std::optional<EntityValues> EntityReader::values(const std::string& id) {
   return values_at(*cursor, columns);
 }
 
+int64_t EntityReader::scanned_for_one() {
+  const std::lock_guard lock(mutex_);
+  const auto cursor = open_source(*store_, source_, {}, section_, {{key_, "\x01nobody"}});
+  while (cursor->next()) {
+  }
+  return cursor->scanned();
+}
+
 void EntityReader::each(const std::function<void(const std::string& id, const EntityValues& values)>& use) {
   const std::lock_guard lock(mutex_);
   const auto cursor = open_source(*store_, source_, {}, section_);

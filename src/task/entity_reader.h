@@ -32,6 +32,9 @@ class EntityReader {
 
   /// Nothing where the source has no such row; the first row of a key counts.
   std::optional<EntityValues> values(const std::string& id);
+  /// Rows that values() goes through for an id that the source does not have; 0 where an index tells. Takes as long as
+  /// such a call.
+  int64_t scanned_for_one();
   /// Every row that has a key, in the order of the source; a key may come again, and its first row counts.
   void each(const std::function<void(const std::string& id, const EntityValues& values)>& use);
 

@@ -155,6 +155,9 @@ TEST_F(ItemFeatures, ASourceThatIsDroppedHoldsUpNothing) {
   sql("drop table ages");
   paint("item-2", "red");
   EXPECT_GT(std::abs(score("item-2") - before), 1e-3) << "by the columns, and answered";
+  score("item-3");
+  EXPECT_EQ(live_.said("items of small-ranking: features come from the columns of the table items: "), 1);
+  EXPECT_EQ(live_.said("tasks of small-ranking: features come from the columns of the table users: "), 1);
 }
 
 TEST_F(ItemFeatures, WhereTheDatabaseHasNoSuchSourceTheColumnsCount) {
@@ -163,8 +166,21 @@ TEST_F(ItemFeatures, WhereTheDatabaseHasNoSuchSourceTheColumnsCount) {
   const float before = score("item-0");
   live_.publish("1", Problem::kRanking, [](Scenario& s) { s.items.table = "no_such_table"; });
   EXPECT_NEAR(score("item-0"), before, 1e-5);
+  EXPECT_EQ(live_.said("items of small-ranking: features come from the columns of the table items: "), 1);
   paint("item-0", "blue");
   EXPECT_GT(std::abs(score("item-0") - before), 1e-3);
+}
+
+TEST_F(ItemFeatures, ALargeSourceWithoutAnIndexIsSpokenOf) {
+  const auto publish = [&] {
+    live_.publish("1", Problem::kRanking, [](Scenario& s) { s.tasks.table = "ages"; });
+    return live_.said(" rows; an index on user_id would find them");
+  };
+  sql("create table ages as with recursive n(i) as (select 0 union all select i + 1 from n where i < 1999) "
+      "select 'user-' || i as user_id, 'old' as age from n");
+  EXPECT_EQ(publish(), 1);
+  sql("create index of_ages on ages(user_id)");
+  EXPECT_EQ(publish(), 1) << "not once more";
 }
 
 }  // namespace

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "online/shop.h"
 #include "runtime/small_model.h"
@@ -25,6 +28,10 @@ class LiveShop {
     options.rows = rows;
     options.index_from = index_from;
     options.share_from = share_from;
+    options.log = [this](const std::string& line) {
+      const std::lock_guard lock(log_mutex_);
+      log_.push_back(line);
+    };
     shop = std::make_unique<Shop>(options);
   }
 
@@ -85,16 +92,25 @@ class LiveShop {
     return ids;
   }
 
+  /// Lines of the log that contain this.
+  int64_t said(const std::string& part) {
+    const std::lock_guard lock(log_mutex_);
+    return std::count_if(log_.begin(), log_.end(), [&](const auto& line) { return line.find(part) != line.npos; });
+  }
+
   TempDir folder;
   std::atomic<Micros> now = 1'700'000'000 * kSecond;
   int64_t recent_ids = 1000;
   LiveRows::Options rows;
   int64_t index_from = 100'000, share_from = 1'000;
   int centres = 0;  // of the small model
-  std::unique_ptr<Shop> shop;
-
  private:
   int count_;
+  std::mutex log_mutex_;
+  std::vector<std::string> log_;
+
+ public:
+  std::unique_ptr<Shop> shop;  // last: its threads write to the log
 };
 
 }  // namespace fewshop::testing
