@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "core/read_ahead.h"
 #include "core/text.h"
 #include "http/health.h"
 #include "http/openapi.h"
@@ -17,6 +18,7 @@ ShopServer::ShopServer(Options options) : options_(std::move(options)) {
   const Config& config = options_.config;
   require(!config.database.data_store.empty(),
           "database.data_store: expected a database; name one with --data shop.db");
+  read_ahead(database_path(config.database.data_store));  // while nothing of this process has it open
   log_ = std::make_unique<AccessLog>(config.server.log);
   metrics_ = std::make_unique<Metrics>();
   shop_metrics_ = std::make_unique<ShopMetrics>(metrics_->registry());

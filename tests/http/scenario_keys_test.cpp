@@ -129,7 +129,9 @@ TEST_F(ScenarioKeysTest, EveryRouteIsOpenToTheKeysOwnScenario) {
     const bool publishes = target.path == "/api/models" && target.method == "POST";
     EXPECT_EQ(answer.status, publishes ? 403 : 200) << answer.body;
     const std::string version(answer.header("x-model-version"));
-    if (!version.empty()) EXPECT_THAT(version, ::testing::StartsWith("ours/"));
+    if (!version.empty()) {
+      EXPECT_THAT(version, ::testing::StartsWith("ours/"));
+    }
     answered += version.empty() ? 0 : 1;
   }
   EXPECT_GE(answered, 6);
