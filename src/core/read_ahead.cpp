@@ -21,13 +21,13 @@ int64_t number_in(const char* path) {
   return file >> number ? number : kUnknown;
 }
 
-/// Bytes that programs may still take without others having to give way; 0 where the system does not tell.
+/// Bytes that programs may still take without others having to give way; half of the machine's memory where that is not
+/// told (a service that sees no more of /proc than its processes).
 int64_t available_bytes() {
-  int64_t available = 0;
+  int64_t available = int64_t{::sysconf(_SC_PHYS_PAGES)} / 2 * ::sysconf(_SC_PAGESIZE), told = 0;
   std::ifstream file("/proc/meminfo");
   for (std::string word; file >> word;)
-    if (word == "MemAvailable:" && file >> available) break;
-  available *= 1024;
+    if (word == "MemAvailable:" && file >> told) available = told * 1024;
   // A container has its own bound.
   const int64_t most = number_in("/sys/fs/cgroup/memory.max"), used = number_in("/sys/fs/cgroup/memory.current");
   if (most != kUnknown && used != kUnknown) available = std::min(available, std::max<int64_t>(0, most - used));
