@@ -10,6 +10,10 @@
 #include <vector>
 
 namespace fewshop::cli {
+
+// Sanitizers have an allocator of their own.
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+
 namespace {
 
 constexpr const char* kVariable = "GLIBC_TUNABLES";
@@ -33,7 +37,6 @@ bool given_when_asked_for() {
 }  // namespace
 
 void keep_heap_in_large_pages() {
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   const char* value = std::getenv(kVariable);
   const std::string before = value ? value : "";
   if (before.find(kTunable) != std::string::npos || !given_when_asked_for()) return;
@@ -48,7 +51,12 @@ void keep_heap_in_large_pages() {
   pointers.push_back(nullptr);
   ::execv(program.c_str(), pointers.data());
   // Where that cannot be, the server runs all the same, with small pages.
-#endif
 }
+
+#else
+
+void keep_heap_in_large_pages() {}
+
+#endif
 
 }  // namespace fewshop::cli
