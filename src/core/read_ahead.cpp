@@ -21,17 +21,26 @@ int64_t number_in(const char* path) {
   return file >> number ? number : kUnknown;
 }
 
+/// The number behind a name in a file of names and numbers; 0 where it has none.
+int64_t named_number(const char* path, const std::string& name) {
+  std::ifstream file(path);
+  int64_t number = 0;
+  for (std::string word; file >> word;)
+    if (word == name && file >> number) return number;
+  return 0;
+}
+
 /// Bytes that programs may still take without others having to give way; half of the machine's memory where that is not
 /// told (a service that sees no more of /proc than its processes).
 int64_t available_bytes() {
-  int64_t available = int64_t{::sysconf(_SC_PHYS_PAGES)} / 2 * ::sysconf(_SC_PAGESIZE), told = 0;
-  std::ifstream file("/proc/meminfo");
-  for (std::string word; file >> word;)
-    if (word == "MemAvailable:" && file >> told) available = told * 1024;
-  // A container has its own bound.
+  int64_t available = named_number("/proc/meminfo", "MemAvailable:") * 1024;
+  if (available == 0) available = int64_t{::sysconf(_SC_PHYS_PAGES)} / 2 * ::sysconf(_SC_PAGESIZE);
+  // A container has its own bound, in which the system's cache counts although it gives way.
   const int64_t most = number_in("/sys/fs/cgroup/memory.max"), used = number_in("/sys/fs/cgroup/memory.current");
-  if (most != kUnknown && used != kUnknown) available = std::min(available, std::max<int64_t>(0, most - used));
-  return available;
+  if (most == kUnknown || used == kUnknown) return available;
+  const int64_t cached = named_number("/sys/fs/cgroup/memory.stat", "inactive_file") +
+                         named_number("/sys/fs/cgroup/memory.stat", "active_file");
+  return std::min(available, std::max<int64_t>(0, most - used + cached));
 }
 
 }  // namespace

@@ -117,8 +117,12 @@ class EncodedFeatures : public ::testing::Test {
 
   std::string database() const { return live_.folder / "shop.db"; }
 
-  static void expect_same(const Columns& trained, int64_t row, const EncodedEntity& online,
-                          const std::vector<ColumnEncoder>& encoders, const std::string& id) {
+  /// `values` of the entity `id` are encoded as the training has encoded it.
+  static void expect_trained(const std::string& id, const EntityValues& values, const std::vector<std::string>& ids,
+                             const Columns& trained, const std::vector<ColumnEncoder>& encoders) {
+    const auto row = std::find(ids.begin(), ids.end(), id) - ids.begin();
+    ASSERT_LT(row, std::ssize(ids)) << id;
+    const EncodedEntity online = encode_entity(encoders, values);
     ASSERT_EQ(online.views.size(), encoders.size());
     const auto before = trained.row(row);
     for (size_t c = 0; c < encoders.size(); ++c) {
@@ -135,15 +139,14 @@ class EncodedFeatures : public ::testing::Test {
 TEST_F(EncodedFeatures, OfItemsFromTheirColumns) {
   const auto& encoders = problem_.encoders.items;
   ASSERT_EQ(encoders.size(), 12U) << "labels are columns of their own";
+  for (const ColumnEncoder& encoder : encoders)
+    EXPECT_TRUE(encoder.width > 0 || !encoder.vocabulary.empty()) << encoder.spec.name << " says nothing";
   const auto store = ShopStore::open(database(), {});
   for (int i = 0; i < kItems; ++i) {
     const std::string id = item(i).item_id;
     const auto columns = store->item_columns(id);
     ASSERT_TRUE(columns) << id;
-    const auto& ids = problem_.data.item_ids;
-    const auto row = std::find(ids.begin(), ids.end(), id) - ids.begin();
-    ASSERT_LT(row, std::ssize(ids)) << id;
-    expect_same(problem_.data.item_features, row, encode_entity(encoders, *columns), encoders, id);
+    expect_trained(id, *columns, problem_.data.item_ids, problem_.data.item_features, encoders);
   }
 }
 
@@ -154,10 +157,7 @@ TEST_F(EncodedFeatures, OfItemsFromTheSourceOfTheScenario) {
   reader.each([&](const std::string& id, const EntityValues& values) { all.emplace(id, values); });
   EXPECT_EQ(std::ssize(all), kItems);
   for (const auto& [id, values] : all) {
-    const auto& ids = problem_.data.item_ids;
-    const auto row = std::find(ids.begin(), ids.end(), id) - ids.begin();
-    ASSERT_LT(row, std::ssize(ids)) << id;
-    expect_same(problem_.data.item_features, row, encode_entity(encoders, values), encoders, id);
+    expect_trained(id, values, problem_.data.item_ids, problem_.data.item_features, encoders);
     const auto alone = reader.values(id);
     ASSERT_TRUE(alone);
     EXPECT_EQ(*alone, values) << id;
@@ -172,10 +172,7 @@ TEST_F(EncodedFeatures, OfUsersFromTheirColumns) {
     const std::string id = user(u).user_id;
     const auto columns = store->user_columns(id);
     ASSERT_TRUE(columns) << id;
-    const auto& ids = problem_.data.task_ids;
-    const auto row = std::find(ids.begin(), ids.end(), id) - ids.begin();
-    ASSERT_LT(row, std::ssize(ids)) << id;
-    expect_same(problem_.data.task_features, row, encode_entity(encoders, *columns), encoders, id);
+    expect_trained(id, *columns, problem_.data.task_ids, problem_.data.task_features, encoders);
   }
 }
 
